@@ -1,0 +1,7 @@
+//go:build unix
+
+package release
+
+import "syscall"
+
+const errCrossDevice = syscall.EXDEV
