@@ -1,0 +1,248 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ota/internal/kit/glob"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var patternsByText = cmp.Comparer(func(a, b glob.Pattern) bool { return a.String() == b.String() })
+
+func TestParse(t *testing.T) {
+	got, err := Parse("ota.toml", []byte(`
+# A garden in the shed.
+[program]
+command = ["./server", "--port", "80"]
+stop_signals = ["sigusr1", "TERM"]
+
+[program.env]
+LANG = "C.UTF-8"
+EMPTY = ""
+
+[update]
+quiet = "2m500ms"
+ignore = ["*.log", "data/**"]
+
+[logs]
+max_file = "1 MiB"
+max_total = 3000000
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pattern := func(text string) glob.Pattern {
+		p, err := glob.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	user1, ok := signalByName("SIGUSR1")
+	if !ok {
+		t.Skip("no SIGUSR1 here")
+	}
+	want := Config{
+		Program: Program{
+			Command:     []string{"./server", "--port", "80"},
+			Env:         map[string]string{"LANG": "C.UTF-8", "EMPTY": ""},
+			StopSignals: []syscall.Signal{user1, syscall.SIGTERM, syscall.SIGKILL},
+		},
+		Update: Update{Quiet: 2*time.Minute + 500*time.Millisecond, Ignore: []glob.Pattern{pattern("*.log"), pattern("data/**")}},
+		Logs:   Logs{MaxFile: 1 << 20, MaxTotal: 3_000_000},
+	}
+	if diff := cmp.Diff(want, got, patternsByText); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for path, want := range map[string]bool{"a/b.log": true, "data/x/y": true, "data": false, "main.py": false} {
+		if got.Update.Ignored(path) != want {
+			t.Errorf("Ignored(%q) = %v", path, !want)
+		}
+	}
+}
+
+func TestProblems(t *testing.T) {
+	tests := []struct {
+		name, file string
+		want       []string
+	}{
+		{"misspelt key", "\n\n[update]\nquite = \"1s\"", []string{`ota.toml:4: unknown key "quite" in [update] (did you mean "quiet"?)`}},
+		{"nothing near", "[update]\nzebra = 1", []string{`ota.toml:2: unknown key "zebra" in [update]`}},
+		{"misspelt table", "[progam]\ncommand = [\"x\"]", []string{`ota.toml:1: unknown table [progam] (did you mean "program"?)`}},
+		{"wrong table", "[logs]\nquiet = \"1s\"", []string{`ota.toml:2: unknown key "quiet" in [logs] (quiet belongs in [update])`}},
+		{"outside of the tables", "quiet = \"1s\"\nmax_fil = 1", []string{
+			`ota.toml:1: unknown key "quiet" outside of the tables (quiet belongs in [update])`,
+			`ota.toml:2: unknown key "max_fil" outside of the tables (did you mean "max_file"?)`}},
+		{"case", "[update]\nQuiet = \"1s\"", []string{`ota.toml:2: unknown key "Quiet" in [update] (did you mean "quiet"?)`}},
+		{"unknown by dots", "\n[web.page]\nport = 1", []string{`ota.toml:2: unknown table [web]`}},
+		{"table is none", "update = 3", []string{`ota.toml:1: [update] must be a table, not an integer`}},
+		{"table repeated", "[[update]]", []string{`ota.toml:1: [update] must be a table, not an array`}},
+		{"in dots", "\nupdate.quiet = 3", []string{`ota.toml:2: quiet must be a duration in quotes such as "2s" or "500ms", not an integer`}},
+		{"bad duration", "[update]\nquiet = \"2 secs\"", []string{`ota.toml:2: quiet must be a duration such as "2s" or "500ms", not "2 secs"`}},
+		{"negative duration", "[update]\nquiet = \"-1s\"", []string{`ota.toml:2: quiet can't be negative`}},
+		{"command as string", "[program]\ncommand = \"main.py\"", []string{`ota.toml:2: command must be an array of strings such as ["a", "b"], not a string`}},
+		{"empty command", "[program]\ncommand = []", []string{`ota.toml:2: command names no program; it reads like ["python3", "-u", "main.py"]`}},
+		{"command with number", "[program]\ncommand = [\n\"a\",\n1]", []string{`ota.toml:2: command must hold strings in quotes only, and holds an integer`}},
+		{"unknown signal", "[program]\nstop_signals = [\"INT\", \"FOO\"]", []string{`ota.toml:2: stop_signals holds the unknown signal "FOO"`}},
+		{"signal after kill", "[program]\nstop_signals = [\"KILL\", \"INT\"]", []string{`ota.toml:2: stop_signals holds signals after KILL, when nothing is left that could get them`}},
+		{"no signals", "[program]\nstop_signals = []", []string{`ota.toml:2: stop_signals names no signal; it reads like ["INT", "TERM", "KILL"]`}},
+		{"env", "[program.env]\nPORT = 80\nOK = \"1\"\nOTA_DIR = \"x\"\n\"A=B\" = \"x\"", []string{
+			`ota.toml:2: env: "PORT" must be a string in quotes, not an integer`,
+			`ota.toml:4: env: "OTA_DIR" can't be set: variables that begin with OTA_ come from ota`,
+			`ota.toml:5: env: "A=B" can't be the name of a variable`}},
+		{"env is none", "[program]\nenv = [\"A=B\"]", []string{`ota.toml:2: env must be a table such as { LANG = "C.UTF-8" }, not an array`}},
+		{"pattern", "[update]\nignore = [\"[a\"]", []string{`ota.toml:2: ignore holds "[a": "[" has no "]" within the same name; for a bracket itself write "\\["`}},
+		{"size", "[logs]\nmax_file = \"10 megs\"\nmax_total = 1.5", []string{
+			`ota.toml:2: max_file must be a size such as "10MB" or "512KiB", not "10 megs"`,
+			`ota.toml:3: max_total must be a size such as "10MB", or a number of bytes, not a float`}},
+		{"size too small", "[logs]\nmax_file = -5", []string{`ota.toml:2: max_file must be at least "100kB"`}},
+		{"size too large", "[logs]\nmax_file = \"9999999999TB\"", []string{`ota.toml:2: max_file must be a size such as "10MB" or "512KiB", not "9999999999TB"`}},
+		{"file over total", "[logs]\nmax_file = \"100MB\"", []string{`ota.toml:2: max_total must be at least max_file`}},
+		{"total under file", "[logs]\nmax_file = \"20MB\"\nmax_total = \"15MB\"", []string{`ota.toml:3: max_total must be at least max_file`}},
+		{"several, in order", "[update]\nb = 1\na = 1\n[logs]\nc = 1", []string{
+			`ota.toml:2: unknown key "b" in [update]`, `ota.toml:3: unknown key "a" in [update]`, `ota.toml:5: unknown key "c" in [logs]`}},
+		{"control characters", "[update]\n\"a\\u001b[2J\" = 1", []string{`ota.toml:2: unknown key "a\x1b[2J" in [update]`}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := Parse("ota.toml", []byte(test.file))
+			var list *Error
+			if !errors.As(err, &list) {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			if diff := cmp.Diff(strings.Join(test.want, "\n"), err.Error()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if got.Logs != Default().Logs || got.Update.Quiet != time.Second {
+				t.Errorf("a refused value got into %+v", got)
+			}
+		})
+	}
+}
+
+func TestSyntaxErrorsHaveLines(t *testing.T) {
+	for file, line := range map[string]int{
+		"[update]\nquiet = ":                   2,
+		"[update]\nquiet = \"1s\"\nquiet=\"\"": 3,
+		"\x00":                                 1,
+		"\n\n[":                                3,
+	} {
+		_, err := Parse("ota.toml", []byte(file))
+		var list *Error
+		if !errors.As(err, &list) || len(list.Problems) != 1 || list.Problems[0].Line != line {
+			t.Errorf("Parse(%q): %v, want line %d", file, err, line)
+		}
+	}
+}
+
+// Somebody else's file: what is wrong must not fill the screen.
+func TestManyProblemsAreCut(t *testing.T) {
+	var file strings.Builder
+	file.WriteString("[update]\n")
+	for i := range 4000 {
+		fmt.Fprintf(&file, "k%d = 1\n", i)
+	}
+	_, err := Parse("ota.toml", []byte(file.String()))
+	if lines := strings.Count(err.Error(), "\n") + 1; lines != enough+1 {
+		t.Errorf("%d lines, want %d", lines, enough+1)
+	}
+	if !strings.HasSuffix(err.Error(), "more is wrong than is told here") {
+		t.Errorf("no end in %q", err)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	got, err := Load(filepath.Join(dir, "ota.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Default(), got, patternsByText); diff != "" {
+		t.Errorf("without a file (-want +got)\n%s", diff)
+	}
+	if _, err := Load(dir); err == nil {
+		t.Error("a folder was read as a file")
+	}
+	large := filepath.Join(dir, "large.toml")
+	if err := os.WriteFile(large, make([]byte, maxFile+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(large); err == nil || !strings.Contains(err.Error(), "larger than 64 KiB") {
+		t.Errorf("a large file: %v", err)
+	}
+	byteOrderMark := filepath.Join(dir, "bom.toml")
+	if err := os.WriteFile(byteOrderMark, []byte("\ufeff[update]\r\nquiet = \"3s\"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Load(byteOrderMark); err != nil || got.Update.Quiet != 3*time.Second {
+		t.Errorf("a file from Notepad: %v, %v", got.Update.Quiet, err)
+	}
+}
+
+// The table is what the documentation shows, so its defaults must be the ones
+// that hold.
+func TestKeysTellTheTruth(t *testing.T) {
+	for _, key := range Keys() {
+		if key.Type == "" || !strings.HasSuffix(key.Doc, ".") || key.set == nil {
+			t.Errorf("%s.%s is not complete", key.Table, key.Name)
+		}
+		if key.Default == "" {
+			continue
+		}
+		got, err := Parse("ota.toml", fmt.Appendf(nil, "[%s]\n%s = %s\n", key.Table, key.Name, key.Default))
+		if err != nil {
+			t.Errorf("the default of %s.%s: %v", key.Table, key.Name, err)
+		}
+		if len(got.Update.Ignore) == 0 {
+			got.Update.Ignore = nil
+		}
+		if diff := cmp.Diff(Default(), got, patternsByText); diff != "" {
+			t.Errorf("the default of %s.%s (-want +got)\n%s", key.Table, key.Name, diff)
+		}
+	}
+}
+
+func TestByteCount(t *testing.T) {
+	for value, want := range map[any]int64{
+		"10MB": 10_000_000, "10 mb": 10_000_000, "1GiB": 1 << 30, "512KiB": 512 << 10, "100000B": 100_000, "0b": 0, int64(7): 7,
+		"9223372036854775807B": math.MaxInt64,
+	} {
+		if got, err := byteCount(value); err != nil || got != want {
+			t.Errorf("byteCount(%v) = %d, %v, want %d", value, got, err, want)
+		}
+	}
+	for _, value := range []any{"", "MB", "10", "-1MB", "1.5MB", "1e3B", "10MBs", "9223372036854775808B", "10\tMB", true} {
+		if got, err := byteCount(value); err == nil {
+			t.Errorf("byteCount(%v) = %d, want an error", value, got)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("[program]\ncommand = [\"a\"]\nenv = {A = \"b\", B = 1}\nstop_signals = [\"INT\"]\n"))
+	f.Add([]byte("[update]\nquiet = \"1s\"\nignore = [\"*.[a-z]\", \"a/**\"]\n[logs]\nmax_file = \"1MB\"\nmax_total = 1\n"))
+	f.Add([]byte("update.quiet = 3\n[[logs]]\n[x.y.z]\n\"\" = 1979-05-27\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := Parse("ota.toml", data)
+		if err == nil {
+			if got.Logs.MaxFile > got.Logs.MaxTotal || got.Update.Quiet < 0 || len(got.Program.StopSignals) == 0 {
+				t.Errorf("accepted %+v", got)
+			}
+			return
+		}
+		for _, r := range err.Error() {
+			if r < ' ' && r != '\n' && r != '\t' || r == 0x7f {
+				t.Errorf("%U in the error %q", r, err)
+			}
+		}
+	})
+}

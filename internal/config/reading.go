@@ -1,0 +1,197 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ota/internal/kit/escape"
+
+	"github.com/BurntSushi/toml"
+)
+
+// enough problems to work on; a file that is something else altogether has one
+// on every line.
+const enough = 20
+
+// reading is one file on its way into a configuration.
+type reading struct {
+	config   Config
+	file     string
+	meta     toml.MetaData
+	top      map[string]toml.Primitive
+	problems []Problem
+}
+
+func (r *reading) err() error {
+	if len(r.problems) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	if len(r.problems) > enough {
+		r.problems = append(r.problems[:enough], Problem{File: r.file, Message: "more is wrong than is told here"})
+	}
+	return &Error{r.problems}
+}
+
+func (r *reading) document(text string) {
+	var err error
+	r.meta, err = toml.Decode(text, &r.top)
+	if err != nil {
+		r.syntax(err)
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.top)) {
+		if len(r.problems) > enough {
+			return
+		}
+		r.table(name)
+	}
+	r.together()
+}
+
+func (r *reading) syntax(err error) {
+	problem := Problem{File: r.file, Message: err.Error()}
+	var parse toml.ParseError
+	if errors.As(err, &parse) {
+		problem.Line, problem.Message = parse.Position.Line, parse.Message
+	}
+	problem.Message = string(escape.Line(nil, []byte(problem.Message)))
+	r.problems = append(r.problems, problem)
+}
+
+func (r *reading) table(table string) {
+	value, line := r.look(r.top[table])
+	_, isTable := value.(map[string]any)
+	var inside map[string]toml.Primitive
+	switch known := slices.Contains(tables(), table); {
+	case known && !isTable:
+		r.say(line, fmt.Sprintf("[%s] must be a table, not %s", table, kind(value)), "")
+		return
+	case !known && isTable:
+		r.say(line, fmt.Sprintf("unknown table [%s]", escape.Name(table)), didYouMean(nearest(table, tables())))
+		return
+	case !known:
+		r.say(line, fmt.Sprintf("unknown key %s outside of the tables", quote(table)), elsewhere(table, ""))
+		return
+	}
+	if err := r.meta.PrimitiveDecode(r.top[table], &inside); err != nil {
+		r.syntax(err)
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(inside)) {
+		if len(r.problems) > enough {
+			return
+		}
+		r.key(table, name, inside[name])
+	}
+}
+
+func (r *reading) key(table, name string, primitive toml.Primitive) {
+	value, line := r.look(primitive)
+	key, known := find(table, name)
+	if !known {
+		r.say(line, fmt.Sprintf("unknown key %s in [%s]", quote(name), table), elsewhere(name, table))
+		return
+	}
+	err := key.set(&r.config, value)
+	var joined interface{ Unwrap() []error }
+	switch {
+	case err == nil:
+	case errors.As(err, &joined):
+		r.entries(key, primitive, joined.Unwrap())
+	default:
+		r.say(line, name+" "+err.Error(), "")
+	}
+}
+
+// entries tells what is wrong with single entries of a table, each at its line.
+func (r *reading) entries(key Key, primitive toml.Primitive, wrong []error) {
+	var inside map[string]toml.Primitive
+	if err := r.meta.PrimitiveDecode(primitive, &inside); err != nil {
+		r.syntax(err)
+		return
+	}
+	for _, err := range wrong {
+		var entry *entryError
+		if errors.As(err, &entry) && len(r.problems) <= enough {
+			_, line := r.look(inside[entry.name])
+			r.say(line, fmt.Sprintf("%s: %s %v", key.Name, quote(entry.name), entry.err), "")
+		}
+	}
+}
+
+// together checks what no key can be asked alone.
+func (r *reading) together() {
+	logs := &r.config.Logs
+	if logs.MaxFile <= logs.MaxTotal {
+		return
+	}
+	var inside map[string]toml.Primitive
+	if err := r.meta.PrimitiveDecode(r.top["logs"], &inside); err != nil {
+		r.syntax(err)
+		return
+	}
+	name := "max_file"
+	if _, set := inside["max_total"]; set {
+		name = "max_total"
+	}
+	_, line := r.look(inside[name])
+	r.say(line, "max_total must be at least max_file", "")
+	*logs = Default().Logs
+}
+
+func (r *reading) say(line int, message, hint string) {
+	r.problems = append(r.problems, Problem{File: r.file, Line: line, Message: message, Hint: hint})
+}
+
+// look returns a value and its line. The parser tells the place only of what
+// fails to decode, so this fails on purpose.
+func (r *reading) look(primitive toml.Primitive) (value any, line int) {
+	var probe refusal
+	err := r.meta.PrimitiveDecode(primitive, &probe)
+	var parse toml.ParseError
+	if errors.As(err, &parse) {
+		line = parse.Position.Line
+	}
+	if line > 0 {
+		return probe.value, line
+	}
+	// A table that only the dots in a name make has no line; its first key has.
+	var inside map[string]toml.Primitive
+	if r.meta.PrimitiveDecode(primitive, &inside) == nil {
+		for _, one := range inside {
+			if _, found := r.look(one); line == 0 || found < line {
+				line = found
+			}
+		}
+	}
+	return probe.value, line
+}
+
+// refusal takes any value and refuses it.
+type refusal struct{ value any }
+
+func (r *refusal) UnmarshalTOML(value any) error {
+	r.value = value
+	return errors.New("looked at")
+}
+
+func didYouMean(word string) string {
+	if word == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %q?", word)
+}
+
+// elsewhere says where a key belongs, or which one may have been meant. The
+// table is empty where the key stands in none.
+func elsewhere(name, table string) string {
+	if home := tableOf(strings.ToLower(name)); home != "" && home != table {
+		return fmt.Sprintf("%s belongs in [%s]", strings.ToLower(name), home)
+	}
+	return didYouMean(nearest(name, namesIn(table)))
+}

@@ -1,0 +1,218 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"ota/internal/kit/escape"
+	"ota/internal/kit/glob"
+)
+
+// entryError is what is wrong with one entry of a table of strings. It has a
+// line of its own.
+type entryError struct {
+	name string
+	err  error
+}
+
+func (e *entryError) Error() string { return e.name + " " + e.err.Error() }
+
+func command(c *Config, value any) error {
+	words, err := stringArray(value)
+	if err != nil {
+		return err
+	}
+	if len(words) == 0 || words[0] == "" {
+		return errors.New(`names no program; it reads like ["python3", "-u", "main.py"]`)
+	}
+	for _, word := range words {
+		if strings.ContainsRune(word, 0) {
+			return errors.New("can't hold a zero byte")
+		}
+	}
+	c.Program.Command = words
+	return nil
+}
+
+func environment(c *Config, value any) error {
+	table, ok := value.(map[string]any)
+	if !ok {
+		return fmt.Errorf("must be a table such as { LANG = \"C.UTF-8\" }, not %s", kind(value))
+	}
+	env, wrong := map[string]string{}, []error{}
+	for name, value := range table {
+		text, err := variable(name, value)
+		if err != nil {
+			wrong = append(wrong, &entryError{name, err})
+			continue
+		}
+		env[name] = text
+	}
+	c.Program.Env = env
+	return errors.Join(wrong...)
+}
+
+func variable(name string, value any) (string, error) {
+	text, ok := value.(string)
+	switch {
+	case name == "" || strings.ContainsAny(name, "=\x00"):
+		return "", errors.New("can't be the name of a variable")
+	case strings.HasPrefix(name, "OTA_"):
+		return "", errors.New("can't be set: variables that begin with OTA_ come from ota")
+	case !ok:
+		return "", fmt.Errorf("must be a string in quotes, not %s", kind(value))
+	case strings.ContainsRune(text, 0):
+		return "", errors.New("can't hold a zero byte")
+	}
+	return text, nil
+}
+
+func signals(c *Config, value any) error {
+	names, err := stringArray(value)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		return errors.New(`names no signal; it reads like ["INT", "TERM", "KILL"]`)
+	}
+	var list []syscall.Signal
+	for _, name := range names {
+		signal, ok := signalByName("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG"))
+		if !ok {
+			return fmt.Errorf("holds the unknown signal %s", quote(name))
+		}
+		list = append(list, signal)
+	}
+	switch i := slices.Index(list, syscall.SIGKILL); {
+	case i < 0:
+		list = append(list, syscall.SIGKILL)
+	case i < len(list)-1:
+		return errors.New("holds signals after KILL, when nothing is left that could get them")
+	}
+	c.Program.StopSignals = list
+	return nil
+}
+
+func patterns(c *Config, value any) error {
+	texts, err := stringArray(value)
+	if err != nil {
+		return err
+	}
+	list := make([]glob.Pattern, 0, len(texts))
+	for _, text := range texts {
+		pattern, err := glob.Parse(text)
+		if err != nil {
+			return fmt.Errorf("holds %s: %w", quote(text), err)
+		}
+		list = append(list, pattern)
+	}
+	c.Update.Ignore = list
+	return nil
+}
+
+func duration(field func(*Config) *time.Duration) setter {
+	return func(c *Config, value any) error {
+		text, ok := value.(string)
+		if !ok {
+			return fmt.Errorf(`must be a duration in quotes such as "2s" or "500ms", not %s`, kind(value))
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf(`must be a duration such as "2s" or "500ms", not %s`, quote(text))
+		}
+		if d < 0 {
+			return errors.New("can't be negative")
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+// smallest keeps a slip of the keyboard ("10" or "10kB") from making a file for
+// every few lines.
+const smallest = 100_000
+
+func size(field func(*Config) *int64) setter {
+	return func(c *Config, value any) error {
+		bytes, err := byteCount(value)
+		if err != nil {
+			return err
+		}
+		if bytes < smallest {
+			return errors.New(`must be at least "100kB"`)
+		}
+		*field(c) = bytes
+		return nil
+	}
+}
+
+var units = map[string]int64{
+	"b":  1,
+	"kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
+	"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
+}
+
+func byteCount(value any) (int64, error) {
+	switch value := value.(type) {
+	case int64:
+		return value, nil
+	case string:
+		digits := len(value) - len(strings.TrimLeft(value, "0123456789"))
+		count, err := strconv.ParseInt(value[:digits], 10, 64)
+		unit, known := units[strings.ToLower(strings.TrimLeft(value[digits:], " "))]
+		if err != nil || !known || count > math.MaxInt64/unit {
+			return 0, fmt.Errorf(`must be a size such as "10MB" or "512KiB", not %s`, quote(value))
+		}
+		return count * unit, nil
+	}
+	return 0, fmt.Errorf(`must be a size such as "10MB", or a number of bytes, not %s`, kind(value))
+}
+
+func stringArray(value any) ([]string, error) {
+	array, ok := value.([]any)
+	if !ok {
+		return nil, fmt.Errorf(`must be an array of strings such as ["a", "b"], not %s`, kind(value))
+	}
+	texts := make([]string, len(array))
+	for i, element := range array {
+		if texts[i], ok = element.(string); !ok {
+			return nil, fmt.Errorf("must hold strings in quotes only, and holds %s", kind(element))
+		}
+	}
+	return texts, nil
+}
+
+// kind names a value's type in the words of the TOML specification.
+func kind(value any) string {
+	switch value.(type) {
+	case string:
+		return "a string"
+	case int64:
+		return "an integer"
+	case float64:
+		return "a float"
+	case bool:
+		return "a boolean"
+	case time.Time:
+		return "a date or time"
+	case []any, []map[string]any:
+		return "an array"
+	default:
+		return "a table"
+	}
+}
+
+// quote shows a value from the file; what is long is cut.
+func quote(text string) string {
+	const enough = 60
+	if runes := []rune(text); len(runes) > enough {
+		text = string(runes[:enough]) + "…"
+	}
+	return `"` + escape.Name(text) + `"`
+}
