@@ -1,0 +1,123 @@
+package update
+
+import (
+	"errors"
+	"time"
+
+	"ota/internal/kit/hint"
+)
+
+// start starts the program of the current release. Everything of the last one
+// is gone by now.
+func (c *Conductor) start() Event {
+	run, err := c.options.Program.Start(c.running())
+	c.startErr = err
+	var nothing *NothingToRun
+	switch {
+	case errors.As(err, &nothing):
+		c.options.Log.Warn(nothing.Message)
+		return NoProgram
+	case err != nil:
+		c.options.Log.Error("the program can't be started", "error", err, "hint", hint.Of(err))
+		return c.failedToStart()
+	}
+	c.noteExit()
+	c.run = run
+	c.options.Log.Info("the program is started", "release", c.running(), "pid", run.PID())
+	c.acts.Go(func() {
+		select {
+		case <-run.Done():
+			c.post(happening{event: endOf(run), of: run})
+		case <-c.ended:
+		}
+	})
+	return ""
+}
+
+// noteExit takes down how the last run ended, if its end is known.
+func (c *Conductor) noteExit() {
+	if c.run != nil && isDone(c.run.Done()) {
+		exit := c.run.Exit()
+		c.lastExit = &exit
+	}
+}
+
+// firstRelease is the number of what is adopted.
+const firstRelease = 1
+
+// running is the number of the release in main/: the candidate's once it is
+// switched in, although it is recorded only after the start.
+func (c *Conductor) running() int {
+	switch {
+	case c.unrecorded():
+		return c.attempt.candidate.record.Number
+	default:
+		// What is in main/ at the first start is adopted beside the start.
+		return max(c.options.Releases.Current(), firstRelease)
+	}
+}
+
+// unrecorded reports whether the candidate is in main/ and not yet in the
+// history.
+func (c *Conductor) unrecorded() bool {
+	return c.attempt.candidate != nil && (c.state.Attempt == Finishing || c.state.Attempt == Unfinished)
+}
+
+func (c *Conductor) failedToStart() Event {
+	if c.options.Once {
+		return AskEnd
+	}
+	return Crashed
+}
+
+func endOf(run Run) Event {
+	if exit := run.Exit(); exit.Code == 0 && exit.Signal == "" {
+		return EndedWell
+	}
+	return Crashed
+}
+
+// programEnded takes down how the current run ended.
+func (c *Conductor) programEnded(run Run) {
+	c.noteExit()
+	exit := run.Exit()
+	if exit.At.Sub(run.Started()) >= lastPause { // both hold a monotonic time
+		c.pause.reset()
+	}
+	if c.state.Program != Running {
+		return // it was told to
+	}
+	switch {
+	case exit.Signal != "":
+		c.options.Log.Error("the program was killed by a signal", "signal", exit.Signal, "ran", ran(run, exit))
+	case exit.Code != 0:
+		c.options.Log.Error("the program failed", "exit_code", exit.Code, "ran", ran(run, exit))
+	default:
+		c.options.Log.Info("the program ended by itself", "exit_code", 0, "ran", ran(run, exit))
+	}
+}
+
+func ran(run Run, exit Exit) time.Duration {
+	return exit.At.Sub(run.Started()).Round(time.Millisecond)
+}
+
+// stop ends everything of the program; hurry ends the patience.
+func (c *Conductor) stop() happening {
+	if err := c.options.Program.Stop(c.hurry); err != nil {
+		c.options.Log.Error("the program can't be stopped", "error", err)
+	}
+	return happening{event: Down}
+}
+
+// pauseBeforeRestart begins the pause after a crash.
+func (c *Conductor) pauseBeforeRestart() {
+	length := c.pause.begin(func(timer *time.Timer) { c.post(happening{event: PauseOver, of: timer}) })
+	c.options.Log.Info("the program is started again after a pause", "pause", length)
+}
+
+// released makes a fresh start of what is counted per release.
+func (c *Conductor) released() {
+	c.restarts = 0
+	c.pause.reset()
+	c.retry.reset()
+}
