@@ -30,6 +30,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"ota/internal/kit/durable"
@@ -90,10 +91,12 @@ type state struct {
 }
 
 // Room keeps the releases of one folder. One goroutine may write while others
-// read records.
+// read.
 type Room struct {
 	dir   string
 	store *Store
+
+	mutex sync.Mutex // guards state
 	state state
 }
 
@@ -117,10 +120,10 @@ func OpenRead(dir string) (*Room, error) {
 func (r *Room) Store() *Store { return r.store }
 
 // Current is the number of the release in main/, 0 if there is none.
-func (r *Room) Current() int { return r.state.Current }
+func (r *Room) Current() int { return r.now().Current }
 
 // Next is the number for a new release: never one that was used before.
-func (r *Room) Next() int { return r.state.Last + 1 }
+func (r *Room) Next() int { return r.now().Last + 1 }
 
 // Record returns the record of a release. The error is fs.ErrNotExist if there
 // is none, or says which file is damaged.
@@ -166,7 +169,7 @@ func (r *Room) Tree(number int) (*Tree, error) {
 // current, so that writing it twice after an interruption changes nothing.
 func (r *Room) Recorded(record Record) bool {
 	known, err := r.Record(record.Number)
-	return err == nil && known.Digest == record.Digest && r.state.Current == record.Number
+	return err == nil && known.Digest == record.Digest && r.Current() == record.Number
 }
 
 // Enter writes the record of a release and makes it current. It does not sync:
@@ -175,15 +178,23 @@ func (r *Room) Enter(record Record) error {
 	if err := r.makeFolders(); err != nil {
 		return err
 	}
-	next := state{Current: record.Number, Last: max(r.state.Last, record.Number)}
+	next := state{Current: record.Number, Last: max(r.now().Last, record.Number)}
 	if err := errors.Join(
 		replaceJSON(r.recordPath(record.Number), record),
 		replaceJSON(r.statePath(), next),
 	); err != nil {
 		return fmt.Errorf("cannot record release %d: %w", record.Number, err)
 	}
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
 	r.state = next
 	return nil
+}
+
+func (r *Room) now() state {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.state
 }
 
 func (r *Room) makeFolders() error {

@@ -61,7 +61,7 @@ func (t *Tree) Close() {
 // Top is the folder itself.
 func (t *Tree) Top() *Dir { return t.top }
 
-// Dir returns the folder at path, "" or "." being the top. The error is
+// Dir returns the folder at path, "" being the top. The error is
 // fs.ErrNotExist, an InTheWay, or the system's. The folder belongs to t.
 func (t *Tree) Dir(at string) (*Dir, error) { return t.dir(at, false) }
 
@@ -103,8 +103,11 @@ func (t *Tree) Forget(at string) {
 }
 
 func (t *Tree) dir(at string, create bool) (*Dir, error) {
-	if at == "" || at == "." {
+	if at == "" {
 		return t.top, nil
+	}
+	if at[0] == '/' {
+		return nil, fmt.Errorf("%q does not begin below the folder: %w", at, os.ErrInvalid)
 	}
 	if known, ok := t.dirs[at]; ok {
 		return known, nil

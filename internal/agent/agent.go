@@ -1,0 +1,205 @@
+// Package agent is the house: it wires rooms and faces, owns every goroutine,
+// and shuts down in the right order.
+//
+// In: a folder. Out: the program in it, running and up to date until the end.
+// Never: a rule about updates; those are in the table of package update.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"ota/internal/activate"
+	"ota/internal/api"
+	"ota/internal/check"
+	"ota/internal/config"
+	"ota/internal/deposit"
+	"ota/internal/logs"
+	"ota/internal/program"
+	"ota/internal/reason"
+	"ota/internal/release"
+	"ota/internal/update"
+)
+
+// Options say what to run and how to speak.
+type Options struct {
+	Dir     string // the folder that holds deposit/, main/, logs/ and .ota/
+	Once    bool   // end when the program ends by itself, with its exit code
+	Version string
+	Console io.Writer
+	Color   bool
+}
+
+// agent is everything that lives as long as Run.
+type agent struct {
+	options    Options
+	folder     folder
+	config     config.Config
+	log        *slog.Logger
+	logs       *logs.Log
+	releases   *release.Room
+	deposit    *deposit.Room
+	program    *program.Room
+	supervisor *supervisor
+	conductor  *update.Conductor
+}
+
+// Run looks after the folder until ctx ends and then stops the program. The
+// closing of kill makes it end the program at once. It returns the exit code of
+// the process: 0, or that of the program in the mode Once. The error is a
+// *Locked if another process looks after the folder already.
+func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode int, err error) {
+	a := &agent{options: options}
+	if a.folder, err = folderAt(options.Dir); err != nil {
+		return 1, err
+	}
+	if a.config, err = config.Load(a.folder.config()); err != nil {
+		return 1, err
+	}
+	made, err := a.folder.make()
+	if err != nil {
+		return 1, err
+	}
+	lock, err := a.folder.lock()
+	if err != nil {
+		return 1, err
+	}
+	defer lock.Close()
+
+	hurry, stopWaiting := whenClosed(kill)
+	defer stopWaiting()
+	house, stopLogs := context.WithCancel(context.Background())
+	var logging sync.WaitGroup
+	defer logging.Wait()
+	defer stopLogs()
+	a.openLogs(made)
+	logging.Go(func() { a.logs.Run(house) })
+	return a.live(ctx, hurry)
+}
+
+func (a *agent) openLogs(made []string) {
+	a.logs = logs.New(logs.Options{
+		Dir:      a.folder.logs(),
+		Console:  a.options.Console,
+		Color:    a.options.Color,
+		MaxFile:  a.config.Logs.MaxFile,
+		MaxTotal: a.config.Logs.MaxTotal,
+	})
+	a.log = slog.New(a.logs.Handler(slog.LevelInfo))
+	a.log.Info("ota is starting", "version", a.options.Version, "folder", a.folder.dir)
+	for _, name := range made {
+		a.log.Info("made the folder " + name + "/")
+	}
+}
+
+// live fills the house and runs it until the conductor is done.
+func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
+	if err := a.furnish(hurry); err != nil {
+		return 1, err
+	}
+	rooms, closeRooms := context.WithCancel(context.Background())
+	var others sync.WaitGroup
+	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
+	server := api.New(a, a.folder.socket())
+	others.Go(func() { a.serve(rooms, "ota can't be steered", server.Run) })
+
+	exit, err := a.conductor.Run(ctx, hurry)
+
+	closeRooms()
+	others.Wait()
+	a.supervisor.listening.Wait()
+	if closeErr := a.program.Close(); closeErr != nil {
+		a.log.Warn("something of the program is left behind", "error", closeErr)
+	}
+	switch {
+	case err != nil:
+		return 1, err
+	case exit != nil:
+		exitCode = exit.Code
+	}
+	a.log.Info("ota has ended")
+	return exitCode, nil
+}
+
+// furnish makes the rooms and clears away what an ota before this one left
+// running.
+func (a *agent) furnish(hurry context.Context) error {
+	a.program = program.New(program.Options{
+		Record:      a.folder.child(),
+		Mark:        a.folder.mark(),
+		StopSignals: stopSteps(a.config.Program.StopSignals),
+		Log:         a.log,
+	})
+	switch left, err := a.program.EndLeftovers(hurry); {
+	case err != nil:
+		return fmt.Errorf("cannot end what an earlier ota left running: %w", err)
+	case left > 0:
+		a.log.Warn("ended what an earlier ota had left running", "processes", left)
+	}
+	releases, warning, err := release.Open(a.folder.own())
+	if err != nil {
+		return err
+	}
+	if warning != "" {
+		a.log.Warn(warning)
+	}
+	a.releases = releases
+	a.deposit = deposit.New(deposit.Options{
+		Dir:      a.folder.deposit(),
+		Incoming: a.folder.incoming(),
+		Quiet:    a.config.Update.Quiet,
+		Ignore:   a.config.Update.Ignored,
+		Log:      a.log,
+	})
+	a.supervisor = newSupervisor(a)
+	a.conductor = update.New(update.Options{
+		Deposit: a.deposit,
+		Main: activate.New(activate.Options{
+			Main:     a.folder.main(),
+			Dir:      a.folder.own(),
+			Bytecode: a.supervisor.bytecode,
+		}),
+		Releases: releases,
+		Program:  a.supervisor,
+		Space:    a.space,
+		Plausible: func(arrivals []check.Arrival) ([]reason.Reason, error) {
+			return check.Plausible(a.folder.main(), arrivals)
+		},
+		Bytecode: a.supervisor.bytecode,
+		Once:     a.options.Once,
+		Log:      a.log,
+	})
+	return nil
+}
+
+// space asks for room for an upload twice: in the store, and beside main/.
+func (a *agent) space(upload *deposit.Snapshot) error {
+	need := check.Need{Dir: a.folder.own(), Bytes: upload.Bytes(), Files: int64(upload.Files())}
+	beside := need
+	beside.Dir = a.folder.main()
+	return check.Space(need, beside)
+}
+
+// serve runs what the program can do without.
+func (a *agent) serve(ctx context.Context, failed string, run func(context.Context) error) {
+	if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		a.log.Error(failed, "error", err)
+	}
+}
+
+// whenClosed is a context that ends when the channel is closed.
+func whenClosed(closed <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-closed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}

@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"ota/internal/kit/hint"
+)
+
+// folder is the place that an ota looks after, and the names in it.
+type folder struct {
+	dir string // absolute
+}
+
+func folderAt(dir string) (folder, error) {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return folder{}, fmt.Errorf("cannot find the folder %s: %w", dir, err)
+	}
+	info, err := os.Stat(absolute)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", absolute)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = hint.With(fmt.Errorf("there is no folder %s", absolute), "make it first: mkdir "+strconv.Quote(dir))
+	}
+	return folder{absolute}, err
+}
+
+func (f folder) deposit() string  { return filepath.Join(f.dir, "deposit") }
+func (f folder) main() string     { return filepath.Join(f.dir, "main") }
+func (f folder) logs() string     { return filepath.Join(f.dir, "logs") }
+func (f folder) own() string      { return filepath.Join(f.dir, ".ota") }
+func (f folder) config() string   { return filepath.Join(f.dir, "ota.toml") }
+func (f folder) incoming() string { return filepath.Join(f.own(), "incoming") }
+func (f folder) socket() string   { return filepath.Join(f.own(), "control.sock") }
+func (f folder) child() string    { return filepath.Join(f.own(), "child.json") }
+func (f folder) lockFile() string { return filepath.Join(f.own(), "lock") }
+
+// make makes the folders that are missing and returns their names. What ota
+// keeps for itself is for its user alone: it holds copies of every secret in
+// main/.
+func (f folder) make() (made []string, err error) {
+	for _, one := range []struct {
+		path string
+		mode fs.FileMode
+	}{{f.deposit(), 0o755}, {f.main(), 0o755}, {f.logs(), 0o755}, {f.own(), 0o700}} {
+		if info, err := os.Stat(one.path); err == nil && info.IsDir() {
+			continue
+		}
+		if err := os.Mkdir(one.path, one.mode); err != nil {
+			return made, fmt.Errorf("cannot make a folder: %w", err)
+		}
+		made = append(made, filepath.Base(one.path))
+	}
+	return made, nil
+}
+
+// Locked is the error when another process looks after the folder.
+type Locked struct {
+	Dir string
+	PID int // 0: not known
+}
+
+// Error says which.
+func (l *Locked) Error() string {
+	if l.PID == 0 {
+		return "already running in " + l.Dir
+	}
+	return fmt.Sprintf("already running in %s (pid %d)", l.Dir, l.PID)
+}
+
+// lock takes the kernel's lock on a file, which ends with the process, however
+// it ends; the file itself means nothing. The pid in it is for people.
+func (f folder) lock() (*os.File, error) {
+	file, err := os.OpenFile(f.lockFile(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot take the lock: %w", err)
+	}
+	if err := lockFile(file); err != nil {
+		defer file.Close()
+		if errors.Is(err, errHeld) {
+			return nil, &Locked{f.dir, readPID(file)}
+		}
+		return nil, fmt.Errorf("cannot take the lock %s: %w", f.lockFile(), err)
+	}
+	// A full card must not keep ota from running.
+	if file.Truncate(0) == nil {
+		file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return file, nil
+}
+
+func readPID(file *os.File) int {
+	text := make([]byte, 32)
+	n, _ := file.ReadAt(text, 0)
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:n])))
+	return pid
+}

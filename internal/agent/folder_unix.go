@@ -1,0 +1,31 @@
+//go:build unix
+
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+var errHeld = errors.New("somebody else holds it")
+
+func lockFile(file *os.File) error {
+	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return errHeld
+	}
+	return err
+}
+
+// mark tells the programs of this folder from all others of the machine: by the
+// identity of .ota, which neither a copy nor another path to it shares.
+func (f folder) mark() string {
+	info, err := os.Stat(f.own())
+	if err != nil {
+		return f.dir
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	return fmt.Sprintf("%x-%x", stat.Dev, stat.Ino)
+}
