@@ -1,0 +1,300 @@
+package deposit
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ota/internal/kit/beneath"
+	"ota/internal/reason"
+)
+
+// Private folders in Options.Incoming begin with these.
+const (
+	sealedPrefix = "sealed-"
+	takenPrefix  = "taken-"
+)
+
+// ownFolder is ota's, in the tree that uploads are laid over.
+const ownFolder = ".ota"
+
+// copyBuffer is read and written at once: large beside what a call costs, small
+// beside the memory of a Pi Zero.
+const copyBuffer = 128 << 10
+
+// racyTime is how long after its change a file may change again without another
+// change time: the kernel's clock for that goes in steps of up to 10 ms (CONFIG_HZ
+// 100), finer since Linux 6.13 only.
+const racyTime = 20 * time.Millisecond
+
+// Close throws away the private copies that are left.
+func (s *Sealed) Close() error {
+	if err := os.RemoveAll(s.Dir); err != nil {
+		return fmt.Errorf("cannot remove the private copy: %w", err)
+	}
+	return nil
+}
+
+// sealing is one call of Seal.
+type sealing struct {
+	room    *Room
+	upload  *Snapshot
+	dir     *beneath.Tree
+	links   map[string]string // targets by path
+	refused []reason.Reason
+	buffer  []byte
+	result  *Sealed
+}
+
+func (r *Room) seal(ctx context.Context, upload *Snapshot) (*Sealed, error) {
+	dir, err := beneath.Open(r.options.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot seal the upload: %w", err)
+	}
+	defer dir.Close()
+	s := &sealing{
+		room: r, upload: upload, dir: dir,
+		links:  map[string]string{},
+		buffer: make([]byte, copyBuffer),
+		result: &Sealed{Forced: upload.Forced()},
+	}
+	if err := s.openPrivate(); err != nil {
+		return nil, fmt.Errorf("cannot seal the upload: %w", err)
+	}
+	err = s.run(ctx)
+	var refused *reason.Refused
+	switch {
+	case err == nil:
+		return s.result, nil
+	case errors.As(err, &refused) || errors.Is(err, ErrChanged):
+	default:
+		err = fmt.Errorf("cannot seal the upload: %w", err)
+	}
+	return nil, errors.Join(err, s.result.Close())
+}
+
+func (s *sealing) openPrivate() error {
+	if err := os.MkdirAll(s.room.options.Incoming, 0o700); err != nil {
+		return err
+	}
+	private, err := os.MkdirTemp(s.room.options.Incoming, sealedPrefix)
+	s.result.Dir = private
+	return err
+}
+
+func (s *sealing) run(ctx context.Context) error {
+	s.refuseNames()
+	var before string
+	for i := range s.upload.tree.items {
+		before = leave(s.dir, before, parentOf(s.upload.tree.items[i].path))
+		if err := s.take(ctx, &s.upload.tree.items[i]); err != nil {
+			return err
+		}
+	}
+	s.refuseLinks()
+	if len(s.refused) > 0 {
+		return &reason.Refused{Reasons: s.refused}
+	}
+	return s.lookAgain(ctx)
+}
+
+// refuseNames refuses what no look at contents could make acceptable.
+func (s *sealing) refuseNames() {
+	for i := range s.upload.tree.items {
+		one := &s.upload.tree.items[i]
+		switch {
+		case strings.EqualFold(path.Base(one.path), ownFolder):
+			s.refuse(one, "this name is ota's own; it can't be part of an upload")
+		case one.kind == kindOther:
+			s.refuse(one, one.id.describe()+" can't be taken: only files, folders and symbolic links can")
+		case one.fault != nil:
+			s.refuse(one, "ota may not look into this folder; give it the right to, with chmod or chown")
+		}
+	}
+}
+
+func (s *sealing) refuse(one *item, message string) {
+	s.refused = append(s.refused, reason.Reason{Path: one.path, Message: message})
+}
+
+// take adds one path to the result. Once something is refused files are only
+// opened, to find out which others can't be.
+func (s *sealing) take(ctx context.Context, one *item) error {
+	entry := File{
+		Path:     one.path,
+		Kind:     one.kind,
+		Mode:     fs.FileMode(one.id.mode)&0o775 | 0o400,
+		ModTime:  one.id.modified(),
+		original: one.id,
+	}
+	var err error
+	switch one.kind {
+	case KindFile:
+		err = s.takeFile(ctx, one, &entry)
+	case KindLink:
+		err = s.takeLink(one, &entry)
+	case KindFolder:
+		entry.Mode |= 0o700
+	case kindOther:
+		return nil
+	}
+	s.result.Files = append(s.result.Files, entry)
+	return err
+}
+
+func (s *sealing) takeLink(one *item, entry *File) error {
+	parent, name, err := s.dir.Parent(one.path)
+	if err != nil {
+		return changedIfGone(err)
+	}
+	if entry.Target, err = parent.Readlink(name); err != nil {
+		return changedIfGone(err)
+	}
+	s.links[one.path] = entry.Target
+	return nil
+}
+
+func (s *sealing) takeFile(ctx context.Context, one *item, entry *File) error {
+	parent, name, err := s.dir.Parent(one.path)
+	if err != nil {
+		return changedIfGone(err)
+	}
+	source, err := openToRead(parent, name)
+	if errors.Is(err, fs.ErrPermission) {
+		s.refuse(one, "ota may not read this file; give it the right to, with chmod or chown")
+		return nil
+	}
+	if err != nil {
+		return changedIfGone(err)
+	}
+	defer source.Close()
+	if now, err := identifyOpen(source); err != nil || now != one.id {
+		return errors.Join(err, ErrChanged)
+	}
+	if len(s.refused) > 0 {
+		return nil
+	}
+	entry.Copy = filepath.Join(s.result.Dir, strconv.Itoa(len(s.result.Files)))
+	if err := s.copy(ctx, source, entry); err != nil {
+		return fmt.Errorf("cannot copy %q: %w", one.path, err)
+	}
+	if entry.Size != one.id.size {
+		return ErrChanged
+	}
+	s.warnOfBits(one)
+	if s.room.copied != nil {
+		s.room.copied(one.path)
+	}
+	return nil
+}
+
+func (s *sealing) copy(ctx context.Context, source *os.File, entry *File) error {
+	target, err := os.OpenFile(entry.Copy, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	entry.Size, entry.Sum, err = copySum(ctx, target, source, s.buffer)
+	return errors.Join(err, target.Close(), os.Chtimes(entry.Copy, entry.ModTime, entry.ModTime))
+}
+
+func (s *sealing) warnOfBits(one *item) {
+	if bits := one.id.special(); len(bits) > 0 {
+		message := "taken without being " + strings.Join(bits, " and ")
+		s.result.Warnings = append(s.result.Warnings, reason.Reason{Path: one.path, Message: message})
+	}
+}
+
+// refuseLinks refuses the links that lead out of the tree.
+func (s *sealing) refuseLinks() {
+	for i := range s.upload.tree.items {
+		one := &s.upload.tree.items[i]
+		if one.kind == KindLink && follow(s.links, one.path) == leaves {
+			s.refuse(one, fmt.Sprintf("a symbolic link to %q leads out of main/, which is not allowed", s.links[one.path]))
+		}
+	}
+}
+
+// lookAgain makes sure that nothing happened while the files were copied. A
+// person's order means what was there then: more may have arrived since.
+func (s *sealing) lookAgain(ctx context.Context) error {
+	dir, err := beneath.Open(s.room.options.Dir)
+	if err != nil {
+		return changedIfGone(err)
+	}
+	defer dir.Close()
+	walker := walker{dir: dir, ignore: s.room.options.Ignore}
+	seen, err := walker.walk(ctx)
+	if err != nil {
+		return err
+	}
+	same := seen.sameUpload(s.upload.tree) && slices.EqualFunc(seen.others, s.upload.tree.others, sameItem) && !seen.held()
+	if s.upload.Forced() {
+		same = seen.holds(s.upload.tree)
+	}
+	if !same {
+		return ErrChanged
+	}
+	s.markRacy()
+	if found := findWriters(ctx, s.room.options.Dir, s.upload.tree); len(found.paths) > 0 {
+		return ErrChanged
+	}
+	return ctx.Err()
+}
+
+// markRacy marks the files that could be written once more with nothing to show
+// for it in their identity.
+func (s *sealing) markRacy() {
+	now := time.Now()
+	for i := range s.result.Files {
+		file := &s.result.Files[i]
+		file.racy = file.Kind == KindFile && now.Sub(time.Unix(0, file.original.ctime)).Abs() < racyTime
+	}
+}
+
+// changedIfGone turns the error for something that is not there any more, or
+// is another thing now, or is being written, into ErrChanged.
+func changedIfGone(err error) error {
+	for _, one := range gone {
+		if errors.Is(err, one) {
+			return ErrChanged
+		}
+	}
+	return err
+}
+
+// copySum fills target with source and returns size and SHA-256 of what target
+// holds. Where the file system can share blocks nothing is written.
+func copySum(ctx context.Context, target, source *os.File, buffer []byte) (size int64, sum [sha256.Size]byte, err error) {
+	hash := sha256.New()
+	var from io.Reader = source
+	var to io.Writer = io.MultiWriter(hash, target)
+	if clone(target, source) == nil {
+		from, to = target, hash
+	}
+	// The struct hides the ways around the buffer, which would hash nothing.
+	size, err = io.CopyBuffer(struct{ io.Writer }{to}, untilDone{ctx, from}, buffer)
+	return size, [sha256.Size]byte(hash.Sum(nil)), err
+}
+
+// untilDone reads until ctx is done.
+type untilDone struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+func (r untilDone) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.from.Read(p)
+}
