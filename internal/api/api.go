@@ -1,0 +1,232 @@
+// Package api is the face that other programs see: HTTP and JSON over the
+// control socket .ota/control.sock, and the client that the command line uses.
+//
+// In: requests of the folder's owner, and of root. Out: what the agent says of
+// itself, as JSON; what it was told to do, done. Never: a decision; a room; a
+// request of anybody else.
+//
+// What went wrong is told as problem details (RFC 9457). In JSON, times are
+// RFC 3339 and what is absent is null.
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"ota/internal/kit/escape"
+	"ota/internal/reason"
+)
+
+// Status is what `ota status --json` prints.
+type Status struct {
+	Running bool     `json:"running"` // whether `ota run` is
+	PID     *int     `json:"pid"`     // of `ota run`; nil: not running
+	Version string   `json:"version"`
+	Dir     Path     `json:"dir"` // absolute
+	Program Program  `json:"program"`
+	Release *Release `json:"release"` // in main/; nil: none
+	Deposit Deposit  `json:"deposit"`
+}
+
+// ProgramState is what the program does. The empty state is null in JSON:
+// nobody looks after the program, so nobody knows.
+type ProgramState string
+
+// The states of the program.
+const (
+	Running  ProgramState = "running"
+	Finished ProgramState = "finished" // ended by itself with exit code 0
+	Backoff  ProgramState = "backoff"  // failed, and is started again after a pause
+	Stopped  ProgramState = "stopped"  // on request
+	Waiting  ProgramState = "waiting"  // there is no program yet
+)
+
+// MarshalJSON writes the empty state as null.
+func (s ProgramState) MarshalJSON() ([]byte, error) { return nullIfEmpty(string(s)) }
+
+// Program is what is known of the program in main/.
+type Program struct {
+	State    ProgramState `json:"state"`
+	PID      *int         `json:"pid"`       // nil: no process
+	Started  *time.Time   `json:"started"`   // of that process
+	Restarts int          `json:"restarts"`  // after a crash, since the release was switched in
+	LastExit *Exit        `json:"last_exit"` // nil: it has not ended yet
+}
+
+// Exit is how the program ended: by an exit code or by a signal.
+type Exit struct {
+	Code   *int      `json:"code"`   // nil: ended by a signal
+	Signal *string   `json:"signal"` // "SIGSEGV"; nil: ended by itself
+	At     time.Time `json:"at"`
+}
+
+// ReleaseState is how far a release has come.
+type ReleaseState string
+
+// The states of a release.
+const (
+	Adopted    ReleaseState = "adopted"     // was in main/ before the first `ota run`
+	Trial      ReleaseState = "trial"       // runs and has not yet proved itself
+	Confirmed  ReleaseState = "confirmed"   // proved itself
+	RolledBack ReleaseState = "rolled back" // failed its trial
+)
+
+// Release is the release in main/.
+type Release struct {
+	Number int          `json:"number"`
+	Digest string       `json:"digest"` // "sha256:" and 64 hexadecimal digits
+	State  ReleaseState `json:"state"`
+}
+
+// DepositState is what happens to deposit/. The empty state is null in JSON:
+// nobody looks at deposit/.
+type DepositState string
+
+// The states of deposit/.
+const (
+	Empty     DepositState = "empty"
+	Receiving DepositState = "receiving" // an upload is not complete yet
+	Checking  DepositState = "checking"  // complete, and being judged
+	Held      DepositState = "held"      // refused, with reasons
+	Deferred  DepositState = "deferred"  // good, and waiting for its time
+	Switching DepositState = "switching" // on its way into main/
+)
+
+// MarshalJSON writes the empty state as null.
+func (s DepositState) MarshalJSON() ([]byte, error) { return nullIfEmpty(string(s)) }
+
+// Deposit is the upload in deposit/.
+type Deposit struct {
+	State   DepositState `json:"state"`
+	Files   int          `json:"files"`
+	Bytes   int64        `json:"bytes"`
+	Reasons List[Reason] `json:"reasons"` // what holds the upload, or what it waits for
+}
+
+// Reason is one thing that keeps an upload in deposit/.
+type Reason struct {
+	Path    *Path  `json:"path"` // below deposit/; nil: it concerns no single file
+	Line    *int   `json:"line"` // from 1; nil: no line
+	Message string `json:"message"`
+}
+
+// Reasons makes the reasons of the rooms those of the API.
+func Reasons(from []reason.Reason) List[Reason] {
+	reasons := make(List[Reason], len(from))
+	for i, one := range from {
+		reasons[i].Message = one.Message
+		if one.Path != "" {
+			reasons[i].Path = new(Path(one.Path))
+		}
+		if one.Line != 0 {
+			reasons[i].Line = new(one.Line)
+		}
+	}
+	return reasons
+}
+
+// String is the reason as a person reads it: "main.py:3: message".
+func (r Reason) String() string {
+	one := reason.Reason{Message: string(escape.Line(nil, []byte(r.Message)))}
+	if r.Path != nil {
+		one.Path = string(*r.Path)
+	}
+	if r.Line != nil {
+		one.Line = *r.Line
+	}
+	return one.String()
+}
+
+// HistoryEntry is one release in what `ota history --json` prints.
+type HistoryEntry struct {
+	Number  int              `json:"number"`
+	Digest  string           `json:"digest"`
+	State   ReleaseState     `json:"state"`
+	Current bool             `json:"current"` // it is in main/
+	Created time.Time        `json:"created"`
+	Files   List[FileChange] `json:"files"`
+	Reason  *string          `json:"reason"` // why it was rolled back; nil: it was not
+}
+
+// ChangeKind is what a release did to a file.
+type ChangeKind string
+
+// What a release can do to a file.
+const (
+	Added    ChangeKind = "added"
+	Replaced ChangeKind = "replaced"
+	Removed  ChangeKind = "removed"
+)
+
+// FileChange is a file that a release changed.
+type FileChange struct {
+	Path   Path       `json:"path"` // below main/, slash-separated
+	Change ChangeKind `json:"change"`
+}
+
+// Outcome is what became of `ota apply`.
+type Outcome string
+
+// The outcomes.
+const (
+	Applied        Outcome = "applied"         // it is a release now
+	NothingChanged Outcome = "nothing changed" // it was the same as main/
+	NotTaken       Outcome = "held"            // the reasons say why
+	NothingThere   Outcome = "empty"           // deposit/ holds nothing to apply
+	Busy           Outcome = "busy"            // another upload is being switched in
+)
+
+// ApplyResult is the answer to `ota apply`.
+type ApplyResult struct {
+	Outcome Outcome      `json:"outcome"`
+	Release *int         `json:"release"` // the new release; nil: none was made
+	Reasons List[Reason] `json:"reasons"`
+}
+
+// Path is a file's path of any bytes. In JSON, which knows text only, one that
+// is not UTF-8 has those bytes escaped as in Go's %q; it is for looking at and
+// can't be turned back.
+type Path string
+
+// MarshalText writes the path.
+func (p Path) MarshalText() ([]byte, error) {
+	if utf8.ValidString(string(p)) {
+		return []byte(p), nil
+	}
+	return []byte(escape.Name(string(p))), nil
+}
+
+// String is the path as a person reads it: nothing in it can touch a terminal.
+func (p Path) String() string { return escape.Name(string(p)) }
+
+// List is a slice that is [] in JSON when it is nil, so that readers may loop
+// over it without a thought.
+type List[T any] []T
+
+// MarshalJSON writes the list.
+func (l List[T]) MarshalJSON() ([]byte, error) {
+	if l == nil {
+		return []byte("[]"), nil
+	}
+	return encode([]T(l))
+}
+
+// encode is json.Marshal without the escapes that only a web page needs: they
+// make "a & b" hard to read for a person.
+func encode(v any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return text.Bytes(), err
+}
+
+func nullIfEmpty(s string) ([]byte, error) {
+	if s == "" {
+		return []byte("null"), nil
+	}
+	return strconv.AppendQuote(nil, s), nil
+}

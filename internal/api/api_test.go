@@ -1,0 +1,131 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ota/internal/reason"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// TestJSON compares with what users were promised, key by key.
+func TestJSON(t *testing.T) {
+	tests := []struct {
+		name string
+		v    any
+		want string
+	}{
+		{
+			"status, everything there",
+			Status{
+				Running: true, PID: new(4711), Version: "0.1.0", Dir: "/home/pi/garden",
+				Program: Program{
+					State: Running, PID: new(4712), Started: &noon, Restarts: 1,
+					LastExit: &Exit{Code: new(1), At: noon},
+				},
+				Release: &Release{Number: 3, Digest: "sha256:00", State: Confirmed},
+				Deposit: Deposit{
+					State: Held, Files: 2, Bytes: 12345,
+					Reasons: Reasons([]reason.Reason{{Path: "main.py", Line: 3, Message: "a < b & c"}}),
+				},
+			},
+			`{"running": true, "pid": 4711, "version": "0.1.0", "dir": "/home/pi/garden",
+			  "program": {"state": "running", "pid": 4712, "started": "2026-11-23T12:00:00Z", "restarts": 1,
+			    "last_exit": {"code": 1, "signal": null, "at": "2026-11-23T12:00:00Z"}},
+			  "release": {"number": 3, "digest": "sha256:00", "state": "confirmed"},
+			  "deposit": {"state": "held", "files": 2, "bytes": 12345,
+			    "reasons": [{"path": "main.py", "line": 3, "message": "a < b & c"}]}}`,
+		},
+		{
+			"status, nothing there",
+			Status{Version: "0.1.0", Dir: "/"},
+			`{"running": false, "pid": null, "version": "0.1.0", "dir": "/",
+			  "program": {"state": null, "pid": null, "started": null, "restarts": 0, "last_exit": null},
+			  "release": null,
+			  "deposit": {"state": null, "files": 0, "bytes": 0, "reasons": []}}`,
+		},
+		{
+			"killed by a signal",
+			Exit{Signal: new("SIGSEGV"), At: noon},
+			`{"code": null, "signal": "SIGSEGV", "at": "2026-11-23T12:00:00Z"}`,
+		},
+		{
+			"a reason that concerns no file",
+			Reasons([]reason.Reason{{Message: "no space"}}),
+			`[{"path": null, "line": null, "message": "no space"}]`,
+		},
+		{
+			"history",
+			List[HistoryEntry]{{
+				Number: 2, Digest: "sha256:00", State: RolledBack, Current: false, Created: noon,
+				Files:  List[FileChange]{{Path: "a\xff\"b", Change: Added}, {Path: "käse\n", Change: Removed}},
+				Reason: new("exit code 1"),
+			}, {Number: 1, Digest: "sha256:11", State: Adopted, Current: true, Created: noon}},
+			`[{"number": 2, "digest": "sha256:00", "state": "rolled back", "current": false,
+			   "created": "2026-11-23T12:00:00Z",
+			   "files": [{"path": "a\\xff\"b", "change": "added"}, {"path": "käse\n", "change": "removed"}],
+			   "reason": "exit code 1"},
+			  {"number": 1, "digest": "sha256:11", "state": "adopted", "current": true,
+			   "created": "2026-11-23T12:00:00Z", "files": [], "reason": null}]`,
+		},
+		{
+			"what apply did",
+			ApplyResult{Outcome: NothingChanged},
+			`{"outcome": "nothing changed", "release": null, "reasons": []}`,
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := encode(test.v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want bytes.Buffer
+			if err := json.Compact(&want, []byte(test.want)); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want.String()+"\n", string(got)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestReasonForPeople(t *testing.T) {
+	reasons := Reasons([]reason.Reason{
+		{Message: "no space"},
+		{Path: "a\x1b[2Jb", Message: "a \x1b[31mlink"},
+		{Path: "main.py", Line: 3, Message: "invalid syntax"},
+	})
+	want := []string{"no space", `a\x1b[2Jb: a \x1b[31mlink`, "main.py:3: invalid syntax"}
+	for i, one := range reasons {
+		if got := one.String(); got != want[i] {
+			t.Errorf("got %q, want %q", got, want[i])
+		}
+	}
+}
+
+// FuzzPath asks that no name can break the JSON it is put into.
+func FuzzPath(f *testing.F) {
+	f.Add("main.py")
+	f.Add("\xff\"\\\n\x00")
+	f.Fuzz(func(t *testing.T, name string) {
+		text, err := encode(FileChange{Path: Path(name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back FileChange
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatal(err)
+		}
+		again, err := encode(back)
+		if err != nil || !bytes.Equal(text, again) {
+			t.Errorf("%s became %s, %v", text, again, err)
+		}
+	})
+}

@@ -1,0 +1,200 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	"ota/internal/kit/escape"
+	"ota/internal/kit/hint"
+	"ota/internal/logs"
+)
+
+const (
+	// answerTime is for an answer that needs no more than a look at memory.
+	answerTime = 10 * time.Second
+	// problemBytes is more than any problem has.
+	problemBytes = 64 << 10
+)
+
+// NotRunning is the error of every request while no `ota run` is at work on
+// the folder.
+type NotRunning struct {
+	Dir string
+}
+
+// Error names the folder.
+func (n *NotRunning) Error() string { return "ota is not running in " + escape.Name(n.Dir) }
+
+// Hint says how to start it.
+func (n *NotRunning) Hint() string { return `start it with "ota run"` }
+
+// Client asks the `ota run` of one folder. Several goroutines may use it.
+//
+// Errors are *[NotRunning], *[Problem] for what the server refused, and those
+// of the system. They say why, not what was asked for.
+type Client struct {
+	dir  string
+	http *http.Client
+}
+
+// Dial remembers the folder (the one that holds deposit/ and main/). Whether
+// ota is running there shows with the first request.
+func Dial(dir string) *Client {
+	socket := filepath.Join(dir, ".ota", SocketName)
+	transport := &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, socket) },
+		DisableKeepAlives: true,
+	}
+	return &Client{dir, &http.Client{Transport: transport}}
+}
+
+// Status asks how things stand.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var status Status
+	err := c.look(ctx, "/status", &status)
+	return status, err
+}
+
+// History asks for all releases, newest first. Where some can't be read the
+// others are returned beside the error.
+func (c *Client) History(ctx context.Context) ([]HistoryEntry, error) {
+	var entries []HistoryEntry
+	err := c.look(ctx, "/history", &entries)
+	return entries, err
+}
+
+// Tail gives show the last n lines of the log, oldest first.
+func (c *Client) Tail(ctx context.Context, n int, show func(logs.Line) error) error {
+	return c.logs(ctx, n, false, show)
+}
+
+// Follow is Tail, and gives show every line that comes after them until ctx
+// ends, or until ota does: then it returns nil. An error of show ends it.
+func (c *Client) Follow(ctx context.Context, n int, show func(logs.Line) error) error {
+	return c.logs(ctx, n, true, show)
+}
+
+// Start starts the program and returns when it runs.
+func (c *Client) Start(ctx context.Context) error { return c.steer(ctx, "/start") }
+
+// Stop stops the program and returns when nothing of it is left.
+func (c *Client) Stop(ctx context.Context) error { return c.steer(ctx, "/stop") }
+
+// Restart stops and starts the program and returns when it runs.
+func (c *Client) Restart(ctx context.Context) error { return c.steer(ctx, "/restart") }
+
+// Apply takes what is in deposit/ as complete and returns when it is known what
+// became of it.
+func (c *Client) Apply(ctx context.Context) (ApplyResult, error) {
+	var result ApplyResult
+	answer, err := c.ask(ctx, http.MethodPost, "/apply")
+	if err != nil {
+		return result, err
+	}
+	err = c.read(ctx, answer, &result)
+	return result, err
+}
+
+func (c *Client) look(ctx context.Context, path string, into any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errors.New("ota does not answer"))
+	defer cancel()
+	answer, err := c.ask(ctx, http.MethodGet, path)
+	if err != nil {
+		return err
+	}
+	return c.read(ctx, answer, into)
+}
+
+func (c *Client) steer(ctx context.Context, path string) error {
+	answer, err := c.ask(ctx, http.MethodPost, path)
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
+}
+
+func (c *Client) logs(ctx context.Context, n int, follow bool, show func(logs.Line) error) error {
+	query := url.Values{"n": {strconv.Itoa(n)}, "follow": {strconv.FormatBool(follow)}}
+	answer, err := c.ask(ctx, http.MethodGet, "/logs?"+query.Encode())
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	lines := json.NewDecoder(answer.Body)
+	for {
+		var line logs.Line
+		if err := lines.Decode(&line); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return c.reasonFor(ctx, err)
+		}
+		if err := show(line); err != nil {
+			return err
+		}
+	}
+}
+
+// ask returns an answer whose body must be closed.
+func (c *Client) ask(ctx context.Context, method, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://ota"+prefix+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return nil, c.reasonFor(ctx, err)
+	}
+	if answer.StatusCode < 400 {
+		return answer, nil
+	}
+	defer answer.Body.Close()
+	problem := newProblem(answer.StatusCode, "")
+	// What is no problem document came from something else than an ota of this
+	// version; its status is all that can be told.
+	_ = json.NewDecoder(io.LimitReader(answer.Body, problemBytes)).Decode(problem)
+	return nil, problem
+}
+
+func (c *Client) read(ctx context.Context, answer *http.Response, into any) error {
+	defer answer.Body.Close()
+	if err := json.NewDecoder(answer.Body).Decode(into); err != nil {
+		return c.reasonFor(ctx, err)
+	}
+	if missing := answer.Header.Get(incompleteHeader); missing != "" {
+		return errors.New(missing)
+	}
+	return nil
+}
+
+// brokenOff are the errors of a connection that the other side gave up.
+var brokenOff = []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE}
+
+// reasonFor makes an error of the transport one that tells a person why.
+func (c *Client) reasonFor(ctx context.Context, err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, fs.ErrPermission):
+		return hint.With(err, "ota runs here as another user: ask as that user, or as root")
+	case errors.Is(err, fs.ErrNotExist), refused(err):
+		return &NotRunning{c.dir}
+	case slices.ContainsFunc(brokenOff, func(broken error) bool { return errors.Is(err, broken) }):
+		return errors.New("ota ended before it had answered")
+	default:
+		return err
+	}
+}

@@ -1,0 +1,47 @@
+package api
+
+import (
+	"context"
+
+	"ota/internal/logs"
+)
+
+// House is what the faces ask of the running agent. Several goroutines call it
+// at once.
+//
+// An error says why, not what was asked for ("main/ holds no main.py", not
+// "cannot start the program: …"): the face that shows it knows what was asked.
+// It may hold a hint (see kit/hint). The end of ctx ends the waiting and not
+// what is waited for.
+type House interface {
+	// Status says how things stand; it does not block.
+	Status() Status
+	// History returns all releases, newest first. Where some can't be read the
+	// others are returned beside the error.
+	History() ([]HistoryEntry, error)
+	// Start starts the program and returns when it runs.
+	Start(ctx context.Context) error
+	// Stop stops the program and returns when nothing of it is left.
+	Stop(ctx context.Context) error
+	// Restart stops and starts the program and returns when it runs.
+	Restart(ctx context.Context) error
+	// Apply takes what is in deposit/ as complete and returns when it is known
+	// what became of it.
+	Apply(ctx context.Context) (ApplyResult, error)
+	Logs
+}
+
+// Logs are the last lines of the log, in memory.
+type Logs interface {
+	// Tail returns the last n lines, oldest first, or as many as there are.
+	Tail(n int) []logs.Line
+	// Follow returns a reader of the lines after the one with that number.
+	Follow(after uint64) Follower
+}
+
+// Follower reads the log as it is written. One goroutine uses it.
+type Follower interface {
+	// Next waits for lines. Its error is that of ctx, when that has ended. A
+	// reader that is too slow loses lines, and is told how many.
+	Next(ctx context.Context) ([]logs.Line, error)
+}
