@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ota/internal/agent"
+	"ota/internal/api"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say what is going on",
+		Long: `Say what is going on: what the program does, which release it is, and what is
+in deposit/, with every reason why it stays there.
+
+Where ota is not running it says so, and what is known from the disk.`,
+		Example: `  ota status
+  ota -C /home/pi/garden status
+  ota status --json | jq .program.state`,
+		Args: noArguments,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs: print JSON")
+	cmd.RunE = a.act(func(ctx context.Context, _ []string) exitCode { return a.status(ctx, asJSON) })
+	return cmd
+}
+
+func (a *app) status(ctx context.Context, asJSON bool) exitCode {
+	status, err := a.askStatus(ctx)
+	if err != nil {
+		return a.fail(fmt.Errorf("cannot tell the status: %w", err))
+	}
+	if asJSON {
+		return a.json(status)
+	}
+	for _, row := range describe(status, time.Now()) {
+		a.row(row)
+	}
+	return done
+}
+
+func (a *app) askStatus(ctx context.Context) (api.Status, error) {
+	dir, err := a.folder()
+	if err != nil {
+		return api.Status{}, err
+	}
+	status, err := api.Dial(dir).Status(ctx)
+	if isNotRunning(err) {
+		return agent.OfflineStatus(dir, version())
+	}
+	return status, err
+}
+
+// row is a line of the status: what it is about, a word that may be coloured,
+// and the rest.
+type row struct {
+	subject string
+	tone    tone
+	word    string
+	rest    string
+}
+
+func (a *app) row(r row) {
+	word := a.in(r.tone, harmless(r.word))
+	if r.subject == headline {
+		fmt.Fprintln(a.stdout, word+harmless(r.rest))
+		return
+	}
+	fmt.Fprintf(a.stdout, "  %-8s %s%s\n", r.subject, word, harmless(r.rest))
+}
+
+// headline is the subject of the row about ota itself.
+const headline = "ota"
+
+// describe says it all in a few lines.
+func describe(status api.Status, now time.Time) []row {
+	head := row{headline, plain, "ota " + status.Version, " is not running in " + status.Dir.String()}
+	if status.Running {
+		head.rest = " is running in " + status.Dir.String()
+	}
+	if status.PID != nil {
+		head.rest += fmt.Sprintf(" (pid %d)", *status.PID)
+	}
+	rows := append([]row{head}, describeProgram(status.Program, now)...)
+	rows = append(rows, describeRelease(status.Release))
+	return append(rows, describeDeposit(status.Deposit)...)
+}
+
+func describeProgram(program api.Program, now time.Time) []row {
+	about := row{subject: "program", word: string(program.State)}
+	last := ""
+	if exit := program.LastExit; exit != nil {
+		last = fmt.Sprintf("%s, %s ago", exitText(*exit), age(exit.At, now))
+	}
+	switch program.State {
+	case api.Running:
+		about.tone = good
+		if program.Started != nil {
+			about.rest = " for " + age(*program.Started, now)
+		}
+		if program.PID != nil {
+			about.rest += fmt.Sprintf(" (pid %d)", *program.PID)
+		}
+	case api.Finished:
+		about.rest, last = because(last), ""
+	case api.Backoff:
+		about.tone, about.word = bad, "failed"
+		about.rest, last = because(last)+"; it is started again after a pause", ""
+	case api.Stopped:
+		about.tone, about.rest = notice, " on request"
+	case api.Waiting:
+		about.tone, about.rest = notice, " for the first upload: put your program into deposit/"
+	default:
+		return nil
+	}
+	rows := []row{about}
+	if last != "" {
+		rows = append(rows, row{rest: "ended before: " + last})
+	}
+	if program.Restarts > 0 {
+		rows = append(rows, row{rest: "started again after a crash: " + count(program.Restarts, "time", "times")})
+	}
+	return rows
+}
+
+// because is a colon and the reason, if there is one.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return ": " + reason
+}
+
+func exitText(exit api.Exit) string {
+	switch {
+	case exit.Signal != nil:
+		return "killed by " + *exit.Signal
+	case exit.Code != nil:
+		return fmt.Sprintf("exit code %d", *exit.Code)
+	default:
+		return "ended"
+	}
+}
+
+func describeRelease(release *api.Release) row {
+	if release == nil {
+		return row{subject: "release", word: "none yet"}
+	}
+	about := row{"release", plain, fmt.Sprint(release.Number), ", " + string(release.State)}
+	if release.State == api.Confirmed {
+		about.tone = good
+	}
+	return about
+}
+
+func describeDeposit(deposit api.Deposit) []row {
+	about := row{subject: "deposit", word: string(deposit.State)}
+	switch deposit.State {
+	case api.Held:
+		about.tone = bad
+	case api.Receiving, api.Checking, api.Deferred, api.Switching:
+		about.tone = notice
+	case "":
+		return nil // ota is not running: nobody looks
+	}
+	if deposit.Files > 0 {
+		about.rest = fmt.Sprintf(": %s, %s", count(deposit.Files, "file", "files"), size(deposit.Bytes))
+	}
+	rows := []row{about}
+	for _, reason := range deposit.Reasons {
+		rows = append(rows, row{rest: reason.String()})
+	}
+	return rows
+}
