@@ -104,7 +104,7 @@ func TestProblems(t *testing.T) {
 		{"size", "[logs]\nmax_file = \"10 megs\"\nmax_total = 1.5", []string{
 			`ota.toml:2: max_file must be a size such as "10MB" or "512KiB", not "10 megs"`,
 			`ota.toml:3: max_total must be a size such as "10MB", or a number of bytes, not a float`}},
-		{"size too small", "[logs]\nmax_file = -5", []string{`ota.toml:2: max_file must be at least "100kB"`}},
+		{"size too small", "[logs]\nmax_file = -5", []string{`ota.toml:2: max_file must be at least "1kB"`}},
 		{"size too large", "[logs]\nmax_file = \"9999999999TB\"", []string{`ota.toml:2: max_file must be a size such as "10MB" or "512KiB", not "9999999999TB"`}},
 		{"file over total", "[logs]\nmax_file = \"100MB\"", []string{`ota.toml:2: max_total must be at least max_file`}},
 		{"total under file", "[logs]\nmax_file = \"20MB\"\nmax_total = \"15MB\"", []string{`ota.toml:3: max_total must be at least max_file`}},

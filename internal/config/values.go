@@ -134,9 +134,9 @@ func duration(field func(*Config) *time.Duration) setter {
 	}
 }
 
-// smallest keeps a slip of the keyboard ("10" or "10kB") from making a file for
-// every few lines.
-const smallest = 100_000
+// smallest keeps a slip of the keyboard ("10" for "10MB") from making a file for
+// every line.
+const smallest = 1_000
 
 func size(field func(*Config) *int64) setter {
 	return func(c *Config, value any) error {
@@ -145,7 +145,7 @@ func size(field func(*Config) *int64) setter {
 			return err
 		}
 		if bytes < smallest {
-			return errors.New(`must be at least "100kB"`)
+			return errors.New(`must be at least "1kB"`)
 		}
 		*field(c) = bytes
 		return nil
