@@ -143,7 +143,7 @@ func (r *Room) Switch() error {
 		return errors.New("cannot switch: nothing is prepared")
 	}
 	plan, work := r.ready.plan, r.ready.work
-	if err := work.refuseConflicts(plan); err != nil {
+	if err := work.stillFits(plan); err != nil {
 		return errors.Join(err, r.Discard())
 	}
 	if err := r.markJournal(); err != nil {

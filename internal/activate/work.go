@@ -22,6 +22,7 @@ type work struct {
 	main      *beneath.Tree
 	stage     *beneath.Tree
 	stagePath string
+	replaces  map[release.Name]bool // paths at which main/ had a file when last looked
 }
 
 // openWork opens the stage, or makes one at the first place from which names
@@ -31,7 +32,7 @@ func (r *Room) openWork() (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{main: main}
+	w := &work{main: main, replaces: map[release.Name]bool{}}
 	for _, path := range r.stagePaths() {
 		if w.stage, err = beneath.Open(path); err == nil {
 			w.stagePath = path
@@ -79,11 +80,14 @@ func (w *work) close() {
 }
 
 // refuseConflicts returns *reason.Refused if main/ has something at a path of
-// the plan that a switch must not replace.
+// the plan that a switch must not replace, or can't.
 func (w *work) refuseConflicts(plan Plan) error {
 	var refused reason.Refused
 	for _, change := range plan.Changes {
 		message, err := w.conflict(change)
+		if err == nil && message == "" {
+			message, err = w.otherMount(change)
+		}
 		if err != nil {
 			return err
 		}
@@ -123,11 +127,39 @@ func (w *work) conflict(change Change) (message string, err error) {
 			return "main/ has a device, pipe or socket of this name", nil
 		}
 	}
+	w.replaces[change.Path] = err == nil
+	return "", nil
+}
+
+// otherMount looks whether the change's folder can be reached by a rename.
+func (w *work) otherMount(change Change) (message string, err error) {
+	parent, _, err := w.main.Parent(string(change.Path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
 	same, err := beneath.SameMount(w.stage.Top(), parent)
 	if err == nil && !same {
 		message = "it belongs into a folder of main/ that is a mount of its own, where files can't be exchanged in one step"
 	}
 	return message, err
+}
+
+// stillFits looks again whether main/ is as it was when the plan was prepared:
+// the program ran until now. It costs one lstat a change.
+func (w *work) stillFits(plan Plan) error {
+	for _, change := range plan.Changes {
+		message, err := w.conflict(change)
+		if err != nil {
+			return err
+		}
+		if message != "" {
+			return &reason.Refused{Reasons: []reason.Reason{{Path: string(change.Path), Message: message}}}
+		}
+	}
+	return nil
 }
 
 // describeObstacle says what stands where the upload has a folder.
@@ -226,11 +258,16 @@ func (w *work) forward(i int, change Change) error {
 		return err
 	}
 	stage := w.stage.Top()
-	err = beneath.RenameNew(stage, newName(i), parent, name)
-	if !errors.Is(err, fs.ErrExist) {
-		return err
+	if !w.replaces[change.Path] {
+		err := beneath.RenameNew(stage, newName(i), parent, name)
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
 	}
 	err = beneath.Exchange(stage, newName(i), parent, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return beneath.RenameNew(stage, newName(i), parent, name)
+	}
 	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 
 	"ota/internal/activate"
@@ -171,6 +172,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		},
 		Bytecode: a.supervisor.bytecode,
 		Once:     a.options.Once,
+		Rest:     debug.FreeOSMemory, // what sealing took is not needed for weeks
 		Log:      a.log,
 	})
 	return nil

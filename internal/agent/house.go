@@ -146,13 +146,19 @@ func (a *agent) Tail(n int) []logs.Line { return a.logs.Tail(n) }
 // Follow returns a reader of the lines after the one with that number.
 func (a *agent) Follow(after uint64) api.Follower { return a.logs.Follow(after) }
 
-// OfflineStatus is the status of a folder that no ota looks after.
+// OfflineStatus is the status of a folder in which no ota answers.
 func OfflineStatus(dir, version string) (api.Status, error) {
 	place, err := folderAt(dir)
 	if err != nil {
 		return api.Status{}, err
 	}
 	status := api.Status{Version: version, Dir: api.Path(place.dir)}
+	if pid, held := place.holder(); held { // it runs, and can't be asked
+		status.Running = true
+		if pid != 0 {
+			status.PID = new(pid)
+		}
+	}
 	releases, err := release.OpenRead(place.own())
 	if err != nil {
 		return status, err

@@ -119,7 +119,7 @@ func describeProgram(program api.Program, now time.Time) []row {
 		return nil
 	}
 	rows := []row{about}
-	if last != "" {
+	if last != "" && program.Restarts > 0 { // a stop for an update is no news
 		rows = append(rows, row{rest: "ended before: " + last})
 	}
 	if program.Restarts > 0 {

@@ -101,7 +101,6 @@ func TestDescribe(t *testing.T) {
 			},
 			`ota 0.1.0 is running in / (pid 1)
   program  stopped on request
-           ended before: exit code 130, 2 days ago
   release  3, confirmed
   deposit  switching: 1200 files, 5.6 GB
 `,

@@ -7,6 +7,7 @@ import (
 
 	"ota/internal/deposit"
 	"ota/internal/reason"
+	"ota/internal/release"
 )
 
 // Applied is what became of an upload that somebody wanted taken.
@@ -167,4 +168,17 @@ func (c *Conductor) tellHeld() {
 	for _, one := range c.attempt.reasons {
 		c.options.Log.Warn("the upload is held", "reason", one.String())
 	}
+}
+
+// tellSwitched logs what changed in main/.
+func (c *Conductor) tellSwitched() {
+	if c.attempt.candidate == nil {
+		return
+	}
+	effects := map[release.Effect]int{}
+	for _, file := range c.attempt.candidate.record.Files {
+		effects[file.Effect]++
+	}
+	c.options.Log.Info("the files are switched", "release", c.attempt.candidate.record.Number,
+		"added", effects[release.Added], "replaced", effects[release.Replaced], "removed", effects[release.Removed])
 }

@@ -496,7 +496,7 @@ func TestAnyOrderInVirtualTime(t *testing.T) {
 			s := newStage(t, nil)
 			var asking sync.WaitGroup
 			for range 300 {
-				time.Sleep(time.Duration(random.IntN(1 << random.IntN(24))) * time.Microsecond / 8)
+				time.Sleep(time.Duration(random.IntN(1<<random.IntN(24))) * time.Microsecond / 8)
 				switch random.IntN(8) {
 				case 0, 1:
 					s.deposit.put(string(rune('a' + random.IntN(5))))

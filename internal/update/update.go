@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -91,7 +92,10 @@ type Options struct {
 	// Bytecode says where the bytecode of a source lies and which names are its.
 	Bytecode func(path string) (folder string, owns func(name string) bool)
 	Once     bool // end when the program ends by itself
-	Log      *slog.Logger
+	// Rest is called, beside the conductor, when an attempt has ended and
+	// nothing may happen for weeks. May be nil.
+	Rest func()
+	Log  *slog.Logger
 }
 
 // Pauses before the program is started again, and before an act is retried.
@@ -277,6 +281,7 @@ func (c *Conductor) interpret(happened happening) *happening {
 			c.attempt.candidate = happened.candidate
 		}
 		c.released()
+		c.tellSwitched()
 	}
 	c.tellWaiters(happened)
 	if happened.event == PutAway || happened.event == SwitchUndone {
@@ -292,6 +297,9 @@ func (c *Conductor) enter(state State, acts ...Act) []happening {
 	}
 	if c.state.Program == Backoff && state.Program == Restarting {
 		c.restarts++
+	}
+	if state.Attempt != c.state.Attempt && slices.Contains(free, state.Attempt) && c.options.Rest != nil {
+		c.acts.Go(c.options.Rest)
 	}
 	c.state = state
 	c.publish()
@@ -315,6 +323,7 @@ func (c *Conductor) act(act Act) Event {
 		c.begun(c.cancellable(c.adopt))
 	case Prepare:
 		upload := c.attempt.view.Upload
+		c.options.Log.Info("an upload is complete", "files", c.attempt.view.Files, "bytes", c.attempt.view.Bytes)
 		c.begun(c.cancellable(func(ctx context.Context) happening { return c.prepare(ctx, upload) }))
 	case Cancel:
 		if c.cancel != nil {

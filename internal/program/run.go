@@ -1,0 +1,196 @@
+package program
+
+import (
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"ota/internal/kit/proc"
+)
+
+// phase is how far a run has come. It only goes forward.
+type phase string
+
+const (
+	phaseRunning phase = "running" // the main process is there
+	phaseEnded   phase = "ended"   // it has ended and is about to be reaped
+	phaseReaped  phase = "reaped"  // its exit is known; others of the tree may live
+	phaseGone    phase = "gone"    // nothing of the tree is left
+)
+
+// Run is one program from its start to the end of its tree. Its methods may be
+// called by several goroutines.
+type Run struct {
+	room           *Room
+	cmd            *exec.Cmd
+	id             proc.ID
+	started        time.Time
+	stdout, stderr pipe
+
+	done    chan struct{} // closed after the main process was reaped
+	gone    chan struct{} // closed with phaseGone
+	drained chan struct{} // closed after the last Write of output
+	stirred chan struct{} // of one: a child has ended since
+
+	mu    sync.Mutex
+	phase phase
+	exit  Exit
+	known map[proc.ID]struct{} // members seen so far, where orphans are not ours
+}
+
+func newRun(r *Room, stdout, stderr pipe) *Run {
+	return &Run{
+		room: r, stdout: stdout, stderr: stderr, phase: phaseRunning,
+		done: make(chan struct{}), gone: make(chan struct{}),
+		drained: make(chan struct{}), stirred: make(chan struct{}, 1),
+	}
+}
+
+// PID is the number of the main process, which is also that of its group and,
+// where there are sessions, of its session.
+func (run *Run) PID() int { return run.id.PID }
+
+// Started is when the main process was started.
+func (run *Run) Started() time.Time { return run.started }
+
+// Done is closed when the main process has ended. Others of the tree may live:
+// see [Room.Left] and [Room.Stop].
+func (run *Run) Done() <-chan struct{} { return run.done }
+
+// Drained is closed when the output of the whole tree has been handed over,
+// shortly after its last process has ended. The writers may then be closed.
+func (run *Run) Drained() <-chan struct{} { return run.drained }
+
+// Exit is how the main process ended; only to be asked after Done.
+func (run *Run) Exit() Exit {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	return run.exit
+}
+
+// wait follows the main process to its end.
+func (run *Run) wait() {
+	var at time.Time
+	waitFor(run.cmd, func() {
+		at = time.Now()
+		// As long as it is not reaped, its number is that of its group and
+		// session: what is to be known of them by number is looked up now.
+		run.remember(run.room.host.session(run))
+		run.mu.Lock()
+		defer run.mu.Unlock()
+		run.phase = phaseEnded
+	})
+	run.mu.Lock()
+	run.phase, run.exit = phaseReaped, exitOf(run.cmd, at)
+	run.mu.Unlock()
+	close(run.done)
+	run.look()
+}
+
+// tend reaps orphans for as long as there can be any, then ends the output.
+func (run *Run) tend(events <-chan os.Signal, unwatch func()) {
+	defer unwatch()
+	run.look() // nobody has reaped while nothing ran
+	for {
+		select {
+		case <-events:
+			run.look()
+			select {
+			case run.stirred <- struct{}{}:
+			default:
+			}
+		case <-run.gone:
+			run.stdout.finish()
+			run.stderr.finish()
+			return
+		}
+	}
+}
+
+// look reaps orphans, and finds out whether the tree is gone where that costs
+// one system call.
+func (run *Run) look() {
+	if proc.Reap() == proc.None && run.room.host.adopts() {
+		run.leave()
+	}
+}
+
+// lookClosely says whether the tree is gone, and goes through all processes if
+// it must.
+func (run *Run) lookClosely() bool {
+	run.look()
+	if run.isGone() {
+		return true
+	}
+	if run.room.host.tellsAll() {
+		return false
+	}
+	// One list is no picture of one moment: a process that starts another and
+	// ends meanwhile may hide both.
+	for range 2 {
+		if !run.at(phaseReaped) || len(run.room.host.members(run)) > 0 {
+			return false
+		}
+	}
+	run.leave()
+	return true
+}
+
+// leave is called by who has seen that nothing of the tree is left.
+func (run *Run) leave() {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	// Before its exit is known a run is not over: wait looks again then.
+	if run.phase == phaseReaped {
+		run.phase = phaseGone
+		close(run.gone)
+	}
+}
+
+func (run *Run) at(p phase) bool {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	return run.phase == p
+}
+
+func (run *Run) isGone() bool {
+	select {
+	case <-run.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// remember keeps who was seen to be a member: a process that is ending has
+// dropped its environment and left its control group a while before it is
+// gone, and a session without its leader can't be told from a later one.
+func (run *Run) remember(members []proc.Stat) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	for _, member := range members {
+		if run.known == nil {
+			run.known = map[proc.ID]struct{}{}
+		}
+		run.known[member.ID] = struct{}{}
+	}
+}
+
+// remembered says whether a process was seen to be a member.
+func (run *Run) remembered(id proc.ID) bool {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	_, ok := run.known[id]
+	return ok
+}
+
+// whileNumbered calls act if the main process is not reaped, and keeps it
+// unreaped meanwhile: its number is that of its group.
+func (run *Run) whileNumbered(act func(group int)) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	if run.phase == phaseRunning {
+		act(run.id.PID)
+	}
+}
