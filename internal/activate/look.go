@@ -30,6 +30,13 @@ const (
 	Missing Found = "missing" // nothing
 )
 
+// Empty reports whether there is nothing in main/. A folder that can't be read
+// is not empty.
+func (r *Room) Empty() bool {
+	entries, err := os.ReadDir(r.options.Main)
+	return err == nil && len(entries) == 0
+}
+
 // Compare looks in main/ for what an upload wants, in the order of wanted.
 func (r *Room) Compare(wanted []Wanted) ([]Found, error) {
 	main, err := beneath.Open(r.options.Main)

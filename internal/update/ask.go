@@ -140,7 +140,7 @@ func (c *Conductor) outcome(happened happening) (Applied, bool) {
 		return Applied{Outcome: Same}, true
 	case Refused, Hindered, SwitchUndone:
 		return Applied{Outcome: NotTaken, Reasons: happened.reasons}, true
-	case Changed:
+	case Changed, Empty, Waits:
 		return c.notApplied()
 	}
 	return Applied{}, false

@@ -160,6 +160,8 @@ func (m *fakeMain) Compare(wanted []activate.Wanted) ([]activate.Found, error) {
 	return found, nil
 }
 
+func (m *fakeMain) Empty() bool { return true }
+
 func (m *fakeMain) Scan(context.Context, func(string, release.Entry) error) error { return nil }
 
 func (m *fakeMain) Prepare(context.Context, activate.Plan) error { return nil }
@@ -276,6 +278,19 @@ func TestUploadIsSwitchedIn(t *testing.T) {
 		}
 		if current := s.conductor.options.Releases.Current(); current != 1 {
 			t.Errorf("release %d is current", current)
+		}
+	})
+}
+
+// TestWhatLiesInDepositComesFirst: the program is started once, as it will be.
+func TestWhatLiesInDepositComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, func(o *Options) { o.Deposit.(*fakeDeposit).put("v1") })
+		defer s.close()
+		time.Sleep(time.Second)
+		s.expect(Running, Idle)
+		if s.main.switched != 1 || s.program.count() != 1 {
+			t.Errorf("%d switches, %d starts", s.main.switched, s.program.count())
 		}
 	})
 }

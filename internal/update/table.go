@@ -14,6 +14,7 @@ type Attempt string
 
 // The states of an attempt.
 const (
+	Opening    Attempt = "opening"    // what lies in deposit/ when ota begins is taken in before the first start
 	Adopting   Attempt = "adopting"   // what is in main/ at the first start becomes release 1
 	Idle       Attempt = "idle"       // no upload is on its way
 	Preparing  Attempt = "preparing"  // sealed, judged and staged while the program runs
@@ -52,7 +53,9 @@ type Event string
 const (
 	// of the deposit
 	Complete Event = "upload complete"
-	Changed  Event = "upload changed" // or gone
+	Empty    Event = "deposit empty"
+	Waits    Event = "upload waits" // for something that may take long
+	Changed  Event = "upload changed"
 	// of an attempt: how an act ended
 	Adopted      Event = "adopted" // as far as that was possible
 	Prepared     Event = "prepared"
@@ -66,6 +69,7 @@ const (
 	PutAway      Event = "put away"
 	NotPutAway   Event = "not put away"
 	RetryDue     Event = "retry due"
+	OpeningOver  Event = "opening over"
 	// of the program
 	Down      Event = "down"       // nothing of it is left
 	EndedWell Event = "ended well" // exit code 0
@@ -96,6 +100,7 @@ const (
 	Drop      Act = "drop"       // what was prepared
 	Pause     Act = "pause"      // → PauseOver
 	RetrySoon Act = "retry soon" // → RetryDue
+	Wait      Act = "wait"       // for the first word of the deposit → OpeningOver
 	Look      Act = "look"       // again into deposit/ → Complete, if it is
 	Apply     Act = "apply"      // take what is in deposit/ now → Complete, if possible
 )
@@ -127,26 +132,38 @@ var (
 	free      = []Attempt{Idle, Held}                                             // for the next upload
 	beside    = []Attempt{Adopting, Idle, Held, Preparing, Finishing, Unfinished} // the program comes and goes
 	switching = []Attempt{Switching, Torn}
-	atRest    = []Attempt{Idle, Held, Torn, Unfinished}
+	atRest    = []Attempt{Opening, Idle, Held, Torn, Unfinished}
 	willing   = []Program{Running, Waiting, Finished, Backoff} // to be started after a switch
 	settled   = []Program{Running, Waiting, Finished, Backoff, Stopped}
 	moving    = []Program{Stopping, Restarting, Yielding}
 	staying   = []Program{Running, Waiting, Finished, Backoff, Stopped, Halted, Stopping, Restarting, Yielding}
 	leaving   = []Program{Ending, Gone}
+	known     = []Program{Running, Waiting, Finished, Backoff, Stopped, Stopping, Restarting, Ending, Gone} // not Halted: started or meant not to be
 )
 
 // table holds every row. No two rows fit the same state and event; what fits no
 // row changes nothing.
 var table = []row{
+	// The beginning: what lies in deposit/ comes first, if it is complete.
+	{at(Opening), in(Halted), on(Complete), State{Preparing, ""}, do(Prepare)},
+	{at(Opening), in(Halted), on(Empty, Waits, OpeningOver), State{Idle, Running}, do(Start)},
+	{at(Opening), in(Halted), on(AskStart, AskRestart), State{Idle, Running}, do(Start, Look)},
+	{at(Opening), in(Halted), on(AskStop), State{Idle, Stopped}, do(Look)},
+	{at(Preparing), in(Halted), on(Prepared), State{Switching, ""}, do(Switch)},
+	{at(Preparing), in(Halted), on(Unchanged, Disturbed), State{Idle, Running}, do(Start, Look)},
+	{at(Preparing), in(Halted), on(Refused), State{Held, Running}, do(Start)},
+	{at(Preparing), in(Halted), on(Hindered), State{Held, Running}, do(Start, RetrySoon)},
+	{at(Preparing), in(Halted), on(AskStop), State{"", Stopped}, nil},
+
 	// An upload on its way.
 	{free, staying, on(Complete), State{Preparing, ""}, do(Prepare)},
 	{at(Adopting), nil, on(Adopted), State{Idle, ""}, do(Look)},
-	{at(Held), staying, on(Changed), State{Idle, ""}, nil},
+	{at(Held), staying, on(Changed, Empty, Waits), State{Idle, ""}, nil},
 	{at(Held), staying, on(RetryDue), State{Idle, ""}, do(Look)},
 	{free, staying, on(AskApply), State{Idle, ""}, do(Apply)},
-	{at(Preparing), nil, on(Unchanged, Disturbed), State{Idle, ""}, do(Look)},
-	{at(Preparing), nil, on(Refused), State{Held, ""}, nil},
-	{at(Preparing), nil, on(Hindered), State{Held, ""}, do(RetrySoon)},
+	{at(Preparing), known, on(Unchanged, Disturbed), State{Idle, ""}, do(Look)},
+	{at(Preparing), known, on(Refused), State{Held, ""}, nil},
+	{at(Preparing), known, on(Hindered), State{Held, ""}, do(RetrySoon)},
 	{at(Preparing), willing, on(Prepared), State{Halting, Yielding}, do(StopAll)},
 	{at(Preparing), in(Restarting), on(Prepared), State{Halting, Yielding}, nil},
 	{at(Preparing), in(Stopped), on(Prepared), State{Halting, Stopping}, do(StopAll)},

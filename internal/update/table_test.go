@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-var allAttempts = []Attempt{Adopting, Idle, Preparing, Held, Halting, Switching, Torn, Finishing, Unfinished}
+var allAttempts = []Attempt{Opening, Adopting, Idle, Preparing, Held, Halting, Switching, Torn, Finishing, Unfinished}
 
 var allPrograms = []Program{Stopped, Waiting, Finished, Backoff, Halted, Gone, Running, Stopping, Restarting, Yielding, Ending}
 
 var allEvents = []Event{
-	Complete, Changed, Adopted, Prepared, Unchanged, Disturbed, Refused, Hindered, Switched, SwitchUndone,
+	Complete, Empty, Waits, Changed, OpeningOver, Adopted, Prepared, Unchanged, Disturbed, Refused, Hindered, Switched, SwitchUndone,
 	SwitchTorn, PutAway, NotPutAway, RetryDue, Down, EndedWell, Crashed, NoProgram, PauseOver,
 	AskStart, AskStop, AskRestart, AskApply, AskEnd,
 }
@@ -75,7 +75,7 @@ func (w *world) boot() {
 	w.alive, w.asked = false, false
 	w.pending, w.timers = map[Act]bool{}, map[Event]bool{}
 	starts := []func(){
-		func() { w.enter(State{Idle, Restarting}, StopAll, Look) },
+		func() { w.enter(State{Opening, Halted}, Look, Wait) },
 		func() { w.enter(State{Adopting, Restarting}, StopAll, Adopt) },
 	}
 	if w.mixture {
@@ -101,7 +101,7 @@ func (w *world) pick() (Event, bool) {
 	for _, act := range sortedActs(w.pending) {
 		possible = append(possible, answers[act]...)
 	}
-	for _, timer := range []Event{PauseOver, RetryDue} {
+	for _, timer := range []Event{PauseOver, RetryDue, OpeningOver} {
 		if w.timers[timer] {
 			possible = append(possible, timer)
 		}
@@ -110,7 +110,7 @@ func (w *world) pick() (Event, bool) {
 		possible = append(possible, EndedWell, Crashed)
 	}
 	if !w.state.Over() {
-		possible = append(possible, Complete, Changed, AskStart, AskStop, AskRestart, AskApply)
+		possible = append(possible, Complete, Empty, Waits, Changed, AskStart, AskStop, AskRestart, AskApply)
 		if w.random.IntN(30) == 0 {
 			possible = append(possible, AskEnd)
 		}
@@ -190,6 +190,8 @@ func (w *world) do(act Act) {
 		w.timers[PauseOver] = true
 	case RetrySoon:
 		w.timers[RetryDue] = true
+	case Wait:
+		w.timers[OpeningOver] = true
 	}
 }
 
@@ -264,6 +266,8 @@ func (w *world) comeToRest() {
 			w.happen(answers[acts[w.random.IntN(len(acts))]][0])
 		case w.timers[RetryDue] && !w.asked:
 			w.happen(RetryDue)
+		case w.timers[OpeningOver] && !w.asked:
+			w.happen(OpeningOver)
 		default:
 			return
 		}

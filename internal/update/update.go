@@ -37,6 +37,7 @@ type Deposit interface {
 
 // Main is the room that writes main/.
 type Main interface {
+	Empty() bool
 	Compare([]activate.Wanted) ([]activate.Found, error)
 	Scan(ctx context.Context, visit func(path string, entry release.Entry) error) error
 	Prepare(context.Context, activate.Plan) error
@@ -104,6 +105,8 @@ const (
 	lastPause  = time.Minute
 	firstRetry = 30 * time.Second
 	lastRetry  = 10 * time.Minute
+	// An upload that is already there is complete after a quiet period or two.
+	longestOpening = 5 * time.Second
 )
 
 // Conductor owns the state of the machine. Its methods may be called by several
@@ -124,6 +127,7 @@ type Conductor struct {
 	startErr error
 	pause    pause // before the program is started again
 	retry    pause // before an act is tried again
+	opening  pause // for the first word of the deposit
 	hurry    context.Context
 	cancel   context.CancelFunc // of the Prepare under way
 	waiters  []*waiter
@@ -168,6 +172,7 @@ func New(options Options) *Conductor {
 		ended:   make(chan struct{}),
 		pause:   pause{first: firstPause, last: lastPause},
 		retry:   pause{first: firstRetry, last: lastRetry},
+		opening: pause{first: longestOpening, last: longestOpening},
 	}
 	c.report.Store(&Report{State: State{Idle, Restarting}})
 	return c
@@ -214,26 +219,31 @@ func (c *Conductor) begin() {
 		c.enter(State{Torn, Halted}, RetrySoon)
 	case err != nil:
 		c.options.Log.Warn("an interrupted switch was taken back", "error", err)
-		c.enter(State{Idle, Restarting}, StopAll)
+		c.enter(State{Opening, Halted}, Look, Wait)
 	case found == activate.Switched:
 		c.options.Log.Info("an interrupted switch was carried to its end")
 		c.attempt.candidate = recovered(note)
 		c.enter(State{Finishing, Restarting}, StopAll, Clear)
-	case c.options.Releases.Current() == 0:
+	case c.options.Releases.Current() == 0 && !c.options.Main.Empty():
 		c.enter(State{Adopting, Restarting}, StopAll, Adopt)
 	default:
-		c.enter(State{Idle, Restarting}, StopAll, Look)
+		c.enter(State{Opening, Halted}, Look, Wait)
 	}
 }
 
 // see takes in what the deposit shows.
 func (c *Conductor) see(view deposit.View) {
 	c.attempt.view = view
-	if view.State == deposit.Complete {
+	switch {
+	case view.State == deposit.Complete:
 		c.handle(happening{event: Complete})
-		return
+	case view.State == deposit.Empty:
+		c.handle(happening{event: Empty})
+	case len(view.Waiting) > 0:
+		c.handle(happening{event: Waits})
+	default:
+		c.handle(happening{event: Changed})
 	}
-	c.handle(happening{event: Changed})
 }
 
 // handle is the one place in which the state changes.
@@ -264,7 +274,7 @@ func (c *Conductor) interpret(happened happening) *happening {
 			happened.event = AskEnd
 		}
 	case *time.Timer:
-		if of != c.pause.timer && of != c.retry.timer {
+		if of != c.pause.timer && of != c.retry.timer && of != c.opening.timer {
 			return nil
 		}
 	}
@@ -274,7 +284,7 @@ func (c *Conductor) interpret(happened happening) *happening {
 	case Refused, Hindered, SwitchUndone:
 		c.attempt.reasons = happened.reasons
 		c.tellHeld()
-	case Changed, Complete, PutAway, Unchanged:
+	case Changed, Empty, Waits, Complete, PutAway, Unchanged:
 		c.attempt.reasons = nil
 	case Switched:
 		if c.attempt.candidate == nil {
@@ -342,6 +352,8 @@ func (c *Conductor) act(act Act) Event {
 		c.pauseBeforeRestart()
 	case RetrySoon:
 		c.retry.begin(func(timer *time.Timer) { c.post(happening{event: RetryDue, of: timer}) })
+	case Wait:
+		c.opening.begin(func(timer *time.Timer) { c.post(happening{event: OpeningOver, of: timer}) })
 	case Look:
 		c.asks++
 		c.options.Deposit.Look()
@@ -399,6 +411,7 @@ func (c *Conductor) publish() {
 func (c *Conductor) stopTimers() {
 	c.pause.stop()
 	c.retry.stop()
+	c.opening.stop()
 }
 
 // pause is a timer whose pauses double from the first to the last.
