@@ -7,9 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
+	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -324,23 +323,41 @@ func TestExits(t *testing.T) {
 
 func TestOutputKeepsItsOrderFromOneProgramToTheNext(t *testing.T) {
 	s := newStage(t, "all")
-	var out bytes.Buffer // written by one goroutine at a time, or -race tells
-	var last *Run
-	for _, size := range []string{"1", "1", "1"} {
-		spec := s.spec("flood", size)
-		spec.Stdout = &out
+	first := &gate{open: make(chan struct{})}
+	var second counter
+	start := func(out io.Writer) *Run {
+		spec := s.spec("flood", "1")
+		spec.Stdout = out
 		run, err := s.room.Start(spec)
 		if err != nil {
 			t.Fatal(err)
 		}
 		await(t, "end", run.Done())
 		s.stop(t.Context())
-		last = run
+		return run
 	}
-	await(t, "end of output", last.Drained())
-	if out.Len() != 3*(64<<10) {
-		t.Errorf("%d bytes", out.Len())
+	before := start(first)
+	after := start(&second)
+	if n := second.n.Load(); n != 0 {
+		t.Errorf("%d bytes of the second before the first's", n)
 	}
+	close(first.open)
+	await(t, "end of output", before.Drained())
+	await(t, "end of output", after.Drained())
+	if first.n.Load() != second.n.Load() || second.n.Load() == 0 {
+		t.Errorf("%d bytes, then %d", first.n.Load(), second.n.Load())
+	}
+}
+
+// gate is a writer that waits until it is opened.
+type gate struct {
+	counter
+	open chan struct{}
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	<-g.open
+	return g.counter.Write(p)
 }
 
 func TestWhatCannotBeStarted(t *testing.T) {
@@ -367,6 +384,24 @@ func TestEnvironment(t *testing.T) {
 	}
 	s.out.await(t, "2 "+s.dir)
 	await(t, "end", run.Done())
+	s.stop(t.Context())
+}
+
+// A shell starts its jobs in the background deaf to SIGINT.
+func TestProgramHearsWhatOtaWasToldToIgnore(t *testing.T) {
+	signal.Ignore(syscall.SIGINT)
+	defer signal.Reset(syscall.SIGINT)
+	s := newStage(t, "all")
+	spec := s.spec("")
+	spec.Argv = []string{"/bin/sh", "-c", "kill -INT $$; sleep 1; exit 1"}
+	run, err := s.room.Start(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "end", run.Done())
+	if got := run.Exit().String(); got != "killed by SIGINT" {
+		t.Errorf("exit = %s", got)
+	}
 	s.stop(t.Context())
 }
 
@@ -437,6 +472,24 @@ func TestOthersChildrenAreLeftAlone(t *testing.T) {
 	})
 }
 
+// A shell that replaces itself by ota leaves its jobs to it.
+func TestChildrenFromBeforeAreLeftAlone(t *testing.T) {
+	inherited := self(true, os.Environ(), "deaf", t.TempDir(), "term")
+	if err := inherited.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer inherited.Process.Kill()
+	s := newStage(t, "all")
+	s.room.steps = unhurried
+	s.start("obey")
+	s.out.await(t, "ready")
+	s.stop(t.Context())
+	s.mustBeEmpty(1)
+	if err := inherited.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("a child from before the first program: %v", err)
+	}
+}
+
 func TestWhoForksWhileBeingKilledIsEnded(t *testing.T) {
 	for _, offers := range []string{"all", "adopt"} {
 		t.Run(offers, func(t *testing.T) {
@@ -456,35 +509,6 @@ func TestWhoForksWhileBeingKilledIsEnded(t *testing.T) {
 			t.Logf("stopped after %v; %d spawners had appeared", took, len(appeared(s.dir)))
 		})
 	}
-}
-
-// The emulator of Debian 12 has neither adoption nor clone into a group, and so
-// shows what is left on a system without them.
-func TestEmulatedWithoutAdoptionAndGroups(t *testing.T) {
-	emulator, err := exec.LookPath("qemu-arm-static")
-	if err != nil || runtime.GOARCH != "amd64" || testing.Short() {
-		t.Skip("needs qemu-arm-static on amd64, and the time to build for arm")
-	}
-	tests := filepath.Join(t.TempDir(), "program.test")
-	build := exec.Command("go", "test", "-c", "-o", tests, ".")
-	build.Env = append(os.Environ(), "GOARCH=arm", "GOARM=6", "CGO_ENABLED=0")
-	if text, err := output(build); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	run := exec.Command(emulator, "-cpu", "arm1176", tests, "-test.short", "-test.v", "-test.timeout=2m",
-		"-test.run=Obedient|EachSignal|EndOfContext|Mark|Grandchild|Stopped|Exits|Others|Leftovers|Record")
-	run.Env = append(os.Environ(), nativeVariable+"="+binary())
-	text, err := output(run)
-	if err != nil || !strings.Contains(text, "\nPASS\n") {
-		t.Errorf("%v\n%s", err, text)
-	}
-}
-
-func output(cmd *exec.Cmd) (string, error) {
-	var text bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &text, &text
-	err := proc.Run(cmd)
-	return text.String(), err
 }
 
 func needCgroup(t *testing.T) {

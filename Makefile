@@ -1,0 +1,42 @@
+# What a developer does with this tree. `make test` is what CI runs.
+
+VERSION ?= 0.1.0
+# No HTTP/2 on a socket of the same machine: 0.5 MB.
+BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "-s -w -X ota/internal/cli.linked=$(VERSION)"
+
+.PHONY: build cross test lint race bench fuzz clean
+
+build:
+	$(BUILD) -o ota ./cmd/ota
+
+# One static binary for each device.
+cross:
+	GOOS=linux GOARCH=amd64 $(BUILD) -o dist/ota-linux-amd64 ./cmd/ota
+	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/ota-linux-arm64 ./cmd/ota
+	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -o dist/ota-linux-armv7 ./cmd/ota
+	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o dist/ota-linux-armv6 ./cmd/ota
+	GOOS=linux GOARCH=riscv64 $(BUILD) -o dist/ota-linux-riscv64 ./cmd/ota
+	GOOS=darwin GOARCH=arm64 $(BUILD) -o dist/ota-darwin-arm64 ./cmd/ota
+	GOOS=windows GOARCH=amd64 $(BUILD) -o dist/ota-windows-amd64.exe ./cmd/ota
+
+# Everything: the rooms with the race detector, then the real binary with real
+# programs. The latter two at a time, as each starts many processes.
+test: lint race
+	go test -p 2 -timeout 20m ./...
+
+race:
+	go test -race -timeout 15m ./internal/...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	go vet ./...
+	GOOS=darwin go vet ./...
+	GOOS=windows go vet ./...
+	GOARCH=arm go vet ./...
+
+# The figures of docs/benchmarks.md, on this machine; half an hour.
+bench:
+	go run ./bench >docs/benchmarks.md
+
+clean:
+	rm -rf ota dist

@@ -1,0 +1,263 @@
+//go:build linux
+
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Status is what these tests read of `ota status --json`.
+type Status struct {
+	PID     int `json:"pid"`
+	Program struct {
+		State    string `json:"state"`
+		PID      int    `json:"pid"`
+		Restarts int    `json:"restarts"`
+	} `json:"program"`
+	Release struct {
+		Number int    `json:"number"`
+		State  string `json:"state"`
+	} `json:"release"`
+	Deposit struct {
+		State   string   `json:"state"`
+		Files   int      `json:"files"`
+		Bytes   int64    `json:"bytes"`
+		Reasons []Reason `json:"reasons"`
+	} `json:"deposit"`
+}
+
+// Reason is why an upload is held or waits.
+type Reason struct {
+	Path    string `json:"path"`
+	Line    int    `json:"line"`
+	Message string `json:"message"`
+}
+
+// Release is an entry of `ota history --json`.
+type Release struct {
+	Number  int    `json:"number"`
+	State   string `json:"state"`
+	Current bool   `json:"current"`
+	Files   []struct {
+		Path   string `json:"path"`
+		Change string `json:"change"`
+	} `json:"files"`
+}
+
+// Device is a folder with ota in it.
+type Device struct {
+	Dir    string
+	Binary string   // ota itself; the one built by Main unless set
+	Under  []string // what runs it, an emulator for one
+
+	t       testing.TB
+	console console
+	process *exec.Cmd
+	ended   chan struct{}
+}
+
+// NewDevice lays out a folder with main/ and ota.toml ("": none) in it.
+func NewDevice(t testing.TB, dir string, main Tree, settings string) *Device {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(dir) // as /proc shows it
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Device{Dir: dir, Binary: binary, t: t}
+	for _, folder := range []string{d.Main(), d.Deposit()} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	main.Write(t, d.Main())
+	if settings != "" {
+		Tree{"ota.toml": File(settings)}.Write(t, dir)
+	}
+	return d
+}
+
+// Main is the path of main/.
+func (d *Device) Main() string { return filepath.Join(d.Dir, "main") }
+
+// Deposit is the path of deposit/.
+func (d *Device) Deposit() string { return filepath.Join(d.Dir, "deposit") }
+
+// Command is ota with arguments, to be run in the device's folder.
+func (d *Device) Command(ctx context.Context, args ...string) *exec.Cmd {
+	argv := slices.Concat(d.Under, []string{d.Binary}, args)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = d.Dir
+	return cmd
+}
+
+// Start starts `ota run`. When the test ends it is stopped, and its console
+// shown if the test failed.
+func (d *Device) Start() {
+	d.t.Helper()
+	d.process = d.Command(context.Background(), "run", d.Dir)
+	d.process.Stdout, d.process.Stderr = &d.console, &d.console
+	if err := d.process.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.ended = make(chan struct{})
+	go func(process *exec.Cmd, ended chan struct{}) {
+		process.Wait()
+		close(ended)
+	}(d.process, d.ended)
+	d.t.Cleanup(func() {
+		d.Stop()
+		if d.t.Failed() {
+			d.t.Logf("console of ota in %s:\n%s", d.Dir, d.Console())
+		}
+	})
+}
+
+// Stop ends `ota run` as Ctrl-C does and returns its exit code.
+func (d *Device) Stop() int {
+	d.t.Helper()
+	d.process.Process.Signal(os.Interrupt)
+	select {
+	case <-d.ended:
+	case <-time.After(Deadline):
+		d.process.Process.Kill()
+		<-d.ended
+		d.t.Errorf("ota did not end when it was interrupted")
+	}
+	return d.process.ProcessState.ExitCode()
+}
+
+// Kill ends `ota run` by SIGKILL, and with it nothing else.
+func (d *Device) Kill() {
+	d.process.Process.Kill()
+	<-d.ended
+}
+
+// Console is what ota has printed so far.
+func (d *Device) Console() string { return d.console.String() }
+
+// Say runs an ota command and returns its standard output; another exit code
+// than 0 fails the test.
+func (d *Device) Say(args ...string) string {
+	d.t.Helper()
+	var said, complained bytes.Buffer
+	cmd := d.Command(d.t.Context(), args...)
+	cmd.Stdout, cmd.Stderr = &said, &complained
+	if err := cmd.Run(); err != nil {
+		d.t.Fatalf("ota %s: %v\n%s", strings.Join(args, " "), err, complained.String())
+	}
+	return said.String()
+}
+
+// History is `ota history --json`: newest first.
+func (d *Device) History() []Release {
+	d.t.Helper()
+	var history []Release
+	if err := json.Unmarshal([]byte(d.Say("history", "--json")), &history); err != nil {
+		d.t.Fatal(err)
+	}
+	return history
+}
+
+// Status asks the running ota over its socket: the same as `ota status --json`
+// for a tenth of the time.
+func (d *Device) Status() (Status, error) {
+	var status Status
+	folder, err := os.Open(filepath.Join(d.Dir, ".ota"))
+	if err != nil {
+		return status, err
+	}
+	defer folder.Close()
+	// The path of a test's folder is often too long for a socket's address.
+	address := fmt.Sprintf("/proc/self/fd/%d/control.sock", folder.Fd())
+	client := http.Client{Timeout: Deadline, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", address)
+		},
+	}}
+	answer, err := client.Get("http://ota/api/v1/status")
+	if err != nil {
+		return status, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(answer.Body)
+		return status, fmt.Errorf("%s: %s", answer.Status, body)
+	}
+	return status, json.NewDecoder(answer.Body).Decode(&status)
+}
+
+// Await waits until the status is as done wants it, and returns it.
+func (d *Device) Await(what string, done func(Status) bool) Status {
+	d.t.Helper()
+	var status Status
+	var err error
+	Await(d.t, what, func() bool {
+		status, err = d.Status()
+		return err == nil && done(status)
+	}, func() string {
+		return fmt.Sprintf("status: %+v, %v\nconsole:\n%s", status, err, d.Console())
+	})
+	return status
+}
+
+// Programs lists the processes whose working directory is main/: the program
+// and those of its descendants that stayed there.
+func (d *Device) Programs() []int {
+	processes, _ := filepath.Glob("/proc/[0-9]*")
+	var found []int
+	for _, process := range processes {
+		if cwd, err := os.Readlink(process + "/cwd"); err == nil && cwd == d.Main() {
+			if pid, err := strconv.Atoi(filepath.Base(process)); err == nil {
+				found = append(found, pid)
+			}
+		}
+	}
+	return found
+}
+
+// KillPrograms ends the processes in main/ and waits until they are gone.
+func (d *Device) KillPrograms() {
+	d.t.Helper()
+	Await(d.t, "the end of what runs in main/", func() bool {
+		left := d.Programs()
+		for _, pid := range left {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return len(left) == 0
+	}, func() string { return fmt.Sprint(d.Programs()) })
+}
+
+// console keeps what is printed; several goroutines may use it.
+type console struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.Write(p)
+}
+
+func (c *console) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String()
+}
