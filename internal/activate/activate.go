@@ -26,6 +26,7 @@ import (
 	"strconv"
 	"time"
 
+	"ota/internal/kit/beneath"
 	"ota/internal/kit/durable"
 	"ota/internal/release"
 )
@@ -301,6 +302,19 @@ func (r *Room) setAside(damage error) error {
 	return fmt.Errorf("the journal was damaged and is kept in %s: %w", place, damage)
 }
 
+// openMain opens main/.
+func (r *Room) openMain() (*beneath.Tree, error) {
+	if err := r.makeFolders(); err != nil {
+		return nil, err
+	}
+	return beneath.Open(r.options.Main)
+}
+
+// makeFolders makes main/ and .ota where somebody has removed them.
+func (r *Room) makeFolders() error {
+	return errors.Join(os.MkdirAll(r.options.Main, 0o755), os.MkdirAll(r.options.Dir, 0o700))
+}
+
 // close gives back the folders that Prepare or Recover opened.
 func (r *Room) close() {
 	if r.ready != nil {
@@ -360,6 +374,9 @@ func removeOwned(folder string, owns func(name string) bool) {
 type fileSystems []*durable.FS
 
 func (r *Room) openFileSystems() (fileSystems, error) {
+	if err := r.makeFolders(); err != nil {
+		return nil, err
+	}
 	var open fileSystems
 	for _, dir := range []string{r.options.Main, r.options.Dir} {
 		system, err := durable.OpenFS(dir)

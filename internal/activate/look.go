@@ -39,7 +39,7 @@ func (r *Room) Empty() bool {
 
 // Compare looks in main/ for what an upload wants, in the order of wanted.
 func (r *Room) Compare(wanted []Wanted) ([]Found, error) {
-	main, err := beneath.Open(r.options.Main)
+	main, err := r.openMain()
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ var derived = []string{"__pycache__", ".ota"}
 // what is in them, with their sums. What can't be read, and what is neither of
 // these, is left out: it is not ours to replace, so nothing is lost by that.
 func (r *Room) Scan(ctx context.Context, visit func(path string, entry release.Entry) error) error {
-	main, err := beneath.Open(r.options.Main)
+	main, err := r.openMain()
 	if err != nil {
 		return err
 	}

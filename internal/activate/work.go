@@ -28,7 +28,7 @@ type work struct {
 // openWork opens the stage, or makes one at the first place from which names
 // can be moved into main/.
 func (r *Room) openWork() (*work, error) {
-	main, err := beneath.Open(r.options.Main)
+	main, err := r.openMain()
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ func (c *Conductor) start() Event {
 		c.options.Log.Warn(nothing.Message)
 		return NoProgram
 	case err != nil:
-		c.options.Log.Error("the program can't be started", "error", err, "hint", hint.Of(err))
+		c.tellNotStarted(err)
 		return c.failedToStart()
 	}
 	c.noteExit()
@@ -32,6 +32,14 @@ func (c *Conductor) start() Event {
 		}
 	})
 	return ""
+}
+
+func (c *Conductor) tellNotStarted(err error) {
+	log := c.options.Log
+	if advice := hint.Of(err); advice != "" {
+		log = log.With("hint", advice)
+	}
+	log.Error("the program can't be started", "error", err)
 }
 
 // noteExit takes down how the last run ended, if its end is known.
@@ -118,6 +126,7 @@ func (c *Conductor) pauseBeforeRestart() {
 // released makes a fresh start of what is counted per release.
 func (c *Conductor) released() {
 	c.restarts = 0
-	c.pause.reset()
-	c.retry.reset()
+	for _, pause := range []*pause{&c.pause, &c.retry, &c.mending} {
+		pause.reset()
+	}
 }

@@ -100,6 +100,7 @@ const (
 	Drop      Act = "drop"       // what was prepared
 	Pause     Act = "pause"      // → PauseOver
 	RetrySoon Act = "retry soon" // → RetryDue
+	MendSoon  Act = "mend soon"  // → RetryDue; sooner, as nothing runs
 	Wait      Act = "wait"       // for the first word of the deposit → OpeningOver
 	Look      Act = "look"       // again into deposit/ → Complete, if it is
 	Apply     Act = "apply"      // take what is in deposit/ now → Complete, if possible
@@ -177,7 +178,7 @@ var table = []row{
 	{switching, in(Stopped, Ending, Gone), on(Switched), State{Finishing, ""}, do(Clear)},
 	{switching, in(Halted), on(SwitchUndone), State{Held, Running}, do(Start, RetrySoon)},
 	{switching, in(Stopped, Ending, Gone), on(SwitchUndone), State{Held, ""}, do(RetrySoon)},
-	{switching, nil, on(SwitchTorn), State{Torn, ""}, do(RetrySoon)},
+	{switching, nil, on(SwitchTorn), State{Torn, ""}, do(MendSoon)},
 	{at(Torn), staying, on(RetryDue), State{Switching, ""}, do(Mend)},
 	{at(Finishing), nil, on(PutAway), State{Idle, ""}, do(Look)},
 	{at(Finishing), nil, on(NotPutAway), State{Unfinished, ""}, do(RetrySoon)},

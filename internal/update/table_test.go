@@ -81,7 +81,7 @@ func (w *world) boot() {
 	if w.mixture {
 		starts = []func(){
 			func() { w.mixture = false; w.enter(State{Finishing, Restarting}, StopAll, Clear) },
-			func() { w.enter(State{Torn, Halted}, RetrySoon) },
+			func() { w.enter(State{Torn, Halted}, MendSoon) },
 		}
 	}
 	starts[w.random.IntN(len(starts))]()
@@ -188,7 +188,7 @@ func (w *world) do(act Act) {
 		}
 	case Pause:
 		w.timers[PauseOver] = true
-	case RetrySoon:
+	case RetrySoon, MendSoon:
 		w.timers[RetryDue] = true
 	case Wait:
 		w.timers[OpeningOver] = true

@@ -127,6 +127,7 @@ type Conductor struct {
 	startErr error
 	pause    pause // before the program is started again
 	retry    pause // before an act is tried again
+	mending  pause // before a torn switch is tried again
 	opening  pause // for the first word of the deposit
 	hurry    context.Context
 	cancel   context.CancelFunc // of the Prepare under way
@@ -172,6 +173,7 @@ func New(options Options) *Conductor {
 		ended:   make(chan struct{}),
 		pause:   pause{first: firstPause, last: lastPause},
 		retry:   pause{first: firstRetry, last: lastRetry},
+		mending: pause{first: firstPause, last: lastPause},
 		opening: pause{first: longestOpening, last: longestOpening},
 	}
 	c.report.Store(&Report{State: State{Idle, Restarting}})
@@ -216,7 +218,7 @@ func (c *Conductor) begin() {
 	switch {
 	case errors.As(err, &torn):
 		c.options.Log.Error("an interrupted switch can't be ended yet; it is tried again", "error", err)
-		c.enter(State{Torn, Halted}, RetrySoon)
+		c.enter(State{Torn, Halted}, MendSoon)
 	case err != nil:
 		c.options.Log.Warn("an interrupted switch was taken back", "error", err)
 		c.enter(State{Opening, Halted}, Look, Wait)
@@ -274,7 +276,7 @@ func (c *Conductor) interpret(happened happening) *happening {
 			happened.event = AskEnd
 		}
 	case *time.Timer:
-		if of != c.pause.timer && of != c.retry.timer && of != c.opening.timer {
+		if !slices.ContainsFunc(c.pauses(), func(p *pause) bool { return p.timer == of }) {
 			return nil
 		}
 	}
@@ -352,6 +354,8 @@ func (c *Conductor) act(act Act) Event {
 		c.pauseBeforeRestart()
 	case RetrySoon:
 		c.retry.begin(func(timer *time.Timer) { c.post(happening{event: RetryDue, of: timer}) })
+	case MendSoon:
+		c.mending.begin(func(timer *time.Timer) { c.post(happening{event: RetryDue, of: timer}) })
 	case Wait:
 		c.opening.begin(func(timer *time.Timer) { c.post(happening{event: OpeningOver, of: timer}) })
 	case Look:
@@ -408,10 +412,14 @@ func (c *Conductor) publish() {
 	c.report.Store(&report)
 }
 
+func (c *Conductor) pauses() []*pause {
+	return []*pause{&c.pause, &c.retry, &c.mending, &c.opening}
+}
+
 func (c *Conductor) stopTimers() {
-	c.pause.stop()
-	c.retry.stop()
-	c.opening.stop()
+	for _, pause := range c.pauses() {
+		pause.stop()
+	}
 }
 
 // pause is a timer whose pauses double from the first to the last.
