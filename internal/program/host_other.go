@@ -26,6 +26,8 @@ func (*host) session(*Run) []proc.Stat                    { return nil }
 func (*host) attributes() *syscall.SysProcAttr            { return &syscall.SysProcAttr{Setsid: true} }
 func (p pipe) name() string                               { return "" }
 func startOf(int) uint64                                  { return 0 }
+// EndLeftovers ends nothing here: what an ota that was killed has left can be
+// found on Linux only.
 func (r *Room) EndLeftovers(context.Context) (int, error) { return 0, nil }
 
 func waitFor(cmd *exec.Cmd, atEnd func()) {

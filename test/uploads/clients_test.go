@@ -29,9 +29,10 @@ type client struct {
 type leftover string
 
 const (
-	nothing leftover = ""     // the upload can't be cut: it happens at once
-	part    leftover = "part" // of the large file, under its own or a temporary name
-	rest    leftover = "rest" // whole files only
+	nothing leftover = ""              // the upload can't be cut: it happens at once
+	part    leftover = "part"          // of the large file, under its own or a temporary name
+	rest    leftover = "rest"          // whole files only
+	either  leftover = "part, or rest" // as the server notices it
 )
 
 // job is one upload.
@@ -48,8 +49,8 @@ var clients = []client{
 	{name: "vsftpd_lftp_temp_file", needs: []string{"vsftpd", "lftp"}, serve: serveVsftpd,
 		send: lftp("set xfer:use-temp-file yes;"), leaves: part},
 	{name: "vsftpd_curl", needs: []string{"vsftpd", "curl"}, serve: serveVsftpd, send: curl, leaves: part},
-	{name: "proftpd_hidden_stores_lftp", needs: []string{"lftp"}, serve: serveProftpd, send: lftp(""), leaves: part},
-	{name: "proftpd_hidden_stores_curl", needs: []string{"curl"}, serve: serveProftpd, send: curl, leaves: part},
+	{name: "proftpd_hidden_stores_lftp", needs: []string{"lftp"}, serve: serveProftpd, send: lftp(""), leaves: either},
+	{name: "proftpd_hidden_stores_curl", needs: []string{"curl"}, serve: serveProftpd, send: curl, leaves: either},
 	{name: "sftp", needs: []string{"sftp"}, serve: serveSSH, send: sftp, leaves: part},
 	{name: "scp", needs: []string{"scp"}, serve: serveSSH, send: scp(), leaves: part},
 	{name: "scp_old_protocol", needs: []string{"scp"}, serve: serveSSH, send: scp("-O"), leaves: part},
