@@ -166,7 +166,14 @@ func (c *Conductor) answer(done func(*waiter) bool) {
 // tellHeld logs why the upload is held.
 func (c *Conductor) tellHeld() {
 	for _, one := range c.attempt.reasons {
-		c.options.Log.Warn("the upload is held", "reason", one.String())
+		log := c.options.Log
+		if one.Path != "" {
+			log = log.With("file", one.Path)
+		}
+		if one.Line != 0 {
+			log = log.With("line", one.Line)
+		}
+		log.Warn("the upload is held", "reason", one.Message)
 	}
 }
 

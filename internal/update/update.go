@@ -313,6 +313,9 @@ func (c *Conductor) enter(state State, acts ...Act) []happening {
 	if state.Attempt != c.state.Attempt && slices.Contains(free, state.Attempt) && c.options.Rest != nil {
 		c.acts.Go(c.options.Rest)
 	}
+	if state.Program == Stopped && c.state.Program != Stopped {
+		c.options.Log.Info("the program is stopped on request")
+	}
 	c.state = state
 	c.publish()
 	var happened []happening

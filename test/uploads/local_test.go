@@ -170,18 +170,22 @@ func sedInPlace(ctx context.Context, j job) error {
 	hold := filepath.Join(j.deposit, ".hold")
 	target := filepath.Join(j.deposit, table)
 	unfinished := filepath.Join(filepath.Dir(target), "sed??????")
-	if left, err := filepath.Glob(unfinished); err != nil || j.again && len(left) != 1 {
-		return fmt.Errorf("sed left %q, %w", left, err)
-	} else if j.again {
-		if err := os.Remove(left[0]); err != nil {
+	if err := os.WriteFile(hold, nil, 0o644); err != nil {
+		return err
+	}
+	left, err := filepath.Glob(unfinished)
+	if err != nil || j.again && len(left) != 1 {
+		return fmt.Errorf("sed left %q, %v", left, err)
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil {
 			return err
 		}
 	}
 	draft := filepath.Join(j.t.TempDir(), "draft")
-	err := errors.Join(
+	err = errors.Join(
 		run(ctx, j, "cp", "-r", ".", draft),
 		run(ctx, j, "sed", "-i", "s/^ROW/EDIT/", filepath.Join(draft, table)),
-		os.WriteFile(hold, nil, 0o644),
 		run(ctx, j, "cp", "-rlf", draft+"/.", j.deposit),
 	)
 	if err != nil {
