@@ -2,15 +2,14 @@ package activate
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"slices"
 
 	"ota/internal/kit/beneath"
+	"ota/internal/kit/copysum"
 	"ota/internal/release"
 )
 
@@ -155,9 +154,8 @@ func sumFile(ctx context.Context, dir *beneath.Dir, name string) (release.Sum, e
 		return release.Sum{}, err
 	}
 	defer file.Close()
-	hash := sha256.New()
-	_, err = io.Copy(hash, untilDone{ctx, file})
-	return release.Sum(hash.Sum(nil)), err
+	sum, err := copysum.Of(ctx, file)
+	return sum, err
 }
 
 // Record runs write, which writes below .ota, and syncs it.

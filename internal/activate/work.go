@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"ota/internal/kit/beneath"
+	"ota/internal/kit/copysum"
 	"ota/internal/reason"
 	"ota/internal/release"
 )
@@ -229,7 +230,7 @@ func (w *work) bringFile(ctx context.Context, i int, change Change) error {
 	if err != nil {
 		return err
 	}
-	sum, err := copySum(ctx, target, source)
+	_, sum, err := copysum.Copy(ctx, target, source, make([]byte, copysum.BufferSize))
 	if err == nil && sum != change.Entry.Sum {
 		err = fmt.Errorf("%s is damaged: its content does not have the SHA-256 of its name", change.Source)
 	}

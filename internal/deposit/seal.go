@@ -2,10 +2,8 @@ package deposit
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"ota/internal/kit/beneath"
+	"ota/internal/kit/copysum"
 	"ota/internal/reason"
 )
 
@@ -203,7 +202,7 @@ func (s *sealing) copy(ctx context.Context, source *os.File, entry *File) error 
 	if err != nil {
 		return err
 	}
-	entry.Size, entry.Sum, err = copySum(ctx, target, source, s.buffer)
+	entry.Size, entry.Sum, err = copysum.Copy(ctx, target, source, s.buffer)
 	return errors.Join(err, target.Close(), os.Chtimes(entry.Copy, entry.ModTime, entry.ModTime))
 }
 
@@ -270,31 +269,4 @@ func changedIfGone(err error) error {
 		}
 	}
 	return err
-}
-
-// copySum fills target with source and returns size and SHA-256 of what target
-// holds. Where the file system can share blocks nothing is written.
-func copySum(ctx context.Context, target, source *os.File, buffer []byte) (size int64, sum [sha256.Size]byte, err error) {
-	hash := sha256.New()
-	var from io.Reader = source
-	var to io.Writer = io.MultiWriter(hash, target)
-	if clone(target, source) == nil {
-		from, to = target, hash
-	}
-	// The struct hides the ways around the buffer, which would hash nothing.
-	size, err = io.CopyBuffer(struct{ io.Writer }{to}, untilDone{ctx, from}, buffer)
-	return size, [sha256.Size]byte(hash.Sum(nil)), err
-}
-
-// untilDone reads until ctx is done.
-type untilDone struct {
-	ctx  context.Context
-	from io.Reader
-}
-
-func (r untilDone) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.from.Read(p)
 }

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package deposit
+package copysum
 
 import (
 	"errors"
