@@ -16,16 +16,17 @@ import (
 // host is a process group here. Who leaves it is not found.
 type host struct{}
 
-func (*host) prepare(string, *slog.Logger)                {}
-func (*host) adopts() bool                                { return false }
-func (*host) tellsAll() bool                              { return false }
-func (*host) cgroup() string                              { return "" }
-func (*host) close() error                                { return nil }
-func (*host) retreat(*slog.Logger, error) bool            { return false }
-func (*host) session(*Run) []proc.Stat                    { return nil }
-func (*host) attributes() *syscall.SysProcAttr            { return &syscall.SysProcAttr{Setsid: true} }
-func (p pipe) name() string                               { return "" }
-func startOf(int) uint64                                  { return 0 }
+func (*host) prepare(string, *slog.Logger)     {}
+func (*host) adopts() bool                     { return false }
+func (*host) tellsAll() bool                   { return false }
+func (*host) cgroup() string                   { return "" }
+func (*host) close() error                     { return nil }
+func (*host) retreat(*slog.Logger, error) bool { return false }
+func (*host) session(*Run) []proc.Stat         { return nil }
+func (*host) attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+func (p pipe) name() string                    { return "" }
+func startOf(int) uint64                       { return 0 }
+
 // EndLeftovers ends nothing here: what an ota that was killed has left can be
 // found on Linux only.
 func (r *Room) EndLeftovers(context.Context) (int, error) { return 0, nil }

@@ -51,7 +51,7 @@ func buildAndRun(m *testing.M) int {
 // Build builds ota as it is shipped: static and stripped. Assignments such as
 // "GOARCH=arm" choose for which machine.
 func Build(ctx context.Context, output string, assignments ...string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", output, "ota/cmd/ota")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w", "-o", output, "ota/cmd/ota")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Env = append(cmd.Env, assignments...)
 	if said, err := cmd.CombinedOutput(); err != nil {
