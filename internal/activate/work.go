@@ -23,6 +23,7 @@ type work struct {
 	main      *beneath.Tree
 	stage     *beneath.Tree
 	stagePath string
+	buffer    []byte                // for copies
 	replaces  map[release.Name]bool // paths at which main/ had a file when last looked
 }
 
@@ -33,7 +34,7 @@ func (r *Room) openWork() (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &work{main: main, replaces: map[release.Name]bool{}}
+	w := &work{main: main, buffer: make([]byte, copysum.BufferSize), replaces: map[release.Name]bool{}}
 	for _, path := range r.stagePaths() {
 		if w.stage, err = beneath.Open(path); err == nil {
 			w.stagePath = path
@@ -230,7 +231,7 @@ func (w *work) bringFile(ctx context.Context, i int, change Change) error {
 	if err != nil {
 		return err
 	}
-	_, sum, err := copysum.Copy(ctx, target, source, make([]byte, copysum.BufferSize))
+	_, sum, err := copysum.Copy(ctx, target, source, w.buffer)
 	if err == nil && sum != change.Entry.Sum {
 		err = fmt.Errorf("%s is damaged: its content does not have the SHA-256 of its name", change.Source)
 	}

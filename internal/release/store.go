@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -30,10 +31,11 @@ func (s *Store) Path(sum Sum) string {
 // it, it is whole again.
 func (s *Store) Take(path string, sum Sum) error {
 	target := s.Path(sum)
-	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
-		return fmt.Errorf("cannot store %s: %w", path, err)
+	err := moveFile(path, target)
+	if errors.Is(err, fs.ErrNotExist) { // most often the folder is there
+		err = errors.Join(os.MkdirAll(filepath.Dir(target), 0o700), moveFile(path, target))
 	}
-	if err := moveFile(path, target); err != nil {
+	if err != nil {
 		return fmt.Errorf("cannot store %s: %w", path, err)
 	}
 	return nil
