@@ -327,8 +327,17 @@ func (r *Room) stageOutside() string { return filepath.Join(r.options.Dir, stage
 
 func (r *Room) stageInside() string { return filepath.Join(r.options.Main, ".ota", stageName) }
 
-// stagePaths lists where a stage may be. A link main/.ota is somebody else's:
-// nothing is made or removed behind it.
+// stagePlaces lists where a stage may be made. A link main/.ota is somebody
+// else's: nothing is made or removed behind it.
+func (r *Room) stagePlaces() []string {
+	_, err := os.Lstat(filepath.Dir(r.stageInside()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return []string{r.stageOutside(), r.stageInside()}
+	}
+	return r.stagePaths()
+}
+
+// stagePaths lists where a stage may be.
 func (r *Room) stagePaths() []string {
 	paths := []string{r.stageOutside()}
 	if info, err := os.Lstat(filepath.Dir(r.stageInside())); err == nil && info.IsDir() {

@@ -41,7 +41,7 @@ func (r *Room) openWork() (*work, error) {
 			return w, nil
 		}
 	}
-	for _, path := range []string{r.stageOutside(), r.stageInside()} {
+	for _, path := range r.stagePlaces() {
 		ok, err := w.makeStage(path)
 		if err != nil {
 			w.close()
@@ -85,7 +85,12 @@ func (w *work) close() {
 // the plan that a switch must not replace, or can't.
 func (w *work) refuseConflicts(plan Plan) error {
 	var refused reason.Refused
+	named := map[string]bool{} // a folder that can't be made says it for all that is in it
 	for _, change := range plan.Changes {
+		if above, _ := beneath.Split(string(change.Path)); named[above] {
+			named[string(change.Path)] = true
+			continue
+		}
 		message, err := w.conflict(change)
 		if err == nil && message == "" {
 			message, err = w.otherMount(change)
@@ -94,6 +99,7 @@ func (w *work) refuseConflicts(plan Plan) error {
 			return err
 		}
 		if message != "" {
+			named[string(change.Path)] = true
 			refused.Reasons = append(refused.Reasons, reason.Reason{Path: string(change.Path), Message: message})
 		}
 	}

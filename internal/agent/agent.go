@@ -167,6 +167,9 @@ func (a *agent) furnish(hurry context.Context) error {
 		Releases: releases,
 		Program:  a.supervisor,
 		Space:    a.space,
+		Links: func(upload map[string]string) ([]reason.Reason, error) {
+			return check.Links(a.folder.main(), upload)
+		},
 		Plausible: func(arrivals []check.Arrival) ([]reason.Reason, error) {
 			return check.Plausible(a.folder.main(), arrivals)
 		},
@@ -178,12 +181,15 @@ func (a *agent) furnish(hurry context.Context) error {
 	return nil
 }
 
-// space asks for room for an upload twice: in the store, and beside main/.
+// space asks for room for an upload twice: in the store, where each content and
+// each listing of a folder may be the first below a folder of the store, and
+// beside main/.
 func (a *agent) space(upload *deposit.Snapshot) error {
-	need := check.Need{Dir: a.folder.own(), Bytes: upload.Bytes(), Files: int64(upload.Files())}
-	beside := need
-	beside.Dir = a.folder.main()
-	return check.Space(need, beside)
+	paths := int64(upload.Paths())
+	return check.Space(
+		check.Need{Dir: a.folder.own(), Bytes: upload.Bytes(), Files: 2 * paths},
+		check.Need{Dir: a.folder.main(), Bytes: upload.Bytes(), Files: paths},
+	)
 }
 
 // serve runs what the program can do without.

@@ -89,6 +89,22 @@ func TestSpaceAddsUpWhatIsOnOneFileSystem(t *testing.T) {
 	}
 }
 
+func TestSpaceCountsBlocks(t *testing.T) {
+	dir := t.TempDir()
+	there, err := free(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if there.Bytes > 1<<60 {
+		t.Skip("the free space is not known here")
+	}
+	var none *NoSpace
+	err = Space(Need{Dir: dir, Files: there.Bytes / block})
+	if !errors.As(err, &none) || none.Need.Bytes <= there.Bytes {
+		t.Errorf("a file of a few bytes in every free block: %v", err)
+	}
+}
+
 func TestSpaceCountsInodes(t *testing.T) {
 	dir := t.TempDir()
 	there, err := free(dir)

@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Need is what an upload takes on one file system.
@@ -21,21 +22,31 @@ type NoSpace struct {
 
 // Error says what is needed and what is there.
 func (e *NoSpace) Error() string {
+	var missing []string
 	if e.Free.Bytes < e.Need.Bytes {
-		return fmt.Sprintf("no space in %s: %s needed, %s free", e.Need.Dir, bytesText(e.Need.Bytes), bytesText(e.Free.Bytes))
+		missing = append(missing, fmt.Sprintf("%s needed, %s free", bytesText(e.Need.Bytes), bytesText(e.Free.Bytes)))
 	}
-	return fmt.Sprintf("no space in %s: %d files (inodes) needed, %d free", e.Need.Dir, e.Need.Files, e.Free.Files)
+	if e.Free.lacksFiles(e.Need) {
+		missing = append(missing, fmt.Sprintf("%d files (inodes) needed, %d free", e.Need.Files, e.Free.Files))
+	}
+	return fmt.Sprintf("no space in %s: %s", e.Need.Dir, strings.Join(missing, "; "))
 }
 
-// margin is left free beside what an update writes, for the program's own data
-// and for ota's records.
-const margin = 1 << 20
+func (n Need) lacksFiles(need Need) bool { return n.Files != inodesUnknown && n.Files < need.Files }
+
+// What is left free beside what an update writes, for the program's own data and
+// for ota's records.
+const (
+	margin      = 1 << 20
+	marginFiles = 16
+)
 
 // inodesUnknown: btrfs and others count no inodes and report 0 in all.
 const inodesUnknown = -1
 
 // Space returns a *NoSpace if there is not room for all needs together. Needs
-// on the same file system are added up.
+// on the same file system are added up. A file takes whole blocks there, so each
+// counts for one more than its bytes.
 func Space(needs ...Need) error {
 	sums := map[uint64]*Need{}
 	for _, need := range needs {
@@ -45,10 +56,10 @@ func Space(needs ...Need) error {
 		}
 		sum, known := sums[device]
 		if !known {
-			sum = &Need{Dir: need.Dir, Bytes: margin}
+			sum = &Need{Dir: need.Dir, Bytes: margin, Files: marginFiles}
 			sums[device] = sum
 		}
-		sum.Bytes += need.Bytes
+		sum.Bytes += need.Bytes + need.Files*block
 		sum.Files += need.Files
 	}
 	var missing []error
@@ -57,7 +68,7 @@ func Space(needs ...Need) error {
 		if err != nil {
 			return fmt.Errorf("cannot look for free space: %w", err)
 		}
-		if free.Bytes < need.Bytes || free.Files != inodesUnknown && free.Files < need.Files {
+		if free.Bytes < need.Bytes || free.lacksFiles(*need) {
 			missing = append(missing, &NoSpace{*need, free})
 		}
 	}

@@ -154,6 +154,9 @@ type Snapshot struct {
 // Files is how many files and links there are in the upload.
 func (s *Snapshot) Files() int { return s.tree.files }
 
+// Paths is how many files, links and folders there are in the upload.
+func (s *Snapshot) Paths() int { return len(s.tree.items) }
+
 // Bytes is the size of all files together.
 func (s *Snapshot) Bytes() int64 { return s.tree.bytes }
 

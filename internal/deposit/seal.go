@@ -15,6 +15,7 @@ import (
 
 	"ota/internal/kit/beneath"
 	"ota/internal/kit/copysum"
+	"ota/internal/kit/links"
 	"ota/internal/reason"
 )
 
@@ -215,9 +216,13 @@ func (s *sealing) warnOfBits(one *item) {
 
 // refuseLinks refuses the links that lead out of the tree.
 func (s *sealing) refuseLinks() {
+	target := func(at string) (string, bool) {
+		to, isLink := s.links[at]
+		return to, isLink
+	}
 	for i := range s.upload.tree.items {
 		one := &s.upload.tree.items[i]
-		if one.kind == KindLink && follow(s.links, one.path) == leaves {
+		if one.kind == KindLink && links.Follow(one.path, target) == links.Leaves {
 			s.refuse(one, fmt.Sprintf("a symbolic link to %q leads out of main/, which is not allowed", s.links[one.path]))
 		}
 	}

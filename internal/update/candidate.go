@@ -182,18 +182,21 @@ func entryOf(file deposit.File) release.Entry {
 	}
 }
 
-// judge refuses what seems cut off, unless somebody said to go ahead.
+// judge refuses links that leave the tree, and what seems cut off, unless
+// somebody said to go ahead.
 func (c *Conductor) judge(sealed *deposit.Sealed, differing []arrived) error {
-	if sealed.Forced {
-		return nil
-	}
 	var arrivals []check.Arrival
+	links := map[string]string{}
 	for _, file := range differing {
+		links[file.Path] = file.Target
 		if file.Kind == deposit.KindFile {
 			arrivals = append(arrivals, check.Arrival{Path: file.Path, File: file.Copy})
 		}
 	}
-	doubts, err := c.options.Plausible(arrivals)
+	doubts, err := c.options.Links(links)
+	if err == nil && len(doubts) == 0 && !sealed.Forced {
+		doubts, err = c.options.Plausible(arrivals)
+	}
 	if err == nil && len(doubts) > 0 {
 		err = &reason.Refused{Reasons: doubts}
 	}

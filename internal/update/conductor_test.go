@@ -42,6 +42,7 @@ func newStage(t *testing.T, change func(*Options)) *stage {
 	options := Options{
 		Deposit: s.deposit, Main: s.main, Releases: releases, Program: s.program,
 		Space:     func(*deposit.Snapshot) error { return nil },
+		Links:     func(map[string]string) ([]reason.Reason, error) { return nil, nil },
 		Plausible: func([]check.Arrival) ([]reason.Reason, error) { return nil, nil },
 		Bytecode:  func(string) (string, func(string) bool) { return ".", func(string) bool { return false } },
 		Log:       slog.New(slog.DiscardHandler),

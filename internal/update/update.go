@@ -88,6 +88,9 @@ type Options struct {
 	Program  Supervisor
 	// Space says whether there is room for an upload.
 	Space func(*deposit.Snapshot) error
+	// Links looks for links that would lead out of main/: it has the targets of
+	// the upload's links by path, and "" for its other paths.
+	Links func(upload map[string]string) ([]reason.Reason, error)
 	// Plausible looks for files that seem cut off.
 	Plausible func([]check.Arrival) ([]reason.Reason, error)
 	// Bytecode says where the bytecode of a source lies and which names are its.

@@ -1,0 +1,46 @@
+package agent
+
+import (
+	"errors"
+	"os"
+	"testing"
+)
+
+func TestHolderLooksAndDoesNotTake(t *testing.T) {
+	place := folder{t.TempDir()}
+	if _, err := place.make(); err != nil {
+		t.Fatal(err)
+	}
+	if pid, held := place.holder(); held {
+		t.Errorf("nobody has the lock, not %d", pid)
+	}
+	lock, err := place.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pid, held := place.holder(); !held || pid != os.Getpid() {
+		t.Errorf("holder is %d, %t", pid, held)
+	}
+	_, err = place.lock()
+	var locked *Locked
+	if !errors.As(err, &locked) || locked.PID != os.Getpid() {
+		t.Errorf("a second lock: %v", err)
+	}
+	lock.Close()
+	if _, held := place.holder(); held {
+		t.Error("the lock outlives its holder")
+	}
+}
+
+func TestHasLock(t *testing.T) {
+	const locks = `1: POSIX  ADVISORY  WRITE 812 fe:00:77 0 EOF
+2: FLOCK  ADVISORY  WRITE 4711 fe:00:2369 0 EOF
+2: -> FLOCK  ADVISORY  WRITE 4712 fe:00:99 0 EOF
+garbage
+`
+	for inode, want := range map[uint64]bool{2369: true, 77: false, 99: false, 69: false, 9: false} {
+		if got := hasLock(locks, inode); got != want {
+			t.Errorf("inode %d: %t", inode, got)
+		}
+	}
+}
