@@ -13,6 +13,10 @@ import (
 const (
 	gateRate  = 100_000 // bytes a second
 	gateBurst = 4_000_000
+	// gateStart passes at every start of the program, whatever came before: its
+	// first lines tell whether it works. The pauses between starts after a
+	// crash keep this below the rate.
+	gateStart = 256_000
 )
 
 // How long the gate stays shut when the burst is used up. To open at every byte
@@ -75,6 +79,18 @@ func (g *gate) pass(text int, stands uint64) bool {
 	}
 	g.tokens -= text + linePrefix
 	return true
+}
+
+// renew opens the gate for another start of the program, after it has said what
+// it kept back of the one before.
+func (g *gate) renew() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tellLocked()
+	if g.timer != nil {
+		g.timer.Stop() // too late, it opens what is open
+	}
+	g.state, g.tokens = gateOpen, max(g.tokens, gateStart)
 }
 
 // charge takes the bytes by which escaping made a line longer.

@@ -136,6 +136,33 @@ func TestFloodDoesNotHideTheOtherStream(t *testing.T) {
 	})
 }
 
+// The program that comes after a flood is heard from its first line on, and one
+// that floods at every start is bounded all the same.
+func TestFloodDoesNotHideTheNextProgram(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{})
+		reader, got := l.Follow(0), &count{}
+		line := strings.Repeat("x", 99) + "\n"
+		const starts = 10
+		for range starts {
+			w := l.Stream(Main)
+			for range 1000 {
+				write(t, w, strings.Repeat(line, 100))
+				follow(t, reader, got)
+			}
+			w.Close()
+		}
+		if most := gateBurst + (starts-1)*gateStart; got.bytes > most {
+			t.Errorf("%d bytes came through at %d starts, want %d at most", got.bytes, starts, most)
+		}
+		write(t, l.Stream(Main), "after\n")
+		if all := texts(l); all[len(all)-1] != "after" {
+			t.Errorf("the last line is %q", all[len(all)-1])
+		}
+		time.Sleep(time.Hour) // for the pause that the flood had begun
+	})
+}
+
 // Empty lines cost a card more than their one byte, binary output four times
 // its bytes.
 func TestGateCountsWhatIsWritten(t *testing.T) {

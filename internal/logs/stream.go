@@ -32,7 +32,9 @@ func (l *Log) Stream(source Source) *Writer {
 	if source == MainErr {
 		part = stderr
 	}
-	return &Writer{log: l, source: source, part: part, gate: l.gates[source], ending: endingNew}
+	gate := l.gates[source]
+	gate.renew()
+	return &Writer{log: l, source: source, part: part, gate: gate, ending: endingNew}
 }
 
 // Writer turns output into lines. Any number of goroutines may use it. No call
