@@ -115,17 +115,21 @@ func (d *Device) Start() {
 	if err := d.process.Start(); err != nil {
 		d.t.Fatal(err)
 	}
+	if d.ended == nil {
+		d.t.Cleanup(d.leave)
+	}
 	d.ended = make(chan struct{})
 	go func(process *exec.Cmd, ended chan struct{}) {
 		process.Wait()
 		close(ended)
 	}(d.process, d.ended)
-	d.t.Cleanup(func() {
-		d.Stop()
-		if d.t.Failed() {
-			d.t.Logf("console of ota in %s:\n%s", d.Dir, d.Console())
-		}
-	})
+}
+
+func (d *Device) leave() {
+	d.Stop()
+	if d.t.Failed() {
+		d.t.Logf("console of ota in %s:\n%s", d.Dir, d.Console())
+	}
 }
 
 // Stop ends `ota run` as Ctrl-C does and returns its exit code.

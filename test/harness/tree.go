@@ -35,11 +35,11 @@ func Folder() Entry { return Entry{Mode: fs.ModeDir | 0o755} }
 // Link is a symbolic link.
 func Link(target string) Entry { return Entry{Mode: fs.ModeSymlink | 0o777, Content: target} }
 
-// Over is t laid over another tree; folders on the way are added.
+// Over is t laid over another tree; folders that lead to something are added.
 func (t Tree) Over(below Tree) Tree {
 	laid := maps.Clone(below)
 	maps.Copy(laid, t)
-	for path := range t {
+	for _, path := range slices.Collect(maps.Keys(laid)) {
 		for dir := filepath.Dir(path); dir != "."; dir = filepath.Dir(dir) {
 			laid[dir] = Folder()
 		}

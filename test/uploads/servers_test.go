@@ -114,12 +114,14 @@ connect_from_port_20=NO
 	return s
 }
 
-// proftpd is where the server is, which Debian does not install beside vsftpd.
+// proftpd is where the server is: unpacked into a folder, as Debian does not
+// install it beside vsftpd.
 func proftpd() string {
-	if path := os.Getenv("OTA_TEST_PROFTPD"); path != "" {
-		return path
+	folder := os.Getenv("OTA_TEST_PROFTPD")
+	if folder == "" {
+		folder = "/var/cache/ota-tests/proftpd"
 	}
-	return "/var/cache/ota-tests/proftpd/usr/sbin/proftpd"
+	return filepath.Join(folder, "usr/sbin/proftpd")
 }
 
 // cryptedSecret is "secret", as crypt(3) writes it.
