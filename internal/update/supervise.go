@@ -126,7 +126,7 @@ func (c *Conductor) pauseBeforeRestart() {
 // released makes a fresh start of what is counted per release.
 func (c *Conductor) released() {
 	c.restarts = 0
-	for _, pause := range []*pause{&c.pause, &c.retry, &c.mending} {
+	for _, pause := range []*pause{&c.pause, &c.retry, &c.later, &c.mending} {
 		pause.reset()
 	}
 }

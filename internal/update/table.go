@@ -100,6 +100,7 @@ const (
 	Drop      Act = "drop"       // what was prepared
 	Pause     Act = "pause"      // → PauseOver
 	RetrySoon Act = "retry soon" // → RetryDue
+	RetryLate Act = "retry late" // → RetryDue; each try costs the program a restart
 	MendSoon  Act = "mend soon"  // → RetryDue; sooner, as nothing runs
 	Wait      Act = "wait"       // for the first word of the deposit → OpeningOver
 	Look      Act = "look"       // again into deposit/ → Complete, if it is
@@ -176,8 +177,8 @@ var table = []row{
 	{at(Halting), in(Stopping), on(Down), State{Switching, Stopped}, do(Switch)},
 	{switching, in(Halted), on(Switched), State{Finishing, Running}, do(Start, Clear)},
 	{switching, in(Stopped, Ending, Gone), on(Switched), State{Finishing, ""}, do(Clear)},
-	{switching, in(Halted), on(SwitchUndone), State{Held, Running}, do(Start, RetrySoon)},
-	{switching, in(Stopped, Ending, Gone), on(SwitchUndone), State{Held, ""}, do(RetrySoon)},
+	{switching, in(Halted), on(SwitchUndone), State{Held, Running}, do(Start, RetryLate)},
+	{switching, in(Stopped, Ending, Gone), on(SwitchUndone), State{Held, ""}, do(RetryLate)},
 	{switching, nil, on(SwitchTorn), State{Torn, ""}, do(MendSoon)},
 	{at(Torn), staying, on(RetryDue), State{Switching, ""}, do(Mend)},
 	{at(Finishing), nil, on(PutAway), State{Idle, ""}, do(Look)},

@@ -188,7 +188,7 @@ func (w *world) do(act Act) {
 		}
 	case Pause:
 		w.timers[PauseOver] = true
-	case RetrySoon, MendSoon:
+	case RetrySoon, RetryLate, MendSoon:
 		w.timers[RetryDue] = true
 	case Wait:
 		w.timers[OpeningOver] = true

@@ -108,6 +108,7 @@ const (
 	lastPause  = time.Minute
 	firstRetry = 30 * time.Second
 	lastRetry  = 10 * time.Minute
+	lastLater  = 6 * time.Hour
 	// An upload that is already there is complete after a quiet period or two.
 	longestOpening = 5 * time.Second
 )
@@ -130,6 +131,7 @@ type Conductor struct {
 	startErr error
 	pause    pause // before the program is started again
 	retry    pause // before an act is tried again
+	later    pause // before a switch that failed is tried again
 	mending  pause // before a torn switch is tried again
 	opening  pause // for the first word of the deposit
 	hurry    context.Context
@@ -176,6 +178,7 @@ func New(options Options) *Conductor {
 		ended:   make(chan struct{}),
 		pause:   pause{first: firstPause, last: lastPause},
 		retry:   pause{first: firstRetry, last: lastRetry},
+		later:   pause{first: lastRetry, last: lastLater},
 		mending: pause{first: firstPause, last: lastPause},
 		opening: pause{first: longestOpening, last: longestOpening},
 	}
@@ -360,6 +363,8 @@ func (c *Conductor) act(act Act) Event {
 		c.pauseBeforeRestart()
 	case RetrySoon:
 		c.retry.begin(func(timer *time.Timer) { c.post(happening{event: RetryDue, of: timer}) })
+	case RetryLate:
+		c.later.begin(func(timer *time.Timer) { c.post(happening{event: RetryDue, of: timer}) })
 	case MendSoon:
 		c.mending.begin(func(timer *time.Timer) { c.post(happening{event: RetryDue, of: timer}) })
 	case Wait:
@@ -419,7 +424,7 @@ func (c *Conductor) publish() {
 }
 
 func (c *Conductor) pauses() []*pause {
-	return []*pause{&c.pause, &c.retry, &c.mending, &c.opening}
+	return []*pause{&c.pause, &c.retry, &c.later, &c.mending, &c.opening}
 }
 
 func (c *Conductor) stopTimers() {
