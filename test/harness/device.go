@@ -224,13 +224,25 @@ func (d *Device) Await(what string, done func(Status) bool) Status {
 // Programs lists the processes whose working directory is main/: the program
 // and those of its descendants that stayed there.
 func (d *Device) Programs() []int {
-	processes, _ := filepath.Glob("/proc/[0-9]*")
+	proc, err := os.Open("/proc")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer proc.Close()
+	names, err := proc.Readdirnames(-1)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	main := d.Main()
 	var found []int
-	for _, process := range processes {
-		if cwd, err := os.Readlink(process + "/cwd"); err == nil && cwd == d.Main() {
-			if pid, err := strconv.Atoi(filepath.Base(process)); err == nil {
-				found = append(found, pid)
-			}
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		// It fails for what has ended meanwhile, and for zombies.
+		if cwd, err := os.Readlink("/proc/" + name + "/cwd"); err == nil && cwd == main {
+			found = append(found, pid)
 		}
 	}
 	return found

@@ -113,13 +113,14 @@ func killAt(t *testing.T, n int, found *findings) bool {
 // until a recovery gets through.
 func killInRecovery(t *testing.T, from state, found *findings) {
 	s := restored(t, from)
+	passed := 0 // points whose states have been seen
 	for !t.Failed() {
 		s.restore(t, from)
 		points, name := 0, ""
 		s.trace(t, func(call ptrace.Call) ptrace.Action {
 			points++
-			if found.claim(s.key(t)) {
-				name = call.Name
+			if points > passed && found.claim(s.key(t)) {
+				name, passed = call.Name, points
 				return ptrace.Kill
 			}
 			return ptrace.Continue

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -154,31 +155,44 @@ func (s *scene) watch(ctx context.Context, calls *atomic.Int64) {
 		if now := calls.Load(); now != last {
 			last, since = now, time.Now()
 		}
-		status, err := s.device.Status()
-		if err != nil || status.Program.State != "running" {
-			continue
-		}
-		os.Remove(filepath.Join(s.device.Deposit(), hold))
-		if s.isDone(status) && time.Since(since) > still {
+		if s.isHeld() {
+			if status, err := s.device.Status(); err == nil && status.Program.State == "running" {
+				s.release()
+			}
+		} else if time.Since(since) > still && s.isDone() {
 			return
 		}
 	}
 }
 
-// isDone reports whether the new program has come as far as it goes.
-func (s *scene) isDone(status harness.Status) bool {
+func (s *scene) isHeld() bool {
+	_, err := os.Lstat(filepath.Join(s.device.Deposit(), hold))
+	return err == nil
+}
+
+func (s *scene) release() { os.Remove(filepath.Join(s.device.Deposit(), hold)) }
+
+// isDone reports whether the new program has come as far as it goes. It looks
+// first at what costs least.
+func (s *scene) isDone() bool {
 	left, err := os.ReadDir(s.device.Deposit())
-	return status.Program.State == "running" && status.Program.PID != 0 &&
-		status.Deposit.State == "empty" && err == nil && len(left) == 0 &&
-		status.Release.Number == 2 && strings.HasSuffix(s.starts(), newFound)
+	if err != nil || len(left) > 0 || !strings.HasSuffix(s.starts(), newFound) {
+		return false
+	}
+	status, err := s.device.Status()
+	return err == nil && status.Program.State == "running" && status.Program.PID != 0 &&
+		status.Deposit.State == "empty" && status.Release.Number == 2
 }
 
 // recover starts ota as usual, waits until the update is done, and checks all.
 func (s *scene) recover(t *testing.T) {
 	t.Helper()
-	os.Remove(filepath.Join(s.device.Deposit(), hold))
+	s.release()
 	s.device.Start()
-	s.device.Await("the update", s.isDone)
+	harness.Await(t, "the update", s.isDone, func() string {
+		status, err := s.device.Status()
+		return fmt.Sprintf("status: %+v, %v", status, err)
+	})
 	s.check(t)
 	s.device.Kill()
 	s.device.KillPrograms()
