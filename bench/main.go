@@ -43,7 +43,7 @@ type extent struct {
 }
 
 var (
-	full  = extent{rounds: 3, updates: 4, idles: 1, idle: 30 * time.Second, tree: 500, parts: 19}
+	full  = extent{rounds: 2, updates: 4, idles: 1, idle: 30 * time.Second, tree: 500, parts: 19}
 	quick = extent{rounds: 1, updates: 2, idles: 1, idle: 5 * time.Second, tree: 500, parts: 19}
 )
 
