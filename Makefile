@@ -34,7 +34,7 @@ lint:
 	GOOS=windows go vet ./...
 	GOARCH=arm go vet ./...
 
-# The figures of docs/benchmarks.md, on this machine; half an hour.
+# The figures of docs/benchmarks.md, on this machine; a quarter of an hour.
 bench:
 	go run ./bench >docs/benchmarks.md
 
