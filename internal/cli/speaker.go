@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-
-	"golang.org/x/term"
 
 	"ota/internal/kit/escape"
 	"ota/internal/kit/hint"
+	"ota/internal/logs"
 )
 
 // tone is a colour by what it is for (ECMA-48, select graphic rendition).
@@ -33,13 +31,7 @@ type speaker struct {
 }
 
 func newSpeaker(stdout, stderr io.Writer) *speaker {
-	return &speaker{stdout, stderr, showsColor(stdout), showsColor(stderr)}
-}
-
-// showsColor reports whether w is a terminal whose owner wants colour.
-func showsColor(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
+	return &speaker{stdout, stderr, logs.Colorful(stdout), logs.Colorful(stderr)}
 }
 
 // say prints a result; each argument is made harmless.

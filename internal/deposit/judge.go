@@ -163,6 +163,7 @@ func (j *judge) lost() {
 
 // order takes in that a person wants what the next walk will see.
 func (j *judge) order() {
+	j.announced = nil
 	j.basis = byOrder
 	j.ordered = nil
 }
@@ -211,6 +212,8 @@ func (j *judge) verdict(at time.Time) verdict {
 	case j.last.content == nothing && !j.last.held() && len(waiting) == 0:
 		j.reset()
 		return verdict{stage: absent}
+	case j.announced != nil && j.announced.Forced(): // the order stands until something changes
+		return verdict{stage: announced}
 	case j.last.held() && j.basis != byOrder:
 		return verdict{stage: held, waiting: []reason.Reason{{Path: holdName, Message: "nothing is taken while this file is there"}}}
 	case len(waiting) > 0 && j.basis != byOrder:

@@ -244,6 +244,16 @@ func TestOrder(t *testing.T) {
 		b.want(treeOf(map[string]int64{"a": 2}), ripe)
 		b.want(treeOf(map[string]int64{"a": 2, "b": 1}), settling)
 	})
+	t.Run("stands while nothing changes", func(t *testing.T) {
+		b := newBench(t, time.Second)
+		b.order()
+		seen := withHold(with(treeOf(files), unfinishedFile("x.part", transfer, 1)))
+		b.want(seen, ripe)
+		b.complete()
+		b.tell(settled) // a word that comes late
+		b.want(seen, announced)
+		b.want(withHold(treeOf(map[string]int64{"a": 2})), held)
+	})
 	t.Run("of what was announced", func(t *testing.T) {
 		b := newBench(t, 0)
 		b.want(treeOf(files), ripe)

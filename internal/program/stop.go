@@ -3,8 +3,6 @@ package program
 import (
 	"cmp"
 	"context"
-	"errors"
-	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -165,5 +163,3 @@ func (run *Run) await(ctx context.Context) bool {
 }
 
 func (run *Run) left() []proc.Stat { return run.room.host.members(run) }
-
-func isDone(err error) bool { return errors.Is(err, os.ErrProcessDone) }

@@ -110,20 +110,6 @@ func (t *Tree) Walk(visit func(at string, entry Entry) error) error {
 	return t.walk("", t.top, visit)
 }
 
-// Difference is a path at which two trees differ; nil stands for no entry. Of
-// folders only their coming and going counts.
-type Difference struct {
-	Path   string
-	Before *Entry
-	After  *Entry
-}
-
-// Diff returns where b differs from a, ordered by path. What both share is not
-// read.
-func Diff(a, b *Tree) ([]Difference, error) {
-	return diff("", a, a.top, b, b.top)
-}
-
 // folderAt returns the folder at a path, read, or nil if there is none.
 func (t *Tree) folderAt(at string) (*folder, error) {
 	here := t.top
@@ -225,52 +211,6 @@ func (t *Tree) walk(at string, f *folder, visit func(string, Entry) error) error
 		}
 	}
 	return nil
-}
-
-func diff(at string, a *Tree, before *folder, b *Tree, after *folder) ([]Difference, error) {
-	if before.sum == after.sum && before.sum != (Sum{}) {
-		return nil, nil
-	}
-	if err := errors.Join(a.read(before), b.read(after)); err != nil {
-		return nil, err
-	}
-	names := slices.Sorted(maps.Keys(before.entries))
-	for name := range after.entries {
-		if _, both := before.entries[name]; !both {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	nothing := &folder{entries: map[string]Entry{}}
-	var found []Difference
-	for _, name := range names {
-		was, wasThere := before.entries[name]
-		is, isThere := after.entries[name]
-		here := Difference{Path: path.Join(at, name)}
-		if wasThere {
-			here.Before = &was
-		}
-		if isThere {
-			here.After = &is
-		}
-		beforeBelow, afterBelow := nothing, nothing
-		if was.Kind == Folder {
-			beforeBelow = before.child(name)
-		}
-		if is.Kind == Folder {
-			afterBelow = after.child(name)
-		}
-		bothFolders := was.Kind == Folder && is.Kind == Folder
-		if !bothFolders && was != is {
-			found = append(found, here)
-		}
-		below, err := diff(here.Path, a, beforeBelow, b, afterBelow)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, below...)
-	}
-	return found, nil
 }
 
 // child returns the folder with this name, which must be one.

@@ -127,28 +127,6 @@ func conflicts(model map[string]Entry, at string) bool {
 	return false
 }
 
-func TestDiffNamesEachPathOnce(t *testing.T) {
-	store := newRoom(t).Store()
-	before := treeOf(t, store, map[string]string{"main.py": "1", "lib/a.py": "1", "lib/b.py": "1", "old/deep/x": "1"})
-	after := treeOf(t, store, map[string]string{"main.py": "2", "lib/a.py": "1", "lib/b.py": "1", "new/y": "1"})
-	found, err := Diff(before, after)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, one := range found {
-		got = append(got, fmt.Sprintf("%s %t %t", one.Path, one.Before != nil, one.After != nil))
-	}
-	want := []string{
-		"main.py true true",
-		"new false true", "new/y false true",
-		"old true false", "old/deep true false", "old/deep/x true false",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func treeOf(t *testing.T, store *Store, files map[string]string) *Tree {
 	t.Helper()
 	tree := store.Empty()

@@ -147,6 +147,10 @@ var (
 // row changes nothing.
 var table = []row{
 	// The beginning: what lies in deposit/ comes first, if it is complete.
+	{at(Adopting), in(Halted), on(Empty, Waits, OpeningOver, AskStart, AskRestart), State{"", Running}, do(Start)},
+	{at(Adopting), in(Halted), on(AskStop), State{"", Stopped}, nil},
+	{at(Adopting), in(Halted), on(Adopted), State{Opening, ""}, do(Look)},
+	{at(Adopting), known, on(Adopted), State{Idle, ""}, do(Look)},
 	{at(Opening), in(Halted), on(Complete), State{Preparing, ""}, do(Prepare)},
 	{at(Opening), in(Halted), on(Empty, Waits, OpeningOver), State{Idle, Running}, do(Start)},
 	{at(Opening), in(Halted), on(AskStart, AskRestart), State{Idle, Running}, do(Start, Look)},
@@ -159,7 +163,6 @@ var table = []row{
 
 	// An upload on its way.
 	{free, staying, on(Complete), State{Preparing, ""}, do(Prepare)},
-	{at(Adopting), nil, on(Adopted), State{Idle, ""}, do(Look)},
 	{at(Held), staying, on(Changed, Empty, Waits), State{Idle, ""}, nil},
 	{at(Held), staying, on(RetryDue), State{Idle, ""}, do(Look)},
 	{free, staying, on(AskApply), State{Idle, ""}, do(Apply)},
@@ -206,7 +209,7 @@ var table = []row{
 
 	// The end. A switch that has begun is carried to its end.
 	{nil, settled, on(AskEnd), State{"", Ending}, do(Cancel, StopAll)},
-	{nil, in(Halted), on(AskEnd), State{"", Gone}, nil},
+	{nil, in(Halted), on(AskEnd), State{"", Gone}, do(Cancel)},
 	{nil, moving, on(AskEnd), State{"", Ending}, do(Cancel)},
 	{beside, in(Ending), on(Down), State{"", Gone}, nil},
 	{switching, in(Ending), on(Down), State{"", Gone}, nil},

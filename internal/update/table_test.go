@@ -76,7 +76,7 @@ func (w *world) boot() {
 	w.pending, w.timers = map[Act]bool{}, map[Event]bool{}
 	starts := []func(){
 		func() { w.enter(State{Opening, Halted}, Look, Wait) },
-		func() { w.enter(State{Adopting, Restarting}, StopAll, Adopt) },
+		func() { w.enter(State{Adopting, Halted}, Look, Wait, Adopt) },
 	}
 	if w.mixture {
 		starts = []func(){

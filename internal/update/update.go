@@ -233,7 +233,7 @@ func (c *Conductor) begin() {
 		c.attempt.candidate = recovered(note)
 		c.enter(State{Finishing, Restarting}, StopAll, Clear)
 	case c.options.Releases.Current() == 0 && !c.options.Main.Empty():
-		c.enter(State{Adopting, Restarting}, StopAll, Adopt)
+		c.enter(State{Adopting, Halted}, Look, Wait, Adopt)
 	default:
 		c.enter(State{Opening, Halted}, Look, Wait)
 	}

@@ -291,3 +291,27 @@ func TestStoppedByASecondSignal(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatLiesInDepositComesFirst: main/ is adopted and the upload taken before
+// the program starts, which it does once.
+func TestWhatLiesInDepositComesFirst(t *testing.T) {
+	t.Parallel()
+	d := harness.NewDevice(t, harness.FastDir(t), first, noting)
+	harness.Tree{"main.py": harness.File("second\n")}.Write(t, d.Deposit())
+	d.Start()
+	awaitRunning(d, 2)
+	if got := starts(d); len(got) != 1 || !strings.HasPrefix(got[0], "2 ") {
+		t.Errorf("starts: %q", got)
+	}
+	history := d.History()
+	if len(history) != 2 || history[1].State != "adopted" {
+		t.Errorf("history: %+v", history)
+	}
+	d.Stop()
+	// Nor does an upload that waits for something keep the program waiting.
+	harness.Tree{"big.bin.part": harness.File("x")}.Write(t, d.Deposit())
+	d.Start()
+	d.Await("the program beside a waiting upload", func(s harness.Status) bool {
+		return s.Program.State == "running" && s.Deposit.State == "receiving"
+	})
+}

@@ -50,16 +50,8 @@ func Replace(path string, data []byte, perm fs.FileMode) error {
 	return nil
 }
 
-// WriteJSON replaces the file at path by v, indented, for people to read.
-func WriteJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return fmt.Errorf("cannot encode %s: %w", path, err)
-	}
-	return WriteFile(path, append(data, '\n'), 0o600)
-}
-
-// ReadJSON reads what WriteJSON wrote. The error says which file is damaged.
+// ReadJSON reads the JSON file at path into v. The error says which file is
+// damaged.
 func ReadJSON(path string, v any) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
