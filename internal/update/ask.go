@@ -147,10 +147,10 @@ func (c *Conductor) outcome(happened happening) (Applied, bool) {
 }
 
 // notApplied is what deposit/ shows after it was told to take what is there and
-// does not.
+// does not. While the upload is on its way it shows what the upload leaves.
 func (c *Conductor) notApplied() (Applied, bool) {
 	view := c.attempt.view
-	if view.Asked < c.applyAsk {
+	if view.Asked < c.applyAsk || !slices.Contains(free, c.state.Attempt) {
 		return Applied{}, false
 	}
 	if view.State == deposit.Empty {

@@ -37,7 +37,7 @@ func newStage(t *testing.T, change func(*Options)) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, deposit: newFakeDeposit(t), main: &fakeMain{}, done: make(chan struct{})}
+	s := &stage{t: t, deposit: newFakeDeposit(), main: &fakeMain{}, done: make(chan struct{})}
 	s.program = &fakeProgram{t: t, main: s.main}
 	options := Options{
 		Deposit: s.deposit, Main: s.main, Releases: releases, Program: s.program,
@@ -84,12 +84,10 @@ type fakeDeposit struct {
 	upload  []deposit.File // nil: nothing is there
 	asked   uint64
 	removed int
-	copies  string
+	left    *deposit.View // shown at once when an upload is taken out; nil: nothing
 }
 
-func newFakeDeposit(t *testing.T) *fakeDeposit {
-	return &fakeDeposit{views: make(chan deposit.View, 1), copies: t.TempDir()}
-}
+func newFakeDeposit() *fakeDeposit { return &fakeDeposit{views: make(chan deposit.View, 1)} }
 
 func (d *fakeDeposit) Views() <-chan deposit.View { return d.views }
 func (d *fakeDeposit) Look()                      { d.show(nil, true) }
@@ -138,6 +136,9 @@ func (d *fakeDeposit) Remove(sealed *deposit.Sealed) error {
 		d.upload = nil
 	}
 	d.removed++
+	if d.left != nil {
+		d.views <- *d.left
+	}
 	return nil
 }
 
@@ -483,6 +484,24 @@ func TestApplyTellsWhatBecameOfIt(t *testing.T) {
 		s.deposit.mutex.Unlock()
 		if applied, err := s.conductor.Apply(t.Context()); err != nil || applied.Outcome != Taken || applied.Release != 1 {
 			t.Errorf("with an upload: %v, %v", applied, err)
+		}
+	})
+}
+
+// TestApplyIsNotAnsweredByWhatIsLeft: deposit/ may show what an upload leaves
+// there before the act that took it has answered.
+func TestApplyIsNotAnsweredByWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, nil)
+		defer s.close()
+		time.Sleep(time.Second)
+		s.main.same = true
+		s.deposit.left = &deposit.View{State: deposit.Receiving, Asked: 1000, Waiting: []reason.Reason{{Path: ".hold"}}}
+		s.deposit.mutex.Lock()
+		s.deposit.upload = []deposit.File{{Path: "link", Kind: deposit.KindLink, Target: "v1"}}
+		s.deposit.mutex.Unlock()
+		if applied, err := s.conductor.Apply(t.Context()); err != nil || applied.Outcome != Same {
+			t.Errorf("apply says %v, %v", applied, err)
 		}
 	})
 }
