@@ -10,6 +10,7 @@
 //
 //	state.json               which release is current, the highest number used
 //	releases/3.json          the record of release 3
+//	releases/3.why.json      why release 3 failed, with the evidence
 //	store/ab/abcdef…         a content, named by its SHA-256 (see sha256sum)
 //
 // The manifest of a release is a tree: for each folder one listing, itself a
@@ -28,6 +29,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,11 +44,15 @@ type State string
 // The states a release can be in. A release that is current is adopted, on
 // trial or confirmed; the other states are those of releases that were.
 const (
-	Adopted    State = "adopted"     // was in main/ before the first start
+	Adopted    State = "adopted"     // was in main/ before the first start; counts as confirmed
 	Trial      State = "trial"       // runs and has not yet proved itself
 	Confirmed  State = "confirmed"   // proved itself; a rollback goes to it
-	RolledBack State = "rolled back" // failed its trial
+	Superseded State = "superseded"  // another was laid over it before it had proved itself
+	RolledBack State = "rolled back" // failed its trial, or was taken back during it
 )
+
+// Good reports whether a release in this state is one to go back to.
+func (s State) Good() bool { return s == Adopted || s == Confirmed }
 
 // Effect is what a release did to a path.
 type Effect string
@@ -64,8 +70,9 @@ type Touched struct {
 	Effect Effect `json:"change"`
 }
 
-// Kept is a file that a release replaced although it was in none: made by the
-// program or a person. Its content is in the store.
+// Kept is a file or link that a switch took out of main/ although it was in no
+// release: made or changed by the program or a person. Its content is in the
+// store.
 type Kept struct {
 	Path  Name  `json:"path"`
 	Entry Entry `json:"was"`
@@ -77,27 +84,40 @@ type Record struct {
 	Digest  Sum       `json:"digest"` // SHA-256 of the topmost listing
 	State   State     `json:"state"`
 	From    int       `json:"from"` // the release it was laid over; 0: none
+	Turn    int       `json:"turn"` // counts switches: the release with the highest turn is the current one
 	Created time.Time `json:"created"`
 	Files   []Touched `json:"files"`
-	Kept    []Kept    `json:"kept,omitempty"`
-	Reason  string    `json:"reason,omitempty"` // why it was rolled back
+	Kept    []Kept    `json:"kept,omitempty"` // what it replaced that was in no release
+	Left    []Kept    `json:"left,omitempty"` // what stood in main/ in place of its files when it was rolled back
+	Reason  string    `json:"reason,omitempty"`
+	Pinned  bool      `json:"pinned,omitempty"` // never pruned
+	// ReadyAfter is how long it took from its start to be ready, when it was
+	// confirmed; zero if it did not say.
+	ReadyAfter Duration `json:"ready_after,omitzero"`
 }
 
-// state is the content of state.json. What it says can be found out from the
-// records too, so that its loss loses nothing.
-type state struct {
-	Current int `json:"current"` // the release in main/; 0: none
-	Last    int `json:"last"`    // the highest number ever used
+// Duration is a time.Duration that is text in JSON: "1.5s".
+type Duration time.Duration
+
+// MarshalText writes the duration.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	*d = Duration(parsed)
+	return err
 }
 
-// Room keeps the releases of one folder. One goroutine may write while others
-// read.
+// Room keeps the releases of one folder. Its methods may be called by several
+// goroutines; those that write take turns.
 type Room struct {
 	dir   string
 	store *Store
 
-	mutex sync.Mutex // guards state
-	state state
+	writing sync.Mutex // held while records and state.json are written
+	mutex   sync.Mutex // guards state
+	state   state
 }
 
 // Open reads what is kept in dir (.ota). A damaged state.json is rebuilt from
@@ -165,30 +185,40 @@ func (r *Room) Tree(number int) (*Tree, error) {
 	return r.store.Tree(record.Digest), nil
 }
 
-// Recorded reports whether the record of this very release is written and
-// current, so that writing it twice after an interruption changes nothing.
-func (r *Room) Recorded(record Record) bool {
-	known, err := r.Record(record.Number)
-	return err == nil && known.Digest == record.Digest && r.Current() == record.Number
+// Before returns the release that a rollback from number goes to: the first
+// good one among those that it was laid over. Where one of them was pruned the
+// search goes on with what is below it. 0: there is none.
+func (r *Room) Before(number int) int {
+	numbers, err := r.numbers()
+	if err != nil {
+		return 0
+	}
+	record, err := r.Record(number)
+	for next := record.From; err == nil && next > 0; {
+		record, err := r.Record(next)
+		switch {
+		case err != nil: // pruned, or damaged
+			next = highest(numbers[:sort.SearchInts(numbers, next)])
+		case record.State.Good():
+			return next
+		default:
+			next = record.From
+		}
+	}
+	return 0
 }
 
-// Enter writes the record of a release and makes it current. It does not sync:
-// the caller syncs the file system before it relies on it.
-func (r *Room) Enter(record Record) error {
-	if err := r.makeFolders(); err != nil {
-		return err
+// Diff lists by what release b differs from release a, in the order of paths.
+func (r *Room) Diff(a, b int) ([]Difference, error) {
+	before, err := r.Tree(a)
+	if err != nil {
+		return nil, err
 	}
-	next := state{Current: record.Number, Last: max(r.now().Last, record.Number)}
-	if err := errors.Join(
-		replaceJSON(r.recordPath(record.Number), record),
-		replaceJSON(r.statePath(), next),
-	); err != nil {
-		return fmt.Errorf("cannot record release %d: %w", record.Number, err)
+	after, err := r.Tree(b)
+	if err != nil {
+		return nil, err
 	}
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	r.state = next
-	return nil
+	return Differences(before, after)
 }
 
 func (r *Room) now() state {
@@ -205,37 +235,6 @@ func (r *Room) makeFolders() error {
 	}
 	return nil
 }
-
-func (r *Room) load() (*Room, string, error) {
-	numbers, err := r.numbers()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, "", err
-	}
-	err = durable.ReadJSON(r.statePath(), &r.state)
-	if err == nil && (r.state.Current == 0 || slices.Contains(numbers, r.state.Current)) {
-		r.state.Last = max(r.state.Last, highest(numbers))
-		return r, "", nil
-	}
-	if errors.Is(err, fs.ErrNotExist) && len(numbers) == 0 {
-		return r, "", nil
-	}
-	r.state = r.rebuilt(numbers)
-	return r, fmt.Sprintf("%s was damaged: found again that release %d is current", r.statePath(), r.state.Current), nil
-}
-
-// rebuilt finds the newest release that was not rolled back.
-func (r *Room) rebuilt(numbers []int) state {
-	found := state{Last: highest(numbers)}
-	for _, number := range slices.Backward(numbers) {
-		if record, err := r.Record(number); err == nil && record.State != RolledBack {
-			found.Current = number
-			break
-		}
-	}
-	return found
-}
-
-func (r *Room) statePath() string { return filepath.Join(r.dir, "state.json") }
 
 func (r *Room) recordPath(number int) string {
 	return filepath.Join(r.dir, "releases", strconv.Itoa(number)+".json")

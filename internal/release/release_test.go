@@ -23,7 +23,11 @@ func enter(t *testing.T, room *Room, files map[string]string, state State) Recor
 		Created: time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC),
 		Files:   []Touched{{"caf\xe9", Added}},
 	}
-	if err := room.Enter(record); err != nil {
+	if err := room.Enter(record, Tries{}); err != nil {
+		t.Fatal(err)
+	}
+	record, err = room.Record(record.Number)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return record
@@ -61,7 +65,10 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 			room := newRoom(t)
 			enter(t, room, map[string]string{"a": "1"}, Confirmed)
 			enter(t, room, map[string]string{"a": "2"}, Confirmed)
-			enter(t, room, map[string]string{"a": "3"}, RolledBack)
+			enter(t, room, map[string]string{"a": "3"}, Trial)
+			if err := room.Reverse(Reversal{From: 3, To: 2, State: RolledBack}); err != nil {
+				t.Fatal(err)
+			}
 			if err := damage(room.statePath()); err != nil {
 				t.Fatal(err)
 			}

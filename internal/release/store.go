@@ -2,6 +2,7 @@ package release
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ota/internal/kit/copysum"
 	"ota/internal/kit/durable"
 )
 
@@ -41,8 +43,73 @@ func (s *Store) Take(path string, sum Sum) error {
 	return nil
 }
 
-// Open opens a content; whoever reads it checks that it has the sum.
-func (s *Store) Open(sum Sum) (*os.File, error) { return os.Open(s.Path(sum)) }
+// Damaged is the error for a content that is not what its name says.
+type Damaged struct {
+	File string
+}
+
+// Error names the file.
+func (d *Damaged) Error() string {
+	return d.File + " is damaged: its content does not have the SHA-256 of its name"
+}
+
+// Check reads a content and compares it with its sum. The error is
+// fs.ErrNotExist, *Damaged, ctx's or the system's.
+func (s *Store) Check(ctx context.Context, sum Sum) error {
+	file, err := os.Open(s.Path(sum))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	found, err := copysum.Of(ctx, file)
+	if err == nil && found != sum {
+		err = &Damaged{s.Path(sum)}
+	}
+	return err
+}
+
+// Content returns a content of at most limit bytes, checked. The error is
+// fs.ErrNotExist, *Damaged, ErrTooLarge or the system's.
+func (s *Store) Content(sum Sum, limit int64) ([]byte, error) {
+	info, err := os.Stat(s.Path(sum))
+	if err == nil && info.Size() > limit {
+		err = ErrTooLarge
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(s.Path(sum))
+	if err == nil && Sum(sha256.Sum256(data)) != sum {
+		err = &Damaged{s.Path(sum)}
+	}
+	return data, err
+}
+
+// ErrTooLarge is the error of Content for one above the limit.
+var ErrTooLarge = errors.New("the content is too large to be shown")
+
+// Heal puts a copy of source into the store in place of a damaged or missing
+// content, if source has its sum. It reports whether it does. It syncs nothing.
+func (s *Store) Heal(ctx context.Context, sum Sum, source *os.File) (bool, error) {
+	place := s.Path(sum)
+	if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
+		return false, err
+	}
+	info, err := source.Stat()
+	if err != nil {
+		return false, err
+	}
+	next, err := os.OpenFile(place+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return false, err
+	}
+	_, found, err := copysum.Copy(ctx, next, source, make([]byte, copysum.BufferSize))
+	err = errors.Join(err, next.Close(), os.Chtimes(place+".new", info.ModTime(), info.ModTime()))
+	if err != nil || found != sum {
+		return false, errors.Join(err, os.Remove(place+".new"))
+	}
+	return true, os.Rename(place+".new", place)
+}
 
 // put stores a listing.
 func (s *Store) put(data []byte) (Sum, error) {
@@ -64,7 +131,7 @@ func (s *Store) get(sum Sum) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read a listing: %w", err)
 	}
 	if Sum(sha256.Sum256(data)) != sum {
-		return nil, fmt.Errorf("cannot read a listing: %s is damaged", s.Path(sum))
+		return nil, fmt.Errorf("cannot read a listing: %w", &Damaged{s.Path(sum)})
 	}
 	return data, nil
 }

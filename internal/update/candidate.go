@@ -343,7 +343,7 @@ func (c *Conductor) adoptMain(ctx context.Context) error {
 		Created: time.Now(),
 		Files:   files,
 	}
-	if err := c.options.Main.Record(func() error { return releases.Enter(record) }); err != nil {
+	if err := c.options.Main.Record(func() error { return releases.Enter(record, release.Tries{}) }); err != nil {
 		return fmt.Errorf("cannot record what is in main/: %w", err)
 	}
 	c.options.Log.Info("what is in main/ is adopted", "release", record.Number, "files", len(files))

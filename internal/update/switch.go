@@ -93,5 +93,5 @@ func (c *Conductor) record(record release.Record, olds []activate.Old) error {
 			}
 		}
 	}
-	return releases.Enter(record)
+	return releases.Enter(record, release.Tries{})
 }
