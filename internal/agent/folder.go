@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ota/internal/kit/flock"
 	"ota/internal/kit/hint"
 )
 
@@ -82,12 +83,12 @@ func (f folder) lock() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot take the lock: %w", err)
 	}
-	if err := lockFile(file); err != nil {
+	if err := flock.Try(file, flock.Exclusive); err != nil {
 		defer file.Close()
-		if errors.Is(err, errHeld) {
+		if errors.Is(err, flock.ErrHeld) {
 			return nil, &Locked{f.dir, readPID(file)}
 		}
-		return nil, fmt.Errorf("cannot take the lock %s: %w", f.lockFile(), err)
+		return nil, fmt.Errorf("cannot take the lock: %w", err)
 	}
 	// A full card must not keep ota from running.
 	if file.Truncate(0) == nil {
