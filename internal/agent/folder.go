@@ -42,6 +42,11 @@ func (f folder) incoming() string { return filepath.Join(f.own(), "incoming") }
 func (f folder) socket() string   { return filepath.Join(f.own(), "control.sock") }
 func (f folder) child() string    { return filepath.Join(f.own(), "child.json") }
 func (f folder) lockFile() string { return filepath.Join(f.own(), "lock") }
+func (f folder) busy() string     { return filepath.Join(f.own(), "busy") }
+
+// BusyFile is the file below the folder dir that is locked, shared, by whoever
+// must not be interrupted.
+func BusyFile(dir string) string { return folder{dir}.busy() }
 
 // make makes the folders that are missing and returns their names. What ota
 // keeps for itself is for its user alone: it holds copies of every secret in
