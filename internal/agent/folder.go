@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ota/internal/kit/flock"
 	"ota/internal/kit/hint"
 )
 
@@ -41,6 +42,11 @@ func (f folder) incoming() string { return filepath.Join(f.own(), "incoming") }
 func (f folder) socket() string   { return filepath.Join(f.own(), "control.sock") }
 func (f folder) child() string    { return filepath.Join(f.own(), "child.json") }
 func (f folder) lockFile() string { return filepath.Join(f.own(), "lock") }
+func (f folder) busy() string     { return filepath.Join(f.own(), "busy") }
+
+// BusyFile is the file below the folder dir that is locked, shared, by whoever
+// must not be interrupted.
+func BusyFile(dir string) string { return folder{dir}.busy() }
 
 // make makes the folders that are missing and returns their names. What ota
 // keeps for itself is for its user alone: it holds copies of every secret in
@@ -82,12 +88,12 @@ func (f folder) lock() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot take the lock: %w", err)
 	}
-	if err := lockFile(file); err != nil {
+	if err := flock.Try(file, flock.Exclusive); err != nil {
 		defer file.Close()
-		if errors.Is(err, errHeld) {
+		if errors.Is(err, flock.ErrHeld) {
 			return nil, &Locked{f.dir, readPID(file)}
 		}
-		return nil, fmt.Errorf("cannot take the lock %s: %w", f.lockFile(), err)
+		return nil, fmt.Errorf("cannot take the lock: %w", err)
 	}
 	// A full card must not keep ota from running.
 	if file.Truncate(0) == nil {

@@ -3,21 +3,10 @@
 package agent
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
 )
-
-var errHeld = errors.New("somebody else holds it")
-
-func lockFile(file *os.File) error {
-	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return errHeld
-	}
-	return err
-}
 
 // mark tells the programs of this folder from all others of the machine: by the
 // identity of .ota, which neither a copy nor another path to it shares.

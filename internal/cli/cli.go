@@ -35,7 +35,8 @@ import (
 // exitCode is what the command ends with.
 type exitCode int
 
-// The exit codes. A program's own is passed on by `ota run --once`.
+// The exit codes. A program's own is passed on by `ota run --once` and a
+// command's by `ota busy`.
 const (
 	done       exitCode = 0
 	failed     exitCode = 1
@@ -98,6 +99,7 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.stopCommand(),
 		a.restartCommand(),
 		a.applyCommand(),
+		a.busyCommand(),
 		a.versionCommand(),
 	)
 	return root

@@ -26,6 +26,8 @@ import (
 type Config struct {
 	Program Program
 	Update  Update
+	Trial   Trial
+	Store   Store
 	Logs    Logs
 }
 
@@ -36,10 +38,13 @@ type Program struct {
 	StopSignals []syscall.Signal  // in the order in which they are sent; SIGKILL is the last
 }
 
-// Update says when an upload is complete and what belongs to it.
+// Update says when an upload is complete, what belongs to it, and when it may
+// become the program.
 type Update struct {
-	Quiet  time.Duration
-	Ignore []glob.Pattern
+	Quiet    time.Duration
+	Ignore   []glob.Pattern
+	Window   Window
+	MaxDefer time.Duration // how long a busy program may put a switch off
 }
 
 // Ignored tells whether a path below deposit/ never counts and stays there.
@@ -50,6 +55,23 @@ func (u Update) Ignored(path string) bool {
 		}
 	}
 	return false
+}
+
+// Trial says how a release proves itself. What is empty is not asked.
+type Trial struct {
+	Period    time.Duration
+	Attempts  int  // at least 1
+	Ready     bool // the program promises READY=1
+	HTTP, TCP string
+	Command   []string
+	Interval  time.Duration // between two looks of a probe
+	Timeout   time.Duration // of one look
+}
+
+// Store says what is kept of earlier releases.
+type Store struct {
+	Keep     int   // at least 1
+	MaxBytes int64 // 0: no limit
 }
 
 // Logs holds the limits of logs/, in bytes. MaxFile is at most MaxTotal.
@@ -65,7 +87,9 @@ func Default() Config {
 			Env:         map[string]string{},
 			StopSignals: []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL},
 		},
-		Update: Update{Quiet: time.Second},
+		Update: Update{Quiet: time.Second, MaxDefer: time.Hour},
+		Trial:  Trial{Period: 10 * time.Second, Attempts: 2, Interval: time.Second, Timeout: 5 * time.Second},
+		Store:  Store{Keep: 10},
 		Logs:   Logs{MaxFile: 10_000_000, MaxTotal: 50_000_000},
 	}
 }

@@ -32,6 +32,22 @@ EMPTY = ""
 [update]
 quiet = "2m500ms"
 ignore = ["*.log", "data/**"]
+window = "22:30-05:00"
+max_defer = "0s"
+
+[trial]
+period = "1m"
+attempts = 3
+ready = true
+http = "https://[::1]:8443/health?deep=1"
+tcp = "localhost:1883"
+command = ["python3", "probe.py"]
+interval = "100ms"
+timeout = "1ns"
+
+[store]
+keep = 1
+max_bytes = "500MB"
 
 [logs]
 max_file = "1 MiB"
@@ -57,8 +73,18 @@ max_total = 3000000
 			Env:         map[string]string{"LANG": "C.UTF-8", "EMPTY": ""},
 			StopSignals: []syscall.Signal{user1, syscall.SIGTERM, syscall.SIGKILL},
 		},
-		Update: Update{Quiet: 2*time.Minute + 500*time.Millisecond, Ignore: []glob.Pattern{pattern("*.log"), pattern("data/**")}},
-		Logs:   Logs{MaxFile: 1 << 20, MaxTotal: 3_000_000},
+		Update: Update{
+			Quiet:  2*time.Minute + 500*time.Millisecond,
+			Ignore: []glob.Pattern{pattern("*.log"), pattern("data/**")},
+			Window: Window{22*time.Hour + 30*time.Minute, 5 * time.Hour},
+		},
+		Trial: Trial{
+			Period: time.Minute, Attempts: 3, Ready: true,
+			HTTP: "https://[::1]:8443/health?deep=1", TCP: "localhost:1883", Command: []string{"python3", "probe.py"},
+			Interval: 100 * time.Millisecond, Timeout: 1,
+		},
+		Store: Store{Keep: 1, MaxBytes: 500_000_000},
+		Logs:  Logs{MaxFile: 1 << 20, MaxTotal: 3_000_000},
 	}
 	if diff := cmp.Diff(want, got, patternsByText); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -108,6 +134,26 @@ func TestProblems(t *testing.T) {
 		{"size too large", "[logs]\nmax_file = \"9999999999TB\"", []string{`ota.toml:2: max_file must be a size such as "10MB" or "512KiB", not "9999999999TB"`}},
 		{"file over total", "[logs]\nmax_file = \"100MB\"", []string{`ota.toml:2: max_total must be at least max_file`}},
 		{"total under file", "[logs]\nmax_file = \"20MB\"\nmax_total = \"15MB\"", []string{`ota.toml:3: max_total must be at least max_file`}},
+		{"window", "[update]\nwindow = \"2-5\"", []string{`ota.toml:2: window must be a part of the day such as "02:00-05:00", not "2-5"`}},
+		{"window as number", "[update]\nwindow = 2", []string{`ota.toml:2: window must be a part of the day such as "02:00-05:00", not an integer`}},
+		{"window without length", "[update]\nwindow = \"02:00-02:00\"", []string{`ota.toml:2: window opens and closes at the same time`}},
+		{"trial, in vain", "[trial]\nperiod = \"0s\"\nattempts = 0\nready = \"yes\"\ninterval = \"10ms\"\ntimeout = \"-1s\"\ncommand = []", []string{
+			`ota.toml:2: period can't be 0`,
+			`ota.toml:3: attempts must be at least 1`,
+			`ota.toml:4: ready must be true or false, without quotes, not a string`,
+			`ota.toml:5: interval must be at least "100ms"`,
+			`ota.toml:6: timeout can't be negative`,
+			`ota.toml:7: command names no program; it reads like ["python3", "probe.py"]`}},
+		{"integers", "[trial]\nattempts = \"2\"\n[store]\nkeep = 2147483648", []string{
+			`ota.toml:2: attempts must be a whole number such as 2, not a string`,
+			`ota.toml:4: keep can't be more than 2147483647`}},
+		{"address", "[trial]\nhttp = \"localhost:8080/health\"\ntcp = 1883", []string{
+			`ota.toml:2: http must be an address such as "http://localhost:8080/health", not "localhost:8080/health"`,
+			`ota.toml:3: tcp must be a host and a port such as "localhost:1883", not an integer`}},
+		{"other scheme", "[trial]\nhttp = \"ftp://localhost\"\ntcp = \"localhost\"", []string{
+			`ota.toml:2: http must begin with http:// or https://, not "ftp://"`,
+			`ota.toml:3: tcp must be a host and a port such as "localhost:1883", not "localhost"`}},
+		{"store too small", "[store]\nmax_bytes = 5", []string{`ota.toml:2: max_bytes must be at least "1kB"`}},
 		{"several, in order", "[update]\nb = 1\na = 1\n[logs]\nc = 1", []string{
 			`ota.toml:2: unknown key "b" in [update]`, `ota.toml:3: unknown key "a" in [update]`, `ota.toml:5: unknown key "c" in [logs]`}},
 		{"control characters", "[update]\n\"a\\u001b[2J\" = 1", []string{`ota.toml:2: unknown key "a\x1b[2J" in [update]`}},
@@ -122,8 +168,9 @@ func TestProblems(t *testing.T) {
 			if diff := cmp.Diff(strings.Join(test.want, "\n"), err.Error()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			if got.Logs != Default().Logs || got.Update.Quiet != time.Second {
-				t.Errorf("a refused value got into %+v", got)
+			got.Program, got.Update.Ignore = Default().Program, nil
+			if diff := cmp.Diff(Default(), got, patternsByText); diff != "" {
+				t.Errorf("a refused value was taken\n%s", diff)
 			}
 		})
 	}
@@ -227,15 +274,46 @@ func TestByteCount(t *testing.T) {
 	}
 }
 
+func TestAddresses(t *testing.T) {
+	for table, texts := range map[string][]string{
+		"http": {"http://a", "https://a.b/", "http://127.0.0.1:80/x y", "http://user:word@a:1/?q#f", "http://[fe80::1%25eth0]:65535"},
+		"tcp":  {"a:1", "127.0.0.1:65535", "[::1]:22", "[fe80::1%eth0]:22"},
+	} {
+		for _, text := range texts {
+			if _, err := Parse("ota.toml", fmt.Appendf(nil, "trial.%s = %q", table, text)); err != nil {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+	}
+	for table, texts := range map[string][]string{
+		"http": {"", "http://", "http:a", "//a", "/a", "http://:80/", "http://a:0", "http://a:65536", "http://a b/", "http://a\n", "file:///a", "http://[::1"},
+		"tcp":  {"", ":1", "a:", "a:0", "a:65536", "a:-1", "a:http", "::1:22", "a b:1", "a/b:1", "\x00:1", "http://a:1"},
+	} {
+		for _, text := range texts {
+			if got, err := Parse("ota.toml", fmt.Appendf(nil, "trial.%s = %q", table, text)); err == nil {
+				t.Errorf("%s took %q: %+v", table, text, got.Trial)
+			}
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("[program]\ncommand = [\"a\"]\nenv = {A = \"b\", B = 1}\nstop_signals = [\"INT\"]\n"))
 	f.Add([]byte("[update]\nquiet = \"1s\"\nignore = [\"*.[a-z]\", \"a/**\"]\n[logs]\nmax_file = \"1MB\"\nmax_total = 1\n"))
+	f.Add([]byte("[update]\nwindow = \"22:00-24:00\"\nmax_defer = \"1h\"\n[store]\nkeep = 3\nmax_bytes = \"1GB\"\n"))
+	f.Add([]byte("[trial]\nperiod = \"10s\"\nattempts = 2\nready = true\nhttp = \"http://a:1/\"\ntcp = \"a:1\"\ncommand = [\"a\"]\ninterval = \"1s\"\ntimeout = \"5s\"\n"))
 	f.Add([]byte("update.quiet = 3\n[[logs]]\n[x.y.z]\n\"\" = 1979-05-27\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := Parse("ota.toml", data)
 		if err == nil {
 			if got.Logs.MaxFile > got.Logs.MaxTotal || got.Update.Quiet < 0 || len(got.Program.StopSignals) == 0 {
 				t.Errorf("accepted %+v", got)
+			}
+			if trial := got.Trial; trial.Period <= 0 || trial.Attempts < 1 || trial.Interval < shortestInterval || trial.Timeout <= 0 || got.Store.Keep < 1 {
+				t.Errorf("accepted %+v and %+v", trial, got.Store)
+			}
+			if w := got.Update.Window; w.From < 0 || w.From >= midnight || w.To < 0 || w.To > midnight || w.Set() && w.From == w.To {
+				t.Errorf("accepted %+v", w)
 			}
 			return
 		}

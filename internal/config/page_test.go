@@ -44,6 +44,14 @@ Generated from ` + "`internal/config`" + `; a test compares them.
     [update]
     quiet = "2s"
     ignore = ["*.bak", "drafts/"]
+    window = "02:00-05:00"
+
+    [trial]
+    period = "30s"
+    http = "http://localhost:8080/health"
+
+    [store]
+    keep = 5
 
     [logs]
     max_total = "20MB"

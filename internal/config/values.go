@@ -23,21 +23,24 @@ type entryError struct {
 
 func (e *entryError) Error() string { return e.name + " " + e.err.Error() }
 
-func command(c *Config, value any) error {
-	words, err := stringArray(value)
-	if err != nil {
-		return err
-	}
-	if len(words) == 0 || words[0] == "" {
-		return errors.New(`names no program; it reads like ["python3", "-u", "main.py"]`)
-	}
-	for _, word := range words {
-		if strings.ContainsRune(word, 0) {
-			return errors.New("can't hold a zero byte")
+// command takes a program and its arguments; example is what one reads like.
+func command(example string, field func(*Config) *[]string) setter {
+	return func(c *Config, value any) error {
+		words, err := stringArray(value)
+		if err != nil {
+			return err
 		}
+		if len(words) == 0 || words[0] == "" {
+			return fmt.Errorf("names no program; it reads like %s", example)
+		}
+		for _, word := range words {
+			if strings.ContainsRune(word, 0) {
+				return errors.New("can't hold a zero byte")
+			}
+		}
+		*field(c) = words
+		return nil
 	}
-	c.Program.Command = words
-	return nil
 }
 
 func environment(c *Config, value any) error {
@@ -116,7 +119,7 @@ func patterns(c *Config, value any) error {
 	return nil
 }
 
-func duration(field func(*Config) *time.Duration) setter {
+func duration(least time.Duration, field func(*Config) *time.Duration) setter {
 	return func(c *Config, value any) error {
 		text, ok := value.(string)
 		if !ok {
@@ -126,10 +129,42 @@ func duration(field func(*Config) *time.Duration) setter {
 		if err != nil {
 			return fmt.Errorf(`must be a duration such as "2s" or "500ms", not %s`, quote(text))
 		}
-		if d < 0 {
+		switch {
+		case d < 0:
 			return errors.New("can't be negative")
+		case d == 0 && least > 0:
+			return errors.New("can't be 0")
+		case d < least:
+			return fmt.Errorf("must be at least %q", least)
 		}
 		*field(c) = d
+		return nil
+	}
+}
+
+func integer(least int, field func(*Config) *int) setter {
+	return func(c *Config, value any) error {
+		number, ok := value.(int64)
+		switch {
+		case !ok:
+			return fmt.Errorf("must be a whole number such as %d, not %s", *field(new(Default())), kind(value))
+		case number < int64(least):
+			return fmt.Errorf("must be at least %d", least)
+		case number > math.MaxInt32: // an int on a 32-bit device
+			return fmt.Errorf("can't be more than %d", math.MaxInt32)
+		}
+		*field(c) = int(number)
+		return nil
+	}
+}
+
+func boolean(field func(*Config) *bool) setter {
+	return func(c *Config, value any) error {
+		answer, ok := value.(bool)
+		if !ok {
+			return fmt.Errorf("must be true or false, without quotes, not %s", kind(value))
+		}
+		*field(c) = answer
 		return nil
 	}
 }
