@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -181,14 +182,14 @@ func TestHTTPProbeMeetsBadServers(t *testing.T) {
 
 func TestHTTPSProbe(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = nil
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	defer server.Close()
 	mustSay(t, Options{HTTP: server.URL}, Bad, "certificate")
 	mustSay(t, Options{HTTP: "https://" + serve(t, func(conn net.Conn) {
 		readRequest(conn)
 		_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
-	})}, Bad, "HTTP response to HTTPS client")
+	})}, Bad, "does not look like a TLS handshake")
 	silent := serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 	mustSay(t, Options{HTTP: "https://" + silent, Timeout: 300 * time.Millisecond}, Bad, "no answer within 300ms")
 }
