@@ -132,6 +132,7 @@ func (a *agent) furnish(hurry context.Context) error {
 	a.program = program.New(program.Options{
 		Record:      a.folder.child(),
 		Mark:        a.folder.mark(),
+		Notify:      a.folder.notify(),
 		StopSignals: stopSteps(a.config.Program.StopSignals),
 		Log:         a.log,
 	})

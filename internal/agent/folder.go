@@ -41,6 +41,7 @@ func (f folder) config() string   { return filepath.Join(f.dir, "ota.toml") }
 func (f folder) incoming() string { return filepath.Join(f.own(), "incoming") }
 func (f folder) socket() string   { return filepath.Join(f.own(), "control.sock") }
 func (f folder) child() string    { return filepath.Join(f.own(), "child.json") }
+func (f folder) notify() string   { return filepath.Join(f.own(), "notify.sock") }
 func (f folder) lockFile() string { return filepath.Join(f.own(), "lock") }
 func (f folder) busy() string     { return filepath.Join(f.own(), "busy") }
 

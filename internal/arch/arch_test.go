@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"check":    {"reason"},
 	"activate": {"reason", "release"},
 	"program":  {},
+	"trial":    {},
 	"python":   {},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.

@@ -39,7 +39,7 @@ var ErrAlive = errors.New("the program before it has not ended yet")
 type Spec struct {
 	Argv []string // Argv[0] is a path, absolute or from Dir; it is not looked up in PATH
 	Dir  string   // the working directory
-	Env  []string // the whole environment but the mark; of duplicates the last counts
+	Env  []string // the whole environment but mark and socket; of duplicates the last counts
 
 	// Stdout and Stderr get the output in pieces of up to 64 KB. Write must
 	// not block. Each is written by one goroutine at a time, also from one
@@ -58,6 +58,10 @@ type Options struct {
 	Record string // path of the file that says what runs, for the next ota if this one is killed
 	Mark   string // unique for the folder, and the same at every start of ota in it
 
+	// Notify is the path of a socket on which members of the tree say READY=1,
+	// as sd_notify(3) does; see [Run.Ready]. Empty: none. Linux only.
+	Notify string
+
 	// StopSignals are sent to the whole tree until nothing is left of it, in
 	// this order. SIGKILL is added where it is not the last. None: SIGINT at
 	// once, SIGTERM after 5 s, SIGKILL after 10 s.
@@ -74,6 +78,7 @@ type Room struct {
 	steps   []Step
 	log     *slog.Logger
 	host    host
+	notify  notifier
 
 	ready sync.Once  // what is done before the first start
 	turn  sync.Mutex // held by who starts or stops
@@ -105,6 +110,7 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 	r.ready.Do(func() {
 		hear(r.steps)
 		r.host.prepare(r.options.Mark, r.log)
+		r.notify.open(r.options.Notify, r.log)
 	})
 	run, err := r.launch(spec, last)
 	if err != nil {
@@ -127,6 +133,7 @@ func (r *Room) launch(spec Spec, last *Run) (*Run, error) {
 		return nil, err
 	}
 	run := newRun(r, stdout, stderr)
+	r.notify.expect(run)
 	events, unwatch := proc.Watch()
 	run.started = time.Now()
 	run.cmd, err = r.fork(spec, stdout.in, stderr.in)
@@ -151,7 +158,7 @@ func (r *Room) fork(spec Spec, stdout, stderr *os.File) (*exec.Cmd, error) {
 	for {
 		cmd := &exec.Cmd{
 			Path: spec.Argv[0], Args: spec.Argv, Dir: spec.Dir,
-			Env:    marked(spec.Env, r.options.Mark),
+			Env:    environment(spec.Env, r.options.Mark, r.notify.address()),
 			Stdout: stdout, Stderr: stderr,
 			SysProcAttr: r.host.attributes(),
 		}
@@ -185,7 +192,7 @@ func (r *Room) Close() error {
 	if last := r.newest(); last != nil && !r.gone(last) {
 		return nil
 	}
-	if err := errors.Join(r.host.close(), r.forget()); err != nil {
+	if err := errors.Join(r.notify.close(), r.host.close(), r.forget()); err != nil {
 		return fmt.Errorf("cannot tidy up after the program: %w", err)
 	}
 	return nil
@@ -195,18 +202,6 @@ func (r *Room) newest() *Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last
-}
-
-// marked returns the environment with the mark, and with no other one: ota may
-// itself have been started by a program of another ota.
-func marked(env []string, mark string) []string {
-	out := make([]string, 0, len(env)+1)
-	for _, entry := range env {
-		if !strings.HasPrefix(entry, MarkVariable+"=") {
-			out = append(out, entry)
-		}
-	}
-	return append(out, MarkVariable+"="+mark)
 }
 
 // hear makes sure that the program hears the signals that are to stop it. What

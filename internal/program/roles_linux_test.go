@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -45,6 +46,7 @@ func init() {
 		"orphan":  roleOrphan,
 		"spawner": roleSpawner,
 		"room":    roleRoom,
+		"notify":  roleNotify,
 	}
 }
 
@@ -168,6 +170,29 @@ func roleRoom(dir string, args []string) {
 	check(err)
 	fmt.Println("started")
 	forever()
+}
+
+// roleNotify says something on the socket of the program, or a descendant so
+// many generations below does, in a session of its own.
+func roleNotify(dir string, args []string) {
+	if depth, err := strconv.Atoi(args[0]); err == nil && depth > 0 {
+		start(true, os.Environ(), "notify", dir, strconv.Itoa(depth-1), args[1])
+		forever()
+	}
+	appear(dir, "notify")
+	check(notify(os.Getenv(notifyVariable), args[1]))
+	forever()
+}
+
+// notify is sd_notify(3).
+func notify(socket, message string) error {
+	conn, err := net.Dial("unixgram", socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write([]byte(message))
+	return err
 }
 
 // nativeVariable names the test binary for the roles where the tests run in an

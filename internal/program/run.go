@@ -28,6 +28,8 @@ type Run struct {
 	started        time.Time
 	stdout, stderr pipe
 
+	ready   chan struct{} // closed at the first READY=1
+	told    sync.Once     // closes ready
 	done    chan struct{} // closed after the main process was reaped
 	gone    chan struct{} // closed with phaseGone
 	drained chan struct{} // closed after the last Write of output
@@ -42,7 +44,7 @@ type Run struct {
 func newRun(r *Room, stdout, stderr pipe) *Run {
 	return &Run{
 		room: r, stdout: stdout, stderr: stderr, phase: phaseRunning,
-		done: make(chan struct{}), gone: make(chan struct{}),
+		ready: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}),
 		drained: make(chan struct{}), stirred: make(chan struct{}, 1),
 	}
 }
@@ -53,6 +55,10 @@ func (run *Run) PID() int { return run.id.PID }
 
 // Started is when the main process was started.
 func (run *Run) Started() time.Time { return run.started }
+
+// Ready is closed when anybody of the tree has said READY=1 on the socket of
+// [Options.Notify]; never where there is none.
+func (run *Run) Ready() <-chan struct{} { return run.ready }
 
 // Done is closed when the main process has ended. Others of the tree may live:
 // see [Room.Left] and [Room.Stop].
@@ -162,6 +168,10 @@ func (run *Run) isGone() bool {
 		return false
 	}
 }
+
+// becomeReady may be told more than once: a program says READY=1 again after it
+// has reloaded.
+func (run *Run) becomeReady() { run.told.Do(func() { close(run.ready) }) }
 
 // remember keeps who was seen to be a member: a process that is ending has
 // dropped its environment and left its control group a while before it is

@@ -1,0 +1,185 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// longestPath is what fits into a socket's address with a zero behind it,
+	// which not every client of sd_notify can do without.
+	longestPath = 107
+	// longestDatagram is as with systemd; what is longer is thrown away.
+	longestDatagram = 4096
+	// longestQueue is more than any system lets wait for us
+	// (net.unix.max_dgram_qlen is 10, with systemd 512).
+	longestQueue = 4096
+)
+
+// notifier is the socket on which members of the tree tell that the program is
+// ready. The zero value has none.
+type notifier struct {
+	path string // of the socket, if it has one in the file system
+	conn *net.UnixConn
+	raw  syscall.RawConn
+	done chan struct{} // closed when nobody listens any more
+
+	mu  sync.Mutex // guards run and is held while datagrams are taken
+	run *Run       // whose readiness is told; nil: nobody's
+}
+
+// open opens the socket and listens. Without it the program runs as well.
+func (n *notifier) open(path string, log *slog.Logger) {
+	if path == "" {
+		return
+	}
+	if err := n.listen(path); err != nil {
+		log.Warn("the program can't tell that it is ready: no socket for it", "error", err)
+		return
+	}
+	n.done = make(chan struct{})
+	go func() {
+		defer close(n.done)
+		// An error is the end of the socket.
+		_ = n.raw.Read(func(fd uintptr) bool {
+			for n.take(int(fd)) {
+			}
+			return false // wait until there is more
+		})
+	}()
+}
+
+func (n *notifier) listen(path string) error {
+	name := ""
+	if len(path) <= longestPath {
+		// One that a killed ota has left keeps the name.
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		name = path
+	}
+	// With an empty name the kernel gives an abstract address that is in use
+	// nowhere else, and that nobody can take before us.
+	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var failed error
+		err := raw.Control(func(fd uintptr) {
+			failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+		})
+		return errors.Join(err, os.NewSyscallError("setsockopt", failed))
+	}}
+	conn, err := config.ListenPacket(context.Background(), "unixgram", name)
+	if err != nil {
+		return err
+	}
+	n.conn, n.path = conn.(*net.UnixConn), name
+	n.raw, err = n.conn.SyscallConn()
+	if err == nil && name != "" {
+		err = os.Chmod(name, 0o600)
+	}
+	if err != nil {
+		return errors.Join(err, n.shut())
+	}
+	return nil
+}
+
+// address is the value of NOTIFY_SOCKET, or empty.
+func (n *notifier) address() string {
+	if n.conn == nil {
+		return ""
+	}
+	return n.conn.LocalAddr().String() // an abstract one begins with "@", as it should
+}
+
+// expect makes what comes from now on count for run. What has come before is
+// of an earlier program and is thrown away.
+func (n *notifier) expect(run *Run) {
+	if n.conn == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.run = run
+	_ = n.raw.Control(func(fd uintptr) {
+		for range longestQueue {
+			if _, err := receive(int(fd)); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// take takes one datagram, and says whether there may be more.
+func (n *notifier) take(fd int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ready, err := receive(fd)
+	if ready && n.run != nil {
+		n.run.becomeReady()
+	}
+	return err == nil
+}
+
+// receive takes one datagram and says whether somebody who may has said
+// READY=1. The buffer for what comes beside the data has room for credentials,
+// which come first, and for nothing else: files that somebody sends are closed
+// by the kernel and never become ours.
+func receive(fd int) (ready bool, err error) {
+	var datagram [longestDatagram]byte
+	beside := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
+	size, besideSize, flags, _, err := unix.Recvmsg(fd, datagram[:], beside, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	switch {
+	case errors.Is(err, unix.EINTR):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if flags&unix.MSG_TRUNC != 0 || !mayNotify(beside[:besideSize]) {
+		return false, nil
+	}
+	return saysReady(datagram[:size]), nil
+}
+
+// mayNotify says whether a datagram is from our own user or from root. An
+// abstract address is open to every user of the machine.
+func mayNotify(beside []byte) bool {
+	messages, err := unix.ParseSocketControlMessage(beside)
+	if err != nil {
+		return false
+	}
+	for _, message := range messages {
+		if sender, err := unix.ParseUnixCredentials(&message); err == nil {
+			return sender.Uid == 0 || sender.Uid == uint32(os.Getuid())
+		}
+	}
+	return false
+}
+
+// close ends the listening and removes the socket.
+func (n *notifier) close() error {
+	if n.conn == nil {
+		return nil
+	}
+	err := n.shut()
+	<-n.done
+	return err
+}
+
+func (n *notifier) shut() error {
+	err := n.conn.Close()
+	n.conn = nil
+	if n.path == "" {
+		return err
+	}
+	if removeErr := os.Remove(n.path); !errors.Is(removeErr, fs.ErrNotExist) {
+		err = errors.Join(err, removeErr)
+	}
+	return err
+}

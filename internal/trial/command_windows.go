@@ -1,0 +1,18 @@
+package trial
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+func ownGroup() *syscall.SysProcAttr { return nil }
+
+func killGroup(cmd *exec.Cmd) {
+	_ = cmd.Process.Kill() // it may have ended
+}
+
+// exitCode does not tell a command that was killed from one that has failed.
+func exitCode(state *os.ProcessState) (code int, ended bool) {
+	return state.ExitCode(), state.Success()
+}
