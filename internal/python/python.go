@@ -3,8 +3,8 @@
 // a program ended.
 //
 // In: an environment, names of source files, what a program wrote. Out: paths,
-// matches, sentences, places in the source. Never: a change to any file; and no interpreter is run unless its path alone
-// does not tell what it is.
+// matches, sentences, places in the source. Never: a change to any file; and no
+// interpreter is run unless its path alone does not tell what it is.
 package python
 
 import (
