@@ -95,6 +95,10 @@ func (a *agent) openLogs(made []string) {
 	for _, name := range made {
 		a.log.Info("made the folder " + name + "/")
 	}
+	// The program can do without it.
+	if err := a.folder.makeBusy(); err != nil {
+		a.log.Warn("programs can't say that they are busy", "error", err)
+	}
 }
 
 // live fills the house and runs it until the conductor is done.

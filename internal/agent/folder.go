@@ -49,6 +49,9 @@ func (f folder) busy() string     { return filepath.Join(f.own(), "busy") }
 // must not be interrupted.
 func BusyFile(dir string) string { return folder{dir}.busy() }
 
+// BusyVariable tells the program which file that is.
+const BusyVariable = "OTA_BUSY"
+
 // make makes the folders that are missing and returns their names. What ota
 // keeps for itself is for its user alone: it holds copies of every secret in
 // main/.
@@ -66,6 +69,16 @@ func (f folder) make() (made []string, err error) {
 		made = append(made, filepath.Base(one.path))
 	}
 	return made, nil
+}
+
+// makeBusy makes the file that whoever must not be interrupted locks. Only the
+// lock on it means something.
+func (f folder) makeBusy() error {
+	file, err := os.OpenFile(f.busy(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot make the file for busy programs: %w", err)
+	}
+	return file.Close()
 }
 
 // Locked is the error when another process looks after the folder.

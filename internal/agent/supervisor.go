@@ -28,6 +28,7 @@ const mainFile = "main.py"
 type supervisor struct {
 	dir    string // of everything
 	main   string
+	busy   string // see BusyFile
 	config config.Program
 	room   *program.Room
 	log    *slog.Logger
@@ -42,6 +43,7 @@ func newSupervisor(a *agent) *supervisor {
 	return &supervisor{
 		dir:    a.folder.dir,
 		main:   a.folder.main(),
+		busy:   a.folder.busy(),
 		config: a.config.Program,
 		room:   a.program,
 		log:    a.log,
@@ -99,6 +101,7 @@ func (s *supervisor) environment(release int) []string {
 		"PWD="+s.main,
 		"OTA_DIR="+s.dir,
 		"OTA_RELEASE="+strconv.Itoa(release),
+		BusyVariable+"="+s.busy,
 	)
 }
 

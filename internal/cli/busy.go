@@ -18,10 +18,6 @@ import (
 	"ota/internal/kit/proc"
 )
 
-// busyVariable names the file whose lock keeps ota from switching; the program
-// gets it from ota.
-const busyVariable = "OTA_BUSY"
-
 func (a *app) busyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "busy [--] COMMAND [ARGUMENT]...",
@@ -77,7 +73,7 @@ func (a *app) busy(args []string) exitCode {
 // environment. No child inherits what package os opens, so nothing that the
 // command leaves behind has the lock.
 func (a *app) openBusy() (*os.File, error) {
-	path := os.Getenv(busyVariable)
+	path := os.Getenv(agent.BusyVariable)
 	if path == "" || a.directory != "" {
 		dir, err := a.folder()
 		if err != nil {

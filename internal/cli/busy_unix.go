@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"ota/internal/agent"
 )
 
 // sentToAll says whether whoever interrupts us most likely interrupts the
@@ -14,7 +16,7 @@ import (
 // program. A second KeyboardInterrupt would end what the first one has begun to
 // clean up.
 func sentToAll() bool {
-	if os.Getenv(busyVariable) != "" {
+	if os.Getenv(agent.BusyVariable) != "" {
 		return true
 	}
 	terminal, err := os.Open("/dev/tty")

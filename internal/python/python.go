@@ -1,9 +1,10 @@
 // Package python is what is known of Python: which interpreter runs the
-// program, where its bytecode lies, what in the environment makes it slow.
+// program, where its bytecode lies, what in the environment makes it slow, why
+// a program ended.
 //
-// In: an environment, names of source files. Out: paths, matches, sentences.
-// Never: a change to any file; and no interpreter is run unless its path alone
-// does not tell what it is.
+// In: an environment, names of source files, what a program wrote. Out: paths,
+// matches, sentences, places in the source. Never: a change to any file; and no
+// interpreter is run unless its path alone does not tell what it is.
 package python
 
 import (
