@@ -224,3 +224,27 @@ func TestOfflinePin(t *testing.T) {
 		t.Error("pinned although an ota has the folder")
 	}
 }
+
+// TestDiffHasAnEnd: an answer stands in memory, beside the program.
+func TestDiffHasAnEnd(t *testing.T) {
+	g := newGarden(t)
+	files := map[string]string{}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		files[name] = name + strings.Repeat("x\n", patchBytes/4)
+	}
+	g.enter(release.Confirmed, files)
+	got, err := OfflineDiff(g.place.dir, api.DiffRequest{Patch: true})
+	g.check(err)
+	bytes := 0
+	for _, file := range got.Files {
+		switch {
+		case file.Patch != nil:
+			bytes += len(*file.Patch)
+		case file.Note == nil || *file.Note != errTooMany.Error():
+			t.Errorf("%s: no patch, and no reason", file.Path)
+		}
+	}
+	if len(got.Files) != 6 || bytes == 0 || bytes > patchesBytes || got.Files[5].Patch != nil {
+		t.Errorf("%d files, %d bytes", len(got.Files), bytes)
+	}
+}
