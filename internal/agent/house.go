@@ -90,6 +90,7 @@ func releaseStatus(record release.Record) *api.Release {
 		Number: record.Number,
 		Digest: record.Digest.String(),
 		State:  api.ReleaseState(record.State),
+		Pinned: record.Pinned,
 	}
 }
 
@@ -105,6 +106,8 @@ func history(releases *release.Room) ([]api.HistoryEntry, error) {
 			Digest:  record.Digest.String(),
 			State:   api.ReleaseState(record.State),
 			Current: record.Number == releases.Current(),
+			Pinned:  record.Pinned,
+			From:    numberOf(record.From),
 			Created: record.Created,
 		}
 		if record.Reason != "" {
@@ -128,7 +131,7 @@ func (a *agent) Stop(ctx context.Context) error { return a.conductor.Ask(ctx, up
 func (a *agent) Restart(ctx context.Context) error { return a.conductor.Ask(ctx, update.AskRestart) }
 
 // Apply takes what is in deposit/ as complete.
-func (a *agent) Apply(ctx context.Context) (api.ApplyResult, error) {
+func (a *agent) Apply(ctx context.Context, _ bool) (api.ApplyResult, error) {
 	applied, err := a.conductor.Apply(ctx)
 	if err != nil {
 		return api.ApplyResult{}, err

@@ -54,6 +54,9 @@ type Program struct {
 	Started  *time.Time   `json:"started"`   // of that process
 	Restarts int          `json:"restarts"`  // after a crash, since the release was switched in
 	LastExit *Exit        `json:"last_exit"` // nil: it has not ended yet
+	// CrashLooping: it crashed five times in a row after it was confirmed. It
+	// is started again all the same.
+	CrashLooping bool `json:"crash_looping"`
 }
 
 // Exit is how the program ended: by an exit code or by a signal.
@@ -71,7 +74,8 @@ const (
 	Adopted    ReleaseState = "adopted"     // was in main/ before the first `ota run`
 	Trial      ReleaseState = "trial"       // runs and has not yet proved itself
 	Confirmed  ReleaseState = "confirmed"   // proved itself
-	RolledBack ReleaseState = "rolled back" // failed its trial
+	Superseded ReleaseState = "superseded"  // another was laid over it before it had proved itself
+	RolledBack ReleaseState = "rolled back" // failed its trial, or was taken back during it
 )
 
 // Release is the release in main/.
@@ -79,6 +83,7 @@ type Release struct {
 	Number int          `json:"number"`
 	Digest string       `json:"digest"` // "sha256:" and 64 hexadecimal digits
 	State  ReleaseState `json:"state"`
+	Pinned bool         `json:"pinned"` // never dropped
 }
 
 // DepositState is what happens to deposit/. The empty state is null in JSON:
@@ -146,6 +151,8 @@ type HistoryEntry struct {
 	Digest  string           `json:"digest"`
 	State   ReleaseState     `json:"state"`
 	Current bool             `json:"current"` // it is in main/
+	Pinned  bool             `json:"pinned"`  // never dropped
+	From    *int             `json:"from"`    // the release it was laid over; nil: none
 	Created time.Time        `json:"created"`
 	Files   List[FileChange] `json:"files"`
 	Reason  *string          `json:"reason"` // why it was rolled back; nil: it was not
@@ -167,7 +174,7 @@ type FileChange struct {
 	Change ChangeKind `json:"change"`
 }
 
-// Outcome is what became of `ota apply`.
+// Outcome is what became of `ota apply` and `ota retry`.
 type Outcome string
 
 // The outcomes.
@@ -175,15 +182,34 @@ const (
 	Applied        Outcome = "applied"         // it is a release now
 	NothingChanged Outcome = "nothing changed" // it was the same as main/
 	NotTaken       Outcome = "held"            // the reasons say why
+	Postponed      Outcome = "deferred"        // good; the reasons say what it waits for
 	NothingThere   Outcome = "empty"           // deposit/ holds nothing to apply
 	Busy           Outcome = "busy"            // another upload is being switched in
 )
 
-// ApplyResult is the answer to `ota apply`.
+// ApplyResult is the answer to `ota apply` and `ota retry`.
 type ApplyResult struct {
 	Outcome Outcome      `json:"outcome"`
 	Release *int         `json:"release"` // the new release; nil: none was made
 	Reasons List[Reason] `json:"reasons"`
+}
+
+// Discarded is the answer to `ota discard`.
+type Discarded struct {
+	Files  int   `json:"files"`  // that were moved; 0: deposit/ was empty
+	Folder *Path `json:"folder"` // where they are now, such as .ota/discarded/3; nil: nowhere
+}
+
+// Rollback says what to go back to.
+type Rollback struct {
+	Release int  // 0: the last one that was good before the current one
+	NoTrial bool // it counts as confirmed at once
+}
+
+// WentBack is the answer to `ota rollback`.
+type WentBack struct {
+	Release int          `json:"release"` // in main/ now
+	State   ReleaseState `json:"state"`
 }
 
 // Path is a file's path of any bytes. In JSON, which knows text only, one that

@@ -95,10 +95,56 @@ func (c *Client) Stop(ctx context.Context) error { return c.steer(ctx, "/stop") 
 func (c *Client) Restart(ctx context.Context) error { return c.steer(ctx, "/restart") }
 
 // Apply takes what is in deposit/ as complete and returns when it is known what
-// became of it.
-func (c *Client) Apply(ctx context.Context) (ApplyResult, error) {
-	var result ApplyResult
-	answer, err := c.ask(ctx, http.MethodPost, "/apply")
+// became of it: now also outside its window, and although the program is busy.
+func (c *Client) Apply(ctx context.Context, now bool) (ApplyResult, error) {
+	query := url.Values{"now": {strconv.FormatBool(now)}}
+	return await[ApplyResult](ctx, c, http.MethodPost, "/apply?"+query.Encode())
+}
+
+// Retry is Apply for what is held, also for what failed its trial.
+func (c *Client) Retry(ctx context.Context) (ApplyResult, error) {
+	return await[ApplyResult](ctx, c, http.MethodPost, "/retry")
+}
+
+// Discard moves what is in deposit/ out of the way.
+func (c *Client) Discard(ctx context.Context) (Discarded, error) {
+	return await[Discarded](ctx, c, http.MethodPost, "/discard")
+}
+
+// Rollback goes back to an earlier release and returns when that is in main/
+// and the program started.
+func (c *Client) Rollback(ctx context.Context, to Rollback) (WentBack, error) {
+	query := url.Values{"release": {strconv.Itoa(to.Release)}, "trial": {strconv.FormatBool(!to.NoTrial)}}
+	return await[WentBack](ctx, c, http.MethodPost, "/rollback?"+query.Encode())
+}
+
+// Pin makes a release one that is never dropped, or takes that back.
+func (c *Client) Pin(ctx context.Context, release int, pinned bool) error {
+	path := "/pin"
+	if !pinned {
+		path = "/unpin"
+	}
+	return c.steer(ctx, path+"?"+url.Values{"release": {strconv.Itoa(release)}}.Encode())
+}
+
+// Why asks why a release failed; 0: what is held, else the last that failed.
+func (c *Client) Why(ctx context.Context, release int) (Why, error) {
+	query := url.Values{"release": {strconv.Itoa(release)}}
+	return await[Why](ctx, c, http.MethodGet, "/why?"+query.Encode())
+}
+
+// Diff asks by what two releases differ.
+func (c *Client) Diff(ctx context.Context, request DiffRequest) (Diff, error) {
+	query := url.Values{
+		"from": {strconv.Itoa(request.From)}, "to": {strconv.Itoa(request.To)},
+		"patch": {strconv.FormatBool(request.Patch)},
+	}
+	return await[Diff](ctx, c, http.MethodGet, "/diff?"+query.Encode())
+}
+
+// await waits for an answer for as long as it takes.
+func await[T any](ctx context.Context, c *Client, method, path string) (result T, err error) {
+	answer, err := c.ask(ctx, method, path)
 	if err != nil {
 		return result, err
 	}

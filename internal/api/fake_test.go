@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,8 @@ type fakeHouse struct {
 	status  Status
 	history []HistoryEntry
 	apply   ApplyResult
+	why     Why
+	diff    Diff
 	err     error // of everything that can fail
 	lines   []logs.Line
 	coming  chan []logs.Line // what followers get
@@ -44,7 +47,29 @@ func (f *fakeHouse) History() ([]HistoryEntry, error)           { return f.histo
 func (f *fakeHouse) Start(context.Context) error                { return f.note("start") }
 func (f *fakeHouse) Restart(context.Context) error              { return f.note("restart") }
 func (f *fakeHouse) Tail(n int) []logs.Line                     { return f.lines[max(0, len(f.lines)-n):] }
-func (f *fakeHouse) Apply(context.Context) (ApplyResult, error) { return f.apply, f.note("apply") }
+func (f *fakeHouse) Retry(context.Context) (ApplyResult, error) { return f.apply, f.note("retry") }
+
+func (f *fakeHouse) Apply(_ context.Context, now bool) (ApplyResult, error) {
+	return f.apply, f.note(fmt.Sprint("apply now=", now))
+}
+
+func (f *fakeHouse) Discard(context.Context) (Discarded, error) {
+	return Discarded{Files: 2, Folder: new(Path(".ota/discarded/1"))}, f.note("discard")
+}
+
+func (f *fakeHouse) Rollback(_ context.Context, to Rollback) (WentBack, error) {
+	return WentBack{Release: to.Release, State: Trial}, f.note(fmt.Sprintf("rollback %+v", to))
+}
+
+func (f *fakeHouse) Pin(_ context.Context, release int, pinned bool) error {
+	return f.note(fmt.Sprintf("pin %d=%t", release, pinned))
+}
+
+func (f *fakeHouse) Why(release int) (Why, error) { return f.why, f.note(fmt.Sprint("why ", release)) }
+
+func (f *fakeHouse) Diff(request DiffRequest) (Diff, error) {
+	return f.diff, f.note(fmt.Sprintf("diff %+v", request))
+}
 
 func (f *fakeHouse) Stop(ctx context.Context) error {
 	if f.stop != nil {

@@ -26,9 +26,30 @@ type House interface {
 	// Restart stops and starts the program and returns when it runs.
 	Restart(ctx context.Context) error
 	// Apply takes what is in deposit/ as complete and returns when it is known
-	// what became of it.
-	Apply(ctx context.Context) (ApplyResult, error)
+	// what became of it: now also outside its window, and although the program
+	// is busy.
+	Apply(ctx context.Context, now bool) (ApplyResult, error)
+	// Retry is Apply for what is held, also for the very content that failed
+	// its trial.
+	Retry(ctx context.Context) (ApplyResult, error)
+	// Discard moves what is in deposit/ to a folder of its own in .ota.
+	Discard(ctx context.Context) (Discarded, error)
+	// Rollback goes back to an earlier release and returns when that is in
+	// main/ and the program started.
+	Rollback(ctx context.Context, to Rollback) (WentBack, error)
+	Past
 	Logs
+}
+
+// Past is what is kept of the releases there have been. The error for one that
+// is not there is a *[NoRelease].
+type Past interface {
+	// Pin makes a release one that is never dropped, or takes that back.
+	Pin(ctx context.Context, release int, pinned bool) error
+	// Why says why a release failed; 0: what is held, else the last that failed.
+	Why(release int) (Why, error)
+	// Diff says by what two releases differ.
+	Diff(request DiffRequest) (Diff, error)
 }
 
 // Logs are the last lines of the log, in memory.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"ota/internal/kit/hint"
@@ -40,6 +41,11 @@ func problemOf(ctx context.Context, err error) *Problem {
 	if problem, ok := errors.AsType[*Problem](err); ok {
 		return problem
 	}
+	if unknown, ok := errors.AsType[*NoRelease](err); ok {
+		problem := newProblem(http.StatusNotFound, unknown.Error())
+		problem.Advice = unknown.Hint()
+		return problem
+	}
 	if ctx.Err() != nil {
 		return newProblem(http.StatusServiceUnavailable, "ota is ending")
 	}
@@ -47,3 +53,15 @@ func problemOf(ctx context.Context, err error) *Problem {
 	problem.Advice = hint.Of(err)
 	return problem
 }
+
+// NoRelease is the error of a house that is asked for a release that it does
+// not have.
+type NoRelease struct {
+	Number int
+}
+
+// Error names it.
+func (n *NoRelease) Error() string { return fmt.Sprintf("there is no release %d", n.Number) }
+
+// Hint says where those that there are can be seen.
+func (n *NoRelease) Hint() string { return `"ota history" lists the releases` }

@@ -8,9 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -115,13 +113,20 @@ type route struct {
 
 func (s *Server) handler() http.Handler {
 	routes := map[string]route{
-		prefix + "/status":  {http.MethodGet, s.status},
-		prefix + "/history": {http.MethodGet, s.history},
-		prefix + "/logs":    {http.MethodGet, s.logs},
-		prefix + "/start":   {http.MethodPost, steer(s.house.Start)},
-		prefix + "/stop":    {http.MethodPost, steer(s.house.Stop)},
-		prefix + "/restart": {http.MethodPost, steer(s.house.Restart)},
-		prefix + "/apply":   {http.MethodPost, s.apply},
+		prefix + "/status":   {http.MethodGet, s.status},
+		prefix + "/history":  {http.MethodGet, s.history},
+		prefix + "/why":      {http.MethodGet, s.why},
+		prefix + "/diff":     {http.MethodGet, s.diff},
+		prefix + "/logs":     {http.MethodGet, s.logs},
+		prefix + "/start":    {http.MethodPost, steer(s.house.Start)},
+		prefix + "/stop":     {http.MethodPost, steer(s.house.Stop)},
+		prefix + "/restart":  {http.MethodPost, steer(s.house.Restart)},
+		prefix + "/apply":    {http.MethodPost, s.apply},
+		prefix + "/retry":    {http.MethodPost, tell(s.house.Retry)},
+		prefix + "/discard":  {http.MethodPost, tell(s.house.Discard)},
+		prefix + "/rollback": {http.MethodPost, s.rollback},
+		prefix + "/pin":      {http.MethodPost, s.pin(true)},
+		prefix + "/unpin":    {http.MethodPost, s.pin(false)},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := answer(routes, w, r); err != nil {
@@ -176,21 +181,25 @@ func steer(act func(context.Context) error) func(http.ResponseWriter, *http.Requ
 	}
 }
 
-func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
-	takeTime(w)
-	result, err := s.house.Apply(r.Context())
-	if err != nil {
-		return err
+// tell answers when it is done, with what became of it.
+func tell[T any](act func(context.Context) (T, error)) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		takeTime(w)
+		result, err := act(r.Context())
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, result)
 	}
-	return writeJSON(w, result)
 }
 
 // logs writes a JSON object a line. A follower's answer ends, well-formed, when
 // the server does.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
-	n, follow, err := logQuery(r.URL.Query())
-	if err != nil {
-		return newProblem(http.StatusBadRequest, err.Error())
+	query := asked{Values: r.URL.Query()}
+	n, follow := query.lines(), query.is("follow", false)
+	if query.wrong != nil {
+		return query.wrong
 	}
 	takeTime(w)
 	w.Header().Set("Content-Type", "application/jsonl")
@@ -210,23 +219,6 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
-}
-
-func logQuery(query url.Values) (n int, follow bool, err error) {
-	n = defaultLines
-	if text := query.Get("n"); text != "" {
-		n, err = strconv.Atoi(text)
-		if err != nil || n < 0 {
-			return 0, false, fmt.Errorf("n is a number of lines, not %q", text)
-		}
-	}
-	if text := query.Get("follow"); text != "" {
-		follow, err = strconv.ParseBool(text)
-		if err != nil {
-			return 0, false, fmt.Errorf("follow is true or false, not %q", text)
-		}
-	}
-	return n, follow, nil
 }
 
 func writeLines(w http.ResponseWriter, lines []logs.Line) error {

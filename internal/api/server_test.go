@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"ota/internal/kit/hint"
 	"ota/internal/logs"
+	"ota/internal/reason"
 )
 
 func mkdir(t *testing.T, dir string) {
@@ -71,12 +73,65 @@ func TestSteering(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	result, err := client.Apply(t.Context())
+	result, err := client.Apply(t.Context(), true)
 	if err != nil || result.Outcome != Applied || *result.Release != 4 {
 		t.Errorf("apply: %+v, %v", result, err)
 	}
-	if diff := cmp.Diff([]string{"start", "stop", "restart", "apply"}, house.asked); diff != "" {
+	if diff := cmp.Diff([]string{"start", "stop", "restart", "apply now=true"}, house.asked); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestThePast: each question arrives with what it is about, and the answer
+// comes back as it was given.
+func TestThePast(t *testing.T) {
+	house := &fakeHouse{
+		apply: ApplyResult{Outcome: Postponed, Reasons: Reasons([]reason.Reason{{Message: "the program is busy"}})},
+		why:   Why{Release: new(7), State: new(RolledBack), Evidence: &Evidence{At: noon, Why: "exit code 1", Exit: &Ending{Code: new(1)}}},
+		diff:  Diff{From: 6, To: 7, Files: List[FileDiff]{{Path: "main.py", Change: Replaced, Patch: new("@@ -1 +1 @@\n")}}},
+	}
+	client, ctx := serve(t, house, folder(t, 0)), t.Context()
+	questions := []struct {
+		ask  func() (any, error)
+		want any
+	}{
+		{func() (any, error) { return client.Apply(ctx, false) }, house.apply},
+		{func() (any, error) { return client.Retry(ctx) }, house.apply},
+		{func() (any, error) { return client.Discard(ctx) }, Discarded{2, new(Path(".ota/discarded/1"))}},
+		{func() (any, error) { return client.Rollback(ctx, Rollback{}) }, WentBack{0, Trial}},
+		{func() (any, error) { return client.Rollback(ctx, Rollback{3, true}) }, WentBack{3, Trial}},
+		{func() (any, error) { return nil, client.Pin(ctx, 3, true) }, nil},
+		{func() (any, error) { return nil, client.Pin(ctx, 3, false) }, nil},
+		{func() (any, error) { return client.Why(ctx, 0) }, house.why},
+		{func() (any, error) { return client.Diff(ctx, DiffRequest{From: 6, Patch: true}) }, house.diff},
+	}
+	for i, question := range questions {
+		got, err := question.ask()
+		if err != nil {
+			t.Fatalf("question %d: %v", i, err)
+		}
+		if diff := cmp.Diff(question.want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("question %d: -want +got:\n%s", i, diff)
+		}
+	}
+	asked := []string{
+		"apply now=false", "retry", "discard", "rollback {Release:0 NoTrial:false}", "rollback {Release:3 NoTrial:true}",
+		"pin 3=true", "pin 3=false", "why 0", "diff {From:6 To:0 Patch:true}",
+	}
+	if diff := cmp.Diff(asked, house.asked); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestNoSuchRelease(t *testing.T) {
+	client := serve(t, &fakeHouse{err: fmt.Errorf("cannot read it: %w", &NoRelease{7})}, folder(t, 0))
+	_, whyErr := client.Why(t.Context(), 7)
+	_, rollbackErr := client.Rollback(t.Context(), Rollback{Release: 7})
+	for _, err := range []error{whyErr, rollbackErr, client.Pin(t.Context(), 7, true)} {
+		problem, ok := errors.AsType[*Problem](err)
+		if !ok || problem.Status != http.StatusNotFound || problem.Detail != "there is no release 7" || problem.Advice == "" {
+			t.Errorf("error %#v", err)
+		}
 	}
 }
 
@@ -84,7 +139,7 @@ func TestErrorsKeepReasonAndHint(t *testing.T) {
 	house := &fakeHouse{err: hint.With(errNoMain, "put your program into deposit/")}
 	client := serve(t, house, folder(t, 0))
 	_, historyErr := client.History(t.Context())
-	_, applyErr := client.Apply(t.Context())
+	_, applyErr := client.Apply(t.Context(), true)
 	for _, err := range []error{client.Start(t.Context()), historyErr, applyErr} {
 		var problem *Problem
 		if !errors.As(err, &problem) || problem.Status != http.StatusConflict {
@@ -294,6 +349,14 @@ func TestRefusals(t *testing.T) {
 		{"GET /api/v1/logs?n=-1 HTTP/1.1", 400, `n is a number of lines, not \"-1\"`},
 		{"GET /api/v1/logs?n=1e9 HTTP/1.1", 400, `n is a number of lines, not \"1e9\"`},
 		{"GET /api/v1/logs?follow=maybe HTTP/1.1", 400, `follow is true or false, not \"maybe\"`},
+		{"POST /api/v1/apply?now=soon HTTP/1.1", 400, `now is true or false, not \"soon\"`},
+		{"POST /api/v1/rollback?release=two&trial=no HTTP/1.1", 400, `release is the number of a release, not \"two\"`},
+		{"POST /api/v1/rollback?trial=no HTTP/1.1", 400, `trial is true or false, not \"no\"`},
+		{"POST /api/v1/pin HTTP/1.1", 400, "release is missing: which one?"},
+		{"POST /api/v1/unpin?release=-1 HTTP/1.1", 400, `release is the number of a release, not \"-1\"`},
+		{"GET /api/v1/why?release=1e9 HTTP/1.1", 400, `release is the number of a release, not \"1e9\"`},
+		{"GET /api/v1/diff?to=last HTTP/1.1", 400, `to is the number of a release, not \"last\"`},
+		{"GET /api/v1/rollback HTTP/1.1", 405, "use POST"},
 		{"POST /api/v1/stop HTTP/1.1\r\nContent-Length: 5", 413, "a request has no body here"},
 		{"POST /api/v1/stop HTTP/1.1\r\nTransfer-Encoding: chunked", 413, "a request has no body here"},
 	}

@@ -12,24 +12,34 @@ import (
 )
 
 func (a *app) applyCommand() *cobra.Command {
-	return &cobra.Command{
+	var now bool
+	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Take what is in deposit/ as it is, now",
 		Long: `Take what is in deposit/ as it is, now: without waiting for the upload to fall
 quiet, for deposit/.hold or for unfinished names, and although a file looks cut
-off. A file that is still open for writing is never taken.
+off. A file that is still open for writing is never taken. With --now it does
+not wait for its window either, nor for a program that says that it is busy.
 
 Exit code: 0 if it is in main/ now, if it changed nothing or if there was
-nothing; 3 if it is held, with the reasons.`,
+nothing; 3 if it is held or has to wait, with the reasons.`,
 		Example: `  ota apply
+  ota apply --now
   ota -C /home/pi/garden apply && echo "up to date"`,
 		Args: noArguments,
-		RunE: a.act(func(ctx context.Context, _ []string) exitCode { return a.apply(ctx) }),
 	}
+	cmd.Flags().BoolVar(&now, "now", false, "also outside its window, and although the program is busy")
+	cmd.RunE = a.act(func(ctx context.Context, _ []string) exitCode {
+		return a.attempt(ctx, func(ctx context.Context, ota *api.Client) (api.ApplyResult, error) {
+			return ota.Apply(ctx, now)
+		})
+	})
+	return cmd
 }
 
-func (a *app) apply(ctx context.Context) exitCode {
-	result, err := a.askToApply(ctx)
+// attempt says what became of an upload that somebody wanted taken.
+func (a *app) attempt(ctx context.Context, ask func(context.Context, *api.Client) (api.ApplyResult, error)) exitCode {
+	result, err := a.askForAttempt(ctx, ask)
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot apply the upload: %w", err))
 	}
@@ -47,9 +57,12 @@ func (a *app) apply(ctx context.Context) exitCode {
 		return done
 	case api.NotTaken:
 		a.tell("held: the upload stays in deposit/")
-		for _, reason := range result.Reasons {
-			fmt.Fprintln(a.stderr, "  "+reason.String())
-		}
+		a.listReasons(result.Reasons)
+		return heldBack
+	case api.Postponed:
+		a.tell("deferred: the upload is good, and waits in deposit/")
+		a.listReasons(result.Reasons)
+		a.advise(`"ota apply --now" does not wait`)
 		return heldBack
 	case api.Busy:
 		err := errors.New("another upload is being switched in")
@@ -59,10 +72,16 @@ func (a *app) apply(ctx context.Context) exitCode {
 	}
 }
 
-func (a *app) askToApply(ctx context.Context) (api.ApplyResult, error) {
+func (a *app) askForAttempt(ctx context.Context, ask func(context.Context, *api.Client) (api.ApplyResult, error)) (api.ApplyResult, error) {
 	dir, err := a.folder()
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	return api.Dial(dir).Apply(ctx)
+	return ask(ctx, api.Dial(dir))
+}
+
+func (a *app) listReasons(reasons []api.Reason) {
+	for _, reason := range reasons {
+		fmt.Fprintln(a.stderr, "  "+reason.String())
+	}
 }

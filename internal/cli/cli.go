@@ -2,8 +2,8 @@
 //
 // In: arguments. Out: results on stdout, messages on stderr, and an exit code:
 // 0 done, 1 failed, 2 wrong usage, 3 held by a check. Never: a decision; what
-// a command does is done by the agent, in this process (run) or through the
-// control socket (all others).
+// a command does is done by the agent, in this process (run, verify, and what
+// only needs the disk where no ota runs) or through the control socket.
 //
 // How ota speaks:
 //
@@ -100,6 +100,14 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.restartCommand(),
 		a.applyCommand(),
 		a.busyCommand(),
+		a.whyCommand(),
+		a.retryCommand(),
+		a.discardCommand(),
+		a.rollbackCommand(),
+		a.diffCommand(),
+		a.pinCommand(),
+		a.unpinCommand(),
+		a.verifyCommand(),
 		a.versionCommand(),
 	)
 	return root

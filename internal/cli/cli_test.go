@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,6 +57,10 @@ func TestWrongUsage(t *testing.T) {
 		{"status --jsn", "ota: unknown flag: --jsn\nhint: see \"ota status --help\"\n"},
 		{"logs -n -1", "ota: --lines can't be \"-1\"\nhint: see \"ota logs --help\"\n"},
 		{"status -C", "ota: flag needs an argument: 'C' in -C\nhint: see \"ota status --help\"\n"},
+		{"rollback three", "ota: \"three\" is not the number of a release\nhint: see \"ota rollback --help\"\n"},
+		{"rollback 1 2", "ota: \"ota rollback\" takes no argument \"2\"\nhint: see \"ota rollback --help\"\n"},
+		{"pin", "ota: \"ota pin\" needs the number of a release\nhint: see \"ota pin --help\"\n"},
+		{"unpin 0", "ota: \"0\" is not the number of a release\nhint: see \"ota unpin --help\"\n"},
 		{"run a b", "ota: one folder at a time, not also \"b\"\nhint: see \"ota run --help\"\n"},
 		{"run a -C b", "ota: which folder: \"a\", or that of -C: \"b\"?\nhint: see \"ota run --help\"\n"},
 	}
@@ -91,6 +96,11 @@ type house struct {
 	status  api.Status
 	history []api.HistoryEntry
 	apply   api.ApplyResult
+	discard api.Discarded
+	went    api.WentBack
+	why     api.Why
+	diff    api.Diff
+	asked   string // of what has parameters
 	err     error
 	lines   []logs.Line
 	leave   context.CancelFunc // ends the server when somebody follows
@@ -101,9 +111,35 @@ func (h *house) History() ([]api.HistoryEntry, error)           { return h.histo
 func (h *house) Start(context.Context) error                    { return h.err }
 func (h *house) Stop(context.Context) error                     { return h.err }
 func (h *house) Restart(context.Context) error                  { return h.err }
-func (h *house) Apply(context.Context) (api.ApplyResult, error) { return h.apply, h.err }
+func (h *house) Retry(context.Context) (api.ApplyResult, error) { return h.apply, h.err }
+func (h *house) Discard(context.Context) (api.Discarded, error) { return h.discard, h.err }
 func (h *house) Tail(n int) []logs.Line                         { return h.lines[max(0, len(h.lines)-n):] }
 func (h *house) Follow(uint64) api.Follower                     { return h }
+
+func (h *house) Apply(_ context.Context, now bool) (api.ApplyResult, error) {
+	h.asked = fmt.Sprint("now=", now)
+	return h.apply, h.err
+}
+
+func (h *house) Rollback(_ context.Context, to api.Rollback) (api.WentBack, error) {
+	h.asked = fmt.Sprintf("%+v", to)
+	return h.went, h.err
+}
+
+func (h *house) Pin(_ context.Context, release int, pinned bool) error {
+	h.asked = fmt.Sprintf("%d=%t", release, pinned)
+	return h.err
+}
+
+func (h *house) Why(release int) (api.Why, error) {
+	h.asked = fmt.Sprint(release)
+	return h.why, h.err
+}
+
+func (h *house) Diff(request api.DiffRequest) (api.Diff, error) {
+	h.asked = fmt.Sprintf("%+v", request)
+	return h.diff, h.err
+}
 
 // Next is where a follower waits: then ota ends.
 func (h *house) Next(ctx context.Context) ([]logs.Line, error) {
@@ -162,7 +198,8 @@ func TestNothingToSteer(t *testing.T) {
 	dir := t.TempDir()
 	for command, doing := range map[string]string{
 		"start": "start the program", "stop": "stop the program",
-		"restart": "restart the program", "apply": "apply the upload",
+		"restart": "restart the program", "apply": "apply the upload", "retry": "apply the upload",
+		"discard": "discard the upload", "rollback": "roll back",
 	} {
 		check(t, call(command, "-C", dir), called{1, "",
 			"ota: cannot " + doing + ": ota is not running in " + dir + "\nhint: start it with \"ota run\"\n"})
@@ -181,12 +218,20 @@ func TestApply(t *testing.T) {
 		{"empty", api.ApplyResult{Outcome: api.NothingThere}, called{0, "deposit/ is empty\n", ""}},
 		{"held", api.ApplyResult{Outcome: api.NotTaken, Reasons: held}, called{3, "",
 			"ota: held: the upload stays in deposit/\n  main.py:3: invalid syntax\n  a\\nb: a device\n"}},
+		{"deferred", api.ApplyResult{Outcome: api.Postponed, Reasons: api.Reasons([]reason.Reason{{Message: "the window is 02:00-04:00"}})}, called{3, "",
+			"ota: deferred: the upload is good, and waits in deposit/\n  the window is 02:00-04:00\nhint: \"ota apply --now\" does not wait\n"}},
 		{"busy", api.ApplyResult{Outcome: api.Busy}, called{1, "",
 			"ota: cannot apply the upload: another upload is being switched in\nhint: try again in a moment\n"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			check(t, call("apply", "-C", serve(t, &house{apply: test.result})), test.want)
+			h := &house{apply: test.result}
+			dir := serve(t, h)
+			check(t, call("apply", "--now", "-C", dir), test.want)
+			if h.asked != "now=true" {
+				t.Errorf("asked for %s", h.asked)
+			}
+			check(t, call("retry", "-C", dir), test.want)
 		})
 	}
 }
@@ -203,12 +248,12 @@ func TestHistory(t *testing.T) {
 				{Path: "main.py", Change: api.Replaced}, {Path: "a", Change: api.Added}, {Path: "b", Change: api.Added},
 			},
 		},
-		{Number: 1, State: api.Adopted, Created: noon},
+		{Number: 1, State: api.Adopted, Created: noon, Pinned: true},
 	}
-	const table = `   RELEASE  STATE        CREATED              FILES
-   12       rolled back  2026-11-23 12:00:00  1 replaced; exit code 1
-*  2        confirmed    2026-11-23 12:00:00  2 added, 1 replaced
-   1        adopted      2026-11-23 12:00:00  none
+	const table = `   RELEASE  STATE            CREATED              FILES
+   12       rolled back      2026-11-23 12:00:00  1 replaced; exit code 1
+*  2        confirmed        2026-11-23 12:00:00  2 added, 1 replaced
+   1        adopted, pinned  2026-11-23 12:00:00  none
 `
 	damage := errors.New("releases/3.json is damaged")
 	tests := []struct {
@@ -257,7 +302,8 @@ func TestStatusAsJSON(t *testing.T) {
     "pid": null,
     "started": null,
     "restarts": 0,
-    "last_exit": null
+    "last_exit": null,
+    "crash_looping": false
   },
   "release": null,
   "deposit": {

@@ -73,7 +73,11 @@ func (a *app) table(entries []api.HistoryEntry) {
 			mark = "*"
 		}
 		created := entry.Created.Local().Format("2006-01-02 15:04:05")
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", mark, entry.Number, entry.State, created, changes(entry))
+		state := string(entry.State)
+		if entry.Pinned {
+			state += ", pinned"
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", mark, entry.Number, harmless(state), created, changes(entry))
 	}
 	table.Flush()
 }

@@ -62,9 +62,14 @@ func (s *speaker) fail(err error) exitCode {
 		fmt.Fprintln(s.stderr, s.toned(s.errColor, bad, "ota: ")+harmless(strings.TrimSuffix(line, "\n")))
 	}
 	if advice := hint.Of(err); advice != "" {
-		fmt.Fprintln(s.stderr, s.toned(s.errColor, notice, "hint: ")+harmless(advice))
+		s.advise(advice)
 	}
 	return failed
+}
+
+// advise prints what a person can do.
+func (s *speaker) advise(advice string) {
+	fmt.Fprintln(s.stderr, s.toned(s.errColor, notice, "hint: ")+harmless(advice))
 }
 
 // in colours a part of a result.

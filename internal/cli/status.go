@@ -125,6 +125,9 @@ func describeProgram(program api.Program, now time.Time) []row {
 	if program.Restarts > 0 {
 		rows = append(rows, row{rest: "started again after a crash: " + count(program.Restarts, "time", "times")})
 	}
+	if program.CrashLooping {
+		rows = append(rows, row{tone: bad, word: "it crashes again and again", rest: `: put a corrected file into deposit/, or go back with "ota rollback"`})
+	}
 	return rows
 }
 
@@ -152,8 +155,14 @@ func describeRelease(release *api.Release) row {
 		return row{subject: "release", word: "none yet"}
 	}
 	about := row{"release", plain, fmt.Sprint(release.Number), ", " + string(release.State)}
-	if release.State == api.Confirmed {
+	switch release.State {
+	case api.Confirmed:
 		about.tone = good
+	case api.Trial:
+		about.tone, about.rest = notice, ", on trial"
+	}
+	if release.Pinned {
+		about.rest += ", pinned"
 	}
 	return about
 }

@@ -106,6 +106,39 @@ func TestDescribe(t *testing.T) {
 `,
 		},
 		{
+			"crashing again and again, and an upload that waits",
+			api.Status{
+				Running: true, Version: "0.1.0", Dir: "/",
+				Program: api.Program{State: api.Backoff, Restarts: 5, CrashLooping: true, LastExit: &api.Exit{Code: new(1), At: noon}},
+				Release: &api.Release{Number: 3, State: api.Confirmed, Pinned: true},
+				Deposit: api.Deposit{
+					State: api.Deferred, Files: 3, Bytes: 10,
+					Reasons: api.Reasons([]reason.Reason{{Message: "the program is busy ($OTA_BUSY), for at most 59 min more"}, {Message: "the window is 02:00-04:00"}}),
+				},
+			},
+			`ota 0.1.0 is running in /
+  program  failed: exit code 1, 0 s ago; it is started again after a pause
+           started again after a crash: 5 times
+           it crashes again and again: put a corrected file into deposit/, or go back with "ota rollback"
+  release  3, confirmed, pinned
+  deposit  deferred: 3 files, 10 B
+           the program is busy ($OTA_BUSY), for at most 59 min more
+           the window is 02:00-04:00
+`,
+		},
+		{
+			"on trial",
+			api.Status{
+				Running: true, Version: "0.1.0", Dir: "/", Program: api.Program{State: api.Running},
+				Release: &api.Release{Number: 4, State: api.Trial}, Deposit: api.Deposit{State: api.Empty},
+			},
+			`ota 0.1.0 is running in /
+  program  running
+  release  4, on trial
+  deposit  empty
+`,
+		},
+		{
 			"not running",
 			api.Status{Version: "0.1.0", Dir: "/home/pi/a\nb", Release: confirmed},
 			`ota 0.1.0 is not running in /home/pi/a\nb
