@@ -84,7 +84,7 @@ func TestEndOfTimeKillsWhatWasStarted(t *testing.T) {
 		"with a child":       "sleep 1000 & echo $! >pid; wait",
 		"deaf":               "trap '' INT TERM; echo $$ >pid; while :; do sleep 1000; done",
 		"child in the back":  "sleep 1000 & echo $! >pid; exit 0",
-		"with its own group": "setsid sleep 1000 & echo $! >pid.other; echo $$ >pid; wait",
+		"with its own group": "setsid sh -c 'echo $$ >pid.other; exec sleep 1000' & while [ ! -s pid.other ]; do :; done; echo $$ >pid; wait",
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

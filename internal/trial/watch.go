@@ -234,11 +234,9 @@ func (w *watch) note(answer answer) {
 	s := answer.from
 	s.phase = idle
 	s.newest, s.asked, s.answered = answer.result, answer.asked, time.Now()
-	switch {
-	case s.asked.Before(w.readyAt):
-		s.due = s.answered // what it says since READY=1 is not known
-	case s.due.Before(s.answered):
-		// A slow command must not keep a small device busy all the time.
+	// A slow command must not keep a small device busy all the time; but what
+	// was asked before READY=1 is due since then.
+	if s.due.Before(s.answered) && !s.asked.Before(w.readyAt) {
 		s.due = s.answered.Add(w.room.options.Interval)
 	}
 	if w.wellAfter == 0 && w.allWell() {

@@ -54,6 +54,16 @@ func from(after time.Duration, answer Answer) script {
 	}
 }
 
+// until says something, and from a time on BAD.
+func until(end time.Duration, answer Answer) script {
+	return func(at time.Duration) (time.Duration, Answer) {
+		if at < end {
+			return 0, answer
+		}
+		return 0, Bad
+	}
+}
+
 func slow(takes time.Duration, answer Answer) script {
 	return func(time.Duration) (time.Duration, Answer) { return takes, answer }
 }
@@ -155,8 +165,10 @@ func TestWatch(t *testing.T) {
 			Failed, 10 * s, "a: said BAD; b: said BAD", 0},
 		{"BAD is asked once more", trial{options: plain, ready: never, done: never, probes: []script{from(10*s, OK)}},
 			Proved, 10 * s, "it has run for 10s", 10 * s},
-		{"OK long ago is asked once more", trial{options: Options{Period: 10 * s, Interval: never, Timeout: s}, ready: never, done: never,
+		{"BAD is asked once more, however long the interval", trial{options: Options{Period: 10 * s, Interval: never, Timeout: s}, ready: never, done: never,
 			probes: []script{from(10*s, OK)}}, Proved, 10 * s, "it has run for 10s", 10 * s},
+		{"OK an interval ago is asked once more", trial{options: Options{Period: 10 * s, Interval: 5 * s, Timeout: s}, ready: never, done: never,
+			probes: []script{until(10*s, OK)}}, Failed, 10 * s, "a: said BAD", 1},
 		{"the answer under way is waited for", trial{options: plain, ready: never, done: never, probes: []script{slow(1900*time.Millisecond, OK)}},
 			Proved, 10900 * time.Millisecond, "it has run for 10s", 1900 * time.Millisecond},
 		{"up to the timeout", trial{options: plain, ready: never, done: never, probes: []script{slow(never, OK)}},
