@@ -54,6 +54,9 @@ type Plan struct {
 	Changes []Change `json:"changes"`
 	// Stale are sources (paths of .py files) whose bytecode has to go.
 	Stale []release.Name `json:"stale,omitempty"`
+	// Sparing moves contents from their sources instead of copying them, where
+	// there is no room for copies. The sources are gone then.
+	Sparing bool `json:"-"`
 	// Note is the caller's, kept in the journal and given back by Recover.
 	Note json.RawMessage `json:"note,omitempty"`
 }
@@ -123,7 +126,7 @@ func (r *Room) prepare(ctx context.Context, plan Plan) error {
 		return err
 	}
 	for i, change := range plan.Changes {
-		if err := work.bring(ctx, i, change); err != nil {
+		if err := work.bring(ctx, i, change, plan.Sparing); err != nil {
 			return err
 		}
 	}

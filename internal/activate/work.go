@@ -113,6 +113,8 @@ func (w *work) conflict(change Change) (message string, err error) {
 	parent, name, err := w.main.Parent(string(change.Path))
 	var inTheWay *beneath.InTheWay
 	switch {
+	case errors.As(err, &inTheWay) && change.Action == Remove:
+		return "", nil
 	case errors.As(err, &inTheWay):
 		return w.describeObstacle(inTheWay.Path), nil
 	case errors.Is(err, fs.ErrNotExist):
@@ -127,6 +129,7 @@ func (w *work) conflict(change Change) (message string, err error) {
 	if err == nil {
 		isFolder := change.Entry.Kind == release.Folder
 		switch {
+		case change.Action == Remove:
 		case info.IsDir() && !isFolder:
 			return "main/ has a folder of this name, the upload a file", nil
 		case !info.IsDir() && isFolder:
@@ -211,7 +214,7 @@ func (w *work) missingFolders(plan Plan) ([]release.Name, error) {
 
 // bring puts the new version of change i into the stage, checked against its
 // sum while it is copied.
-func (w *work) bring(ctx context.Context, i int, change Change) error {
+func (w *work) bring(ctx context.Context, i int, change Change, sparing bool) error {
 	if change.Action != Put {
 		return nil
 	}
@@ -219,7 +222,11 @@ func (w *work) bring(ctx context.Context, i int, change Change) error {
 	case release.Link:
 		return w.stage.Top().Symlink(string(change.Entry.Target), newName(i))
 	case release.File:
-		if err := w.bringFile(ctx, i, change); err != nil {
+		bring := w.bringFile
+		if sparing {
+			bring = w.moveFile
+		}
+		if err := bring(ctx, i, change); err != nil {
 			return fmt.Errorf("cannot stage %q: %w", change.Path, err)
 		}
 	}
@@ -239,7 +246,7 @@ func (w *work) bringFile(ctx context.Context, i int, change Change) error {
 	}
 	_, sum, err := copysum.Copy(ctx, target, source, w.buffer)
 	if err == nil && sum != change.Entry.Sum {
-		err = fmt.Errorf("%s is damaged: its content does not have the SHA-256 of its name", change.Source)
+		err = &release.Damaged{File: change.Source}
 	}
 	if err == nil {
 		err = target.Chmod(fs.FileMode(change.Entry.Mode))
@@ -249,6 +256,26 @@ func (w *work) bringFile(ctx context.Context, i int, change Change) error {
 		modified = info.ModTime()
 	}
 	return errors.Join(err, target.Close(), w.stage.Top().Chtimes(newName(i), modified))
+}
+
+// moveFile is bringFile that writes nothing.
+func (w *work) moveFile(ctx context.Context, i int, change Change) error {
+	source, err := os.Open(change.Source)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	sum, err := copysum.Of(ctx, source)
+	if err == nil && sum != change.Entry.Sum {
+		err = &release.Damaged{File: change.Source}
+	}
+	if err == nil {
+		err = source.Chmod(fs.FileMode(change.Entry.Mode))
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(change.Source, filepath.Join(w.stagePath, newName(i)))
 }
 
 // forward does change i.
@@ -287,7 +314,7 @@ func (w *work) forward(i int, change Change) error {
 
 func (w *work) takeAway(i int, change Change) error {
 	parent, name, err := w.main.Parent(string(change.Path))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, beneath.ErrInTheWay) {
 		return nil
 	}
 	if err != nil {
@@ -296,6 +323,9 @@ func (w *work) takeAway(i int, change Change) error {
 	if change.Entry.Kind == release.Folder {
 		w.removeFolder(string(change.Path))
 		return nil
+	}
+	if info, err := parent.Lstat(name); err == nil && info.IsDir() {
+		return nil // somebody else's, under the name of the file that was there
 	}
 	err = beneath.RenameNew(parent, name, w.stage.Top(), oldName(i))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {

@@ -13,16 +13,19 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"ota/internal/activate"
 	"ota/internal/api"
 	"ota/internal/check"
 	"ota/internal/config"
 	"ota/internal/deposit"
+	"ota/internal/kit/reserve"
 	"ota/internal/logs"
 	"ota/internal/program"
 	"ota/internal/reason"
 	"ota/internal/release"
+	"ota/internal/trial"
 	"ota/internal/update"
 )
 
@@ -45,6 +48,7 @@ type agent struct {
 	releases   *release.Room
 	deposit    *deposit.Room
 	program    *program.Room
+	main       *activate.Room
 	supervisor *supervisor
 	conductor  *update.Conductor
 }
@@ -126,6 +130,9 @@ func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
 	case exit != nil:
 		exitCode = exit.Code
 	}
+	if err := a.folder.markClean(); err != nil {
+		a.log.Warn("it can't be written down that ota ended by itself", "error", err)
+	}
 	a.log.Info("ota has ended")
 	return exitCode, nil
 }
@@ -155,22 +162,39 @@ func (a *agent) furnish(hurry context.Context) error {
 	}
 	a.releases = releases
 	a.deposit = deposit.New(deposit.Options{
-		Dir:      a.folder.deposit(),
-		Incoming: a.folder.incoming(),
-		Quiet:    a.config.Update.Quiet,
-		Ignore:   a.config.Update.Ignored,
-		Log:      a.log,
+		Dir:       a.folder.deposit(),
+		Incoming:  a.folder.incoming(),
+		Quiet:     a.config.Update.Quiet,
+		Discarded: a.folder.discarded(),
+		Keep:      a.config.Store.Keep,
+		Ignore:    a.config.Update.Ignored,
+		Log:       a.log,
 	})
 	a.supervisor = newSupervisor(a)
+	a.main = activate.New(activate.Options{
+		Main:     a.folder.main(),
+		Dir:      a.folder.own(),
+		Bytecode: a.supervisor.bytecode,
+	})
+	unclean, err := a.folder.takeClean()
+	if err != nil {
+		a.log.Warn("it can't be written down that ota runs", "error", err)
+	}
 	a.conductor = update.New(update.Options{
-		Deposit: a.deposit,
-		Main: activate.New(activate.Options{
-			Main:     a.folder.main(),
-			Dir:      a.folder.own(),
-			Bytecode: a.supervisor.bytecode,
-		}),
+		Deposit:  a.deposit,
+		Main:     a.main,
 		Releases: releases,
 		Program:  a.supervisor,
+		Trial:    a.trial(),
+		Busy:     busyLock{a.folder.busy()},
+		Reserve:  reserve.New(a.folder.reserve(), reserveBytes),
+		Attempts: a.config.Trial.Attempts,
+		Limits:   release.Limits{Keep: a.config.Store.Keep, MaxBytes: a.config.Store.MaxBytes},
+		Window: func(now time.Time) (bool, string) {
+			return a.config.Update.Window.Open(now), a.config.Update.Window.String()
+		},
+		MaxDefer: a.config.Update.MaxDefer,
+		Unclean:  unclean,
 		Space:    a.space,
 		Links: func(upload map[string]string) ([]reason.Reason, error) {
 			return check.Links(a.folder.main(), upload)
@@ -184,6 +208,23 @@ func (a *agent) furnish(hurry context.Context) error {
 		Log:      a.log,
 	})
 	return nil
+}
+
+// reserveBytes is enough for all that ota writes of itself to go back.
+const reserveBytes = 256 << 10
+
+// trial is the room with the probes of ota.toml. Their commands run like the
+// program: in main/, with its environment and its Python.
+func (a *agent) trial() *trial.Room {
+	wanted := a.config.Trial
+	env := func() []string { return a.supervisor.environment(a.releases.Current()) }
+	return trial.New(trial.Options{
+		Period: wanted.Period, Ready: wanted.Ready,
+		HTTP: wanted.HTTP, TCP: wanted.TCP, Command: wanted.Command,
+		Interval: wanted.Interval, Timeout: wanted.Timeout,
+		Execute: trial.Command(a.folder.main(), env, a.supervisor.find),
+		Log:     a.log,
+	})
 }
 
 // space asks for room for an upload twice: in the store, where each content and

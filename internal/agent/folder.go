@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ota/internal/kit/durable"
 	"ota/internal/kit/flock"
 	"ota/internal/kit/hint"
 )
@@ -33,17 +34,20 @@ func folderAt(dir string) (folder, error) {
 	return folder{absolute}, err
 }
 
-func (f folder) deposit() string  { return filepath.Join(f.dir, "deposit") }
-func (f folder) main() string     { return filepath.Join(f.dir, "main") }
-func (f folder) logs() string     { return filepath.Join(f.dir, "logs") }
-func (f folder) own() string      { return filepath.Join(f.dir, ".ota") }
-func (f folder) config() string   { return filepath.Join(f.dir, "ota.toml") }
-func (f folder) incoming() string { return filepath.Join(f.own(), "incoming") }
-func (f folder) socket() string   { return filepath.Join(f.own(), "control.sock") }
-func (f folder) child() string    { return filepath.Join(f.own(), "child.json") }
-func (f folder) notify() string   { return filepath.Join(f.own(), "notify.sock") }
-func (f folder) lockFile() string { return filepath.Join(f.own(), "lock") }
-func (f folder) busy() string     { return filepath.Join(f.own(), "busy") }
+func (f folder) deposit() string   { return filepath.Join(f.dir, "deposit") }
+func (f folder) main() string      { return filepath.Join(f.dir, "main") }
+func (f folder) logs() string      { return filepath.Join(f.dir, "logs") }
+func (f folder) own() string       { return filepath.Join(f.dir, ".ota") }
+func (f folder) config() string    { return filepath.Join(f.dir, "ota.toml") }
+func (f folder) incoming() string  { return filepath.Join(f.own(), "incoming") }
+func (f folder) discarded() string { return filepath.Join(f.own(), "discarded") }
+func (f folder) socket() string    { return filepath.Join(f.own(), "control.sock") }
+func (f folder) child() string     { return filepath.Join(f.own(), "child.json") }
+func (f folder) notify() string    { return filepath.Join(f.own(), "notify.sock") }
+func (f folder) reserve() string   { return filepath.Join(f.own(), "reserve") }
+func (f folder) clean() string     { return filepath.Join(f.own(), "clean") }
+func (f folder) lockFile() string  { return filepath.Join(f.own(), "lock") }
+func (f folder) busy() string      { return filepath.Join(f.own(), "busy") }
 
 // BusyFile is the file below the folder dir that is locked, shared, by whoever
 // must not be interrupted.
@@ -122,3 +126,14 @@ func readPID(file *os.File) int {
 	pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:n])))
 	return pid
 }
+
+// takeClean reports whether the last ota here did not end by itself, and takes
+// away the file that says it did, for good: this one may not.
+func (f folder) takeClean() (unclean bool, err error) {
+	if _, err := os.Lstat(f.clean()); err != nil {
+		return true, nil
+	}
+	return false, durable.Remove(f.clean())
+}
+
+func (f folder) markClean() error { return durable.WriteFile(f.clean(), nil, 0o600) }

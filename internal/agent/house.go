@@ -47,7 +47,11 @@ var programStates = map[update.Program]api.ProgramState{
 }
 
 func programStatus(report update.Report) api.Program {
-	shown := api.Program{State: programStates[report.State.Program], Restarts: report.Restarts}
+	shown := api.Program{
+		State:        programStates[report.State.Program],
+		Restarts:     report.Restarts,
+		CrashLooping: report.Looping(),
+	}
 	if report.PID != 0 {
 		shown.PID, shown.Started = new(report.PID), new(report.Started)
 	}
@@ -73,7 +77,14 @@ func depositStatus(report update.Report) api.Deposit {
 		shown.State = api.Checking
 	case update.Held:
 		shown.State = api.Held
-	case update.Halting, update.Switching, update.Torn, update.Finishing, update.Unfinished:
+	case update.Deferred:
+		shown.State = api.Checking
+		if len(report.WaitsFor) > 0 {
+			shown.State = api.Deferred
+			shown.Reasons = api.Reasons(report.WaitsFor)
+		}
+	case update.Reverting, update.Halting, update.Switching, update.Torn, update.Finishing, update.Unfinished,
+		update.Returning, update.Discarding:
 		shown.State = api.Switching
 	default:
 		shown.State = api.Receiving
@@ -131,8 +142,16 @@ func (a *agent) Stop(ctx context.Context) error { return a.conductor.Ask(ctx, up
 func (a *agent) Restart(ctx context.Context) error { return a.conductor.Ask(ctx, update.AskRestart) }
 
 // Apply takes what is in deposit/ as complete.
-func (a *agent) Apply(ctx context.Context, _ bool) (api.ApplyResult, error) {
-	applied, err := a.conductor.Apply(ctx)
+func (a *agent) Apply(ctx context.Context, now bool) (api.ApplyResult, error) {
+	return applied(a.conductor.Apply(ctx, now))
+}
+
+// Retry tries again what is held.
+func (a *agent) Retry(ctx context.Context) (api.ApplyResult, error) {
+	return applied(a.conductor.Retry(ctx))
+}
+
+func applied(applied update.Applied, err error) (api.ApplyResult, error) {
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
@@ -141,6 +160,52 @@ func (a *agent) Apply(ctx context.Context, _ bool) (api.ApplyResult, error) {
 		result.Release = new(applied.Release)
 	}
 	return result, nil
+}
+
+// Discard moves what is in deposit/ out of the way.
+func (a *agent) Discard(ctx context.Context) (api.Discarded, error) {
+	found, err := a.conductor.Discard(ctx)
+	if err != nil || found.Folder == "" {
+		return api.Discarded{}, err
+	}
+	return api.Discarded{Files: found.Files, Folder: new(api.Path(found.Folder))}, nil
+}
+
+// Rollback goes back to an earlier release.
+func (a *agent) Rollback(ctx context.Context, to api.Rollback) (api.WentBack, error) {
+	if to.Release != 0 {
+		if err := knows(a.releases, to.Release); err != nil {
+			return api.WentBack{}, err
+		}
+	}
+	number, err := a.conductor.Rollback(ctx, to.Release, to.NoTrial)
+	if err != nil {
+		return api.WentBack{}, err
+	}
+	back := api.WentBack{Release: number}
+	if record, err := a.releases.Record(number); err == nil {
+		back.State = api.ReleaseState(record.State)
+	}
+	return back, nil
+}
+
+// Pin makes a release one that is never dropped, or takes that back.
+func (a *agent) Pin(_ context.Context, number int, pinned bool) error {
+	return pin(a.folder, a.releases, number, pinned)
+}
+
+// Why says why a release failed; 0: what is held, else the last that failed.
+func (a *agent) Why(number int) (api.Why, error) {
+	report := a.conductor.Report()
+	if report.State.Attempt != update.Held {
+		report.Reasons = nil
+	}
+	return whyOf(a.releases, number, report.Reasons)
+}
+
+// Diff says by what two releases differ.
+func (a *agent) Diff(request api.DiffRequest) (api.Diff, error) {
+	return diffOf(a.releases, a.folder.main(), request)
 }
 
 // Tail returns the last n lines of the log.

@@ -60,6 +60,9 @@ func (g *garden) write(at, content string) {
 func (g *garden) enter(state release.State, changed map[string]string) release.Record {
 	g.Helper()
 	record := release.Record{Number: g.releases.Next(), State: state, From: g.releases.Current(), Created: time.Unix(1, 0).UTC()}
+	if state == release.Adopted {
+		record.Origin = release.FromMain
+	}
 	for at, content := range changed {
 		if content == "" {
 			g.check(g.tree.Delete(at))

@@ -18,6 +18,7 @@ import (
 	"ota/internal/logs"
 	"ota/internal/program"
 	"ota/internal/python"
+	"ota/internal/release"
 	"ota/internal/update"
 )
 
@@ -74,6 +75,7 @@ func (s *supervisor) Start(release int) (update.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	began := s.lastLine()
 	stdout, stderr := s.logs.Stream(logs.Main), s.logs.Stream(logs.MainErr)
 	started, err := s.room.Start(program.Spec{Argv: argv, Dir: s.main, Env: env, Stdout: stdout, Stderr: stderr})
 	if err != nil {
@@ -84,7 +86,7 @@ func (s *supervisor) Start(release int) (update.Run, error) {
 		stdout.Close()
 		stderr.Close()
 	})
-	return run{started}, nil
+	return run{started, s, began}, nil
 }
 
 // Stop ends the program and all that it started.
@@ -121,28 +123,45 @@ func (s *supervisor) command(env []string) ([]string, error) {
 	return []string{interpreter, "-u", mainFile}, nil
 }
 
-// ownCommand is the one of ota.toml. A name with a slash is a file of main/.
+// ownCommand is the one of ota.toml.
 func (s *supervisor) ownCommand(env []string) ([]string, error) {
-	name := s.config.Command[0]
 	if entries, err := os.ReadDir(s.main); err != nil || len(entries) == 0 {
 		return nil, &update.NothingToRun{Message: "Nothing to run inside main/: put your program into deposit/"}
 	}
-	if strings.ContainsRune(name, '/') && !filepath.IsAbs(name) {
+	name := s.config.Command[0]
+	if isOfMain(name) {
 		if _, err := os.Stat(filepath.Join(s.main, name)); err != nil {
 			return nil, &update.NothingToRun{Message: "No " + filepath.Clean(name) + " inside main/: put your program into deposit/"}
 		}
-		return append([]string{filepath.Join(s.main, name)}, s.config.Command[1:]...), nil
 	}
-	if name == "python3" || name == "python" {
-		if found, err := s.interpreter(env); err == nil {
-			return append([]string{found}, s.config.Command[1:]...), nil
-		}
-	}
-	found, err := exec.LookPath(name)
-	if err != nil && !errors.Is(err, exec.ErrDot) {
+	found, err := s.findIn(name, env)
+	if err != nil {
 		return nil, hint.With(err, "see [program] command in ota.toml")
 	}
 	return append([]string{found}, s.config.Command[1:]...), nil
+}
+
+// isOfMain reports whether a command is a file of main/: it has a slash in it.
+func isOfMain(name string) bool { return strings.ContainsRune(name, '/') && !filepath.IsAbs(name) }
+
+// find finds a command: a file of main/, the program's Python, or what a shell
+// would find.
+func (s *supervisor) find(name string) (string, error) { return s.findIn(name, s.environment(0)) }
+
+func (s *supervisor) findIn(name string, env []string) (string, error) {
+	if isOfMain(name) {
+		return filepath.Join(s.main, name), nil
+	}
+	if name == "python3" || name == "python" {
+		if found, err := s.interpreter(env); err == nil {
+			return found, nil
+		}
+	}
+	found, err := exec.LookPath(name)
+	if errors.Is(err, exec.ErrDot) {
+		err = nil
+	}
+	return found, err
 }
 
 // interpreter finds Python once; again if it went away.
@@ -181,10 +200,66 @@ func (s *supervisor) bytecode(source string) (folder string, owns func(string) b
 // run is a program's run as the conductor wants it.
 type run struct {
 	*program.Run
+	of    *supervisor
+	began uint64 // the last line of the log before it
 }
 
 // Exit says how it ended.
 func (r run) Exit() update.Exit {
 	exit := r.Run.Exit()
 	return update.Exit{Code: exit.Code, Signal: exit.SignalName(), At: exit.At}
+}
+
+const (
+	// keptLines is how much of what a program said is kept as evidence.
+	keptLines = 200
+	// seenLines is how far back it is looked for among the lines of the log.
+	seenLines = 10 * keptLines
+	// drainLimit is how long is waited for what an ended program said last.
+	drainLimit = 500 * time.Millisecond
+)
+
+// Output returns the last lines that the run has said, and the last Python
+// traceback in them.
+func (r run) Output() ([]string, *release.Traceback) {
+	select {
+	case <-r.Done():
+		r.drain()
+	default:
+	}
+	var said, complained []string
+	for _, line := range r.of.logs.Tail(seenLines) {
+		if line.Seq <= r.began || line.Source != logs.Main && line.Source != logs.MainErr {
+			continue
+		}
+		said = append(said, line.Text)
+		if line.Source == logs.MainErr {
+			complained = append(complained, line.Text)
+		}
+	}
+	said = said[max(0, len(said)-keptLines):]
+	found, ok := python.LastTraceback(complained, r.of.main)
+	if !ok {
+		return said, nil
+	}
+	return said, &release.Traceback{
+		Error: found.Error, File: found.File, Line: found.Line, Function: found.Function, Source: found.Source,
+	}
+}
+
+func (r run) drain() {
+	limit := time.NewTimer(drainLimit)
+	defer limit.Stop()
+	select {
+	case <-r.Drained():
+	case <-limit.C:
+	}
+}
+
+// lastLine is the number of the newest line of the log.
+func (s *supervisor) lastLine() uint64 {
+	if lines := s.logs.Tail(1); len(lines) > 0 {
+		return lines[0].Seq
+	}
+	return 0
 }

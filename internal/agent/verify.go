@@ -257,7 +257,7 @@ func (i *inspection) readAdopted() {
 	records, _ := i.releases.History()
 	stored := storedPaths(records)
 	for _, record := range records {
-		if record.State != release.Adopted {
+		if record.Origin != release.FromMain {
 			continue
 		}
 		_ = i.releases.Store().Tree(record.Digest).Walk(func(at string, entry release.Entry) error {
@@ -274,7 +274,7 @@ func (i *inspection) readAdopted() {
 func storedPaths(records []release.Record) map[release.Name]bool {
 	stored := map[release.Name]bool{}
 	for _, record := range slices.Backward(records) { // oldest first
-		if record.State == release.Adopted {
+		if record.Origin == release.FromMain {
 			continue
 		}
 		kept := map[release.Name]bool{}

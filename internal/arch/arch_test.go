@@ -27,8 +27,8 @@ var mayImport = map[string][]string{
 	"python":   {},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
-	"update": {"activate", "check", "deposit", "reason", "release"},
-	"agent":  {"activate", "api", "check", "config", "deposit", "logs", "program", "python", "reason", "release", "update"},
+	"update": {"activate", "check", "deposit", "reason", "release", "trial"},
+	"agent":  {"activate", "api", "check", "config", "deposit", "logs", "program", "python", "reason", "release", "trial", "update"},
 	"api":    {"logs", "reason"},
 	"cli":    {"agent", "api", "logs"},
 	"arch":   {},

@@ -62,6 +62,10 @@ type Options struct {
 	Dir      string        // deposit/
 	Incoming string        // .ota/incoming, for private copies; made if missing
 	Quiet    time.Duration // for which nothing may change
+	// Discarded is where Discard puts things; Keep of these folders are kept
+	// (0: all).
+	Discarded string
+	Keep      int
 	// Ignore tells the paths that never count; nothing below such a folder is
 	// looked at. It is called by several goroutines. May be nil.
 	Ignore func(path string) bool

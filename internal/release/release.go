@@ -78,11 +78,21 @@ type Kept struct {
 	Entry Entry `json:"was"`
 }
 
+// Origin is where a release came from.
+type Origin string
+
+// The origins.
+const (
+	FromDeposit Origin = ""        // an upload
+	FromMain    Origin = "adopted" // it was in main/ before the first start: its contents are there only
+)
+
 // Record is what is known of one release.
 type Record struct {
 	Number  int       `json:"number"`
 	Digest  Sum       `json:"digest"` // SHA-256 of the topmost listing
 	State   State     `json:"state"`
+	Origin  Origin    `json:"origin,omitempty"`
 	From    int       `json:"from"` // the release it was laid over; 0: none
 	Turn    int       `json:"turn"` // counts switches: the release with the highest turn is the current one
 	Created time.Time `json:"created"`
@@ -94,6 +104,9 @@ type Record struct {
 	// ReadyAfter is how long it took from its start to be ready, when it was
 	// confirmed; zero if it did not say.
 	ReadyAfter Duration `json:"ready_after,omitzero"`
+	// Exempt are the probes that can't fail it: the release before it did not
+	// pass them either, or could not be asked.
+	Exempt []string `json:"exempt,omitempty"`
 }
 
 // Duration is a time.Duration that is text in JSON: "1.5s".

@@ -81,6 +81,7 @@ type Reversal struct {
 	Left   []Kept // what stood in main/ in place of From's files
 	Trial  bool   // whether To is on trial now
 	Tries  Tries  // of that
+	Exempt []string
 }
 
 // Reverse records a rollback: release To is current again. It does not sync,
@@ -97,7 +98,7 @@ func (r *Room) Reverse(reversal Reversal) error {
 		next.Turn++
 	}
 	next.Current, next.Tries = reversal.To, reversal.Tries
-	to.Turn, to.Left = next.Turn, nil
+	to.Turn, to.Left, to.Exempt = next.Turn, nil, reversal.Exempt
 	switch {
 	case reversal.Trial:
 		to.State, to.Reason = Trial, ""

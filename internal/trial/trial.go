@@ -123,10 +123,13 @@ type Terms struct {
 	// ReadyAfter is how long the last confirmed release took to be ready; 0:
 	// not known. See [Room.Period].
 	ReadyAfter time.Duration
-	// Exempt are probes, by [Result.Probe], that the release before did not
+	// Exempt are probes, by [Result.Probe], or [Every], that the release before did not
 	// pass either: they can't fail this one.
 	Exempt []string
 }
+
+// Every stands in Terms.Exempt for all probes.
+const Every = "*"
 
 // Outcome is what a trial came to.
 type Outcome string

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ota/internal/deposit"
+	"ota/internal/kit/hint"
 	"ota/internal/reason"
 	"ota/internal/release"
 )
@@ -13,7 +14,7 @@ import (
 // Applied is what became of an upload that somebody wanted taken.
 type Applied struct {
 	Outcome Outcome
-	Release int // the new release, if one was made
+	Release int // the release that was made or gone back to, if there is one
 	Reasons []reason.Reason
 }
 
@@ -25,12 +26,16 @@ const (
 	Taken        Outcome = "applied"
 	Same         Outcome = "nothing changed"
 	NotTaken     Outcome = "held"
+	NotYet       Outcome = "deferred"
 	NothingThere Outcome = "empty"
-	Busy         Outcome = "busy"
+	Occupied     Outcome = "busy"
 )
 
 // ErrEnded is the answer to who asks when the conductor ends.
 var ErrEnded = errors.New("ota is ending")
+
+// ErrBusy is the answer to who asks while a switch is on its way.
+var ErrBusy = hint.With(errors.New("another switch is on its way"), "try again in a moment")
 
 // ErrOvertaken is the answer to who asked for something when somebody else
 // asked for the opposite before it was done.
@@ -39,51 +44,97 @@ var ErrOvertaken = errors.New("something else was asked for meanwhile")
 // waiter waits for what somebody asked for.
 type waiter struct {
 	event  Event
+	target target     // of AskRollback
 	answer chan error // one is sent
-	result Applied    // for AskApply, valid after the answer
+	// What follows is valid after the answer.
+	result    Applied
+	discarded deposit.Discarded
 }
+
+func newWaiter(event Event) *waiter { return &waiter{event: event, answer: make(chan error, 1)} }
+
+func (w *waiter) is(events ...Event) bool { return slices.Contains(events, w.event) }
 
 // Ask asks for AskStart, AskStop or AskRestart and returns when it is done.
 // The end of ctx ends the waiting only.
 func (c *Conductor) Ask(ctx context.Context, event Event) error {
-	_, err := c.ask(ctx, event)
-	return err
+	return c.ask(ctx, newWaiter(event))
 }
 
 // Apply asks to take what is in deposit/ as it is, and returns when it is known
-// what became of it.
-func (c *Conductor) Apply(ctx context.Context) (Applied, error) { return c.ask(ctx, AskApply) }
+// what became of it. With now it does not wait until the program may be
+// interrupted.
+func (c *Conductor) Apply(ctx context.Context, now bool) (Applied, error) {
+	asked := newWaiter(AskApply)
+	if now {
+		asked.event = AskNow
+	}
+	err := c.ask(ctx, asked)
+	return asked.result, err
+}
 
-func (c *Conductor) ask(ctx context.Context, event Event) (Applied, error) {
-	asked := &waiter{event: event, answer: make(chan error, 1)}
+// Retry asks to try what is held once more, also the very content that has
+// failed its trial, and returns when it is known what became of it.
+func (c *Conductor) Retry(ctx context.Context) (Applied, error) {
+	asked := newWaiter(AskRetry)
+	err := c.ask(ctx, asked)
+	return asked.result, err
+}
+
+// Discard asks to put away what is in deposit/.
+func (c *Conductor) Discard(ctx context.Context) (deposit.Discarded, error) {
+	asked := newWaiter(AskDiscard)
+	err := c.ask(ctx, asked)
+	return asked.discarded, err
+}
+
+// Rollback asks to go back to a release (0: the last good one before the
+// current) and returns its number when it runs.
+func (c *Conductor) Rollback(ctx context.Context, number int, sure bool) (int, error) {
+	asked := newWaiter(AskRollback)
+	asked.target.number = number
+	if sure {
+		asked.target.trial = withoutTrial
+	}
+	err := c.ask(ctx, asked)
+	return asked.result.Release, err
+}
+
+func (c *Conductor) ask(ctx context.Context, asked *waiter) error {
 	select {
-	case c.happens <- happening{event: event, waiter: asked}:
+	case c.happens <- happening{event: asked.event, waiter: asked}:
 	case <-c.ended:
-		return Applied{}, ErrEnded
+		return ErrEnded
 	case <-ctx.Done():
-		return Applied{}, ctx.Err()
+		return ctx.Err()
 	}
 	select {
 	case err := <-asked.answer:
-		return asked.result, err
+		return err
 	case <-c.ended:
-		return Applied{}, ErrEnded
+		return ErrEnded
 	case <-ctx.Done():
-		return Applied{}, ctx.Err()
+		return ctx.Err()
 	}
 }
 
-// await takes in who asked for something.
+// await takes in who asked for something that was begun, and answers who asked
+// for what can't be now.
 func (c *Conductor) await(asked *waiter) {
-	if asked == nil {
-		return
-	}
-	if asked.event == AskApply && !slices.Contains(free, c.state.Attempt) {
-		asked.result.Outcome = Busy
+	attempt := c.state.Attempt
+	switch {
+	case asked == nil:
+	case asked.is(AskApply, AskRetry) && attempt == Deferred && len(c.attempt.waitsFor) > 0:
+		asked.result = Applied{Outcome: NotYet, Reasons: c.attempt.waitsFor}
 		asked.answer <- nil
-		return
+	case asked.is(AskApply, AskNow, AskRetry) && !slices.Contains(free, attempt) && attempt != Deferred:
+		asked.result.Outcome = Occupied
+		asked.answer <- nil
+	case asked.is(AskRollback) && attempt != Reverting, asked.is(AskDiscard) && attempt != Discarding:
+		asked.answer <- ErrBusy
+	default:
+		c.waiters = append(c.waiters, asked)
 	}
-	c.waiters = append(c.waiters, asked)
 }
 
 // settle answers those whose wish came true, or can't.
@@ -92,7 +143,7 @@ func (c *Conductor) settle() {
 		return
 	}
 	c.answer(func(one *waiter) bool {
-		if one.event == AskApply {
+		if !one.is(AskStart, AskStop, AskRestart) {
 			return false
 		}
 		one.answer <- c.verdict(one.event)
@@ -113,19 +164,58 @@ func (c *Conductor) verdict(asked Event) error {
 	}
 }
 
-// tellWaiters answers those who wait for what becomes of deposit/.
+// tellWaiters answers those who wait for what becomes of deposit/ or of a
+// rollback.
 func (c *Conductor) tellWaiters(happened happening) {
+	if happened.event == Discarded {
+		c.answer(func(one *waiter) bool {
+			if one.is(AskDiscard) {
+				one.discarded = happened.discarded
+				one.answer <- happened.err
+			}
+			return one.is(AskDiscard)
+		})
+	}
+	if c.isRollback() {
+		c.tellRollback(happened)
+		return
+	}
 	result, known := c.outcome(happened)
 	if !known {
 		return
 	}
 	c.answer(func(one *waiter) bool {
-		if one.event != AskApply {
-			return false
+		isMeant := one.is(AskApply, AskRetry) || one.is(AskNow) && happened.event != Postponed
+		if isMeant {
+			one.result = result
+			one.answer <- nil
 		}
-		one.result = result
-		one.answer <- nil
-		return true
+		return isMeant
+	})
+}
+
+// isRollback reports whether what is on its way is no upload.
+func (c *Conductor) isRollback() bool {
+	candidate := c.attempt.candidate
+	return c.state.Attempt == Reverting || candidate != nil && candidate.Back != nil
+}
+
+func (c *Conductor) tellRollback(happened happening) {
+	var err error
+	switch happened.event {
+	case PutAway:
+	case Refused, Hindered, BackUndone, NothingPrior:
+		err = &reason.Refused{Reasons: happened.reasons}
+	default:
+		return
+	}
+	number := c.running()
+	c.answer(func(one *waiter) bool {
+		if one.is(AskRollback) {
+			one.result.Release = number
+			one.answer <- err
+		}
+		return one.is(AskRollback)
 	})
 }
 
@@ -135,11 +225,13 @@ func (c *Conductor) outcome(happened happening) (Applied, bool) {
 		if c.attempt.candidate == nil {
 			return Applied{}, false
 		}
-		return Applied{Outcome: Taken, Release: c.attempt.candidate.record.Number}, true
+		return Applied{Outcome: Taken, Release: c.attempt.candidate.number()}, true
 	case Unchanged:
 		return Applied{Outcome: Same}, true
 	case Refused, Hindered, SwitchUndone:
 		return Applied{Outcome: NotTaken, Reasons: happened.reasons}, true
+	case Postponed:
+		return Applied{Outcome: NotYet, Reasons: happened.reasons}, true
 	case Changed, Empty, Waits:
 		return c.notApplied()
 	}
@@ -163,6 +255,19 @@ func (c *Conductor) answer(done func(*waiter) bool) {
 	c.waiters = slices.DeleteFunc(c.waiters, done)
 }
 
+// hold takes in why an upload is held, or why there is no way back.
+func (c *Conductor) hold(happened *happening) {
+	if c.isRollback() {
+		for _, one := range happened.reasons {
+			c.options.Log.Error("there is no way back", "reason", one.String())
+		}
+		return
+	}
+	c.attempt.relax()
+	c.attempt.reasons = happened.reasons
+	c.tellHeld()
+}
+
 // tellHeld logs why the upload is held.
 func (c *Conductor) tellHeld() {
 	for _, one := range c.attempt.reasons {
@@ -183,9 +288,13 @@ func (c *Conductor) tellSwitched() {
 		return
 	}
 	effects := map[release.Effect]int{}
-	for _, file := range c.attempt.candidate.record.Files {
+	if back := c.attempt.candidate.Back; back != nil {
+		c.options.Log.Warn("an earlier release is back in main/", "release", back.To, "instead_of", back.From)
+		return
+	}
+	for _, file := range c.attempt.candidate.Record.Files {
 		effects[file.Effect]++
 	}
-	c.options.Log.Info("the files are switched", "release", c.attempt.candidate.record.Number,
+	c.options.Log.Info("the files are switched", "release", c.attempt.candidate.number(),
 		"added", effects[release.Added], "replaced", effects[release.Replaced], "removed", effects[release.Removed])
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"time"
@@ -14,25 +14,87 @@ import (
 	"ota/internal/deposit"
 	"ota/internal/reason"
 	"ota/internal/release"
+	"ota/internal/trial"
 )
 
-// candidate is main/ as it would be: a release that is not switched in yet.
+// candidate is main/ as it would be after a switch that is under way. It is the
+// note in the journal, too.
 type candidate struct {
-	record release.Record
+	Record release.Record `json:"record,omitzero"`  // of an upload: the new release
+	Back   *back          `json:"back,omitempty"`   // of a rollback
+	Repair []release.Name `json:"repair,omitempty"` // of a repair: what was torn
+	// Exempt are the probes that can't fail it.
+	Exempt []string `json:"exempt,omitempty"`
+
+	upload *deposit.Snapshot
 	sealed *deposit.Sealed // nil after an interruption: deposit/ is looked at again
 }
 
-// recovered is the candidate of an interrupted switch.
+// recovered is the candidate of an interrupted switch; nil if the note can't be
+// read. What the probes had said of the release before is not in it.
 func recovered(note json.RawMessage) *candidate {
-	var found candidate
-	if err := json.Unmarshal(note, &found.record); err != nil {
+	found := candidate{}
+	if err := json.Unmarshal(note, &found); err != nil {
 		return nil
 	}
+	found.Exempt = []string{trial.Every}
 	return &found
 }
 
+func (c *candidate) note() json.RawMessage {
+	note, err := json.Marshal(c)
+	if err != nil {
+		panic("update: a candidate is always JSON: " + err.Error())
+	}
+	return note
+}
+
+// number is that of the release that main/ becomes; 0: it stays what it is.
+func (c *candidate) number() int {
+	if c.Back != nil {
+		return c.Back.To
+	}
+	return c.Record.Number
+}
+
+// sure reports whether it needs no trial.
+func (c *candidate) sure() bool {
+	return c.Repair != nil || c.Back != nil && c.Back.Trial == withoutTrial
+}
+
+// shown is the record as it will be.
+func (c *candidate) shown(releases *release.Room) release.Record {
+	record := c.Record
+	if c.Back != nil {
+		record, _ = releases.Record(c.Back.To) // one that can't be read shows its number
+		record.Number = c.Back.To
+	}
+	record.State = release.Trial
+	if c.sure() {
+		record.State = release.Confirmed
+	}
+	return record
+}
+
+// beginPrepare takes the upload in that deposit/ shows.
+func (c *Conductor) beginPrepare() {
+	upload, again := c.attempt.view.Upload, c.attempt.again
+	c.options.Log.Info("an upload is complete", "files", c.attempt.view.Files, "bytes", c.attempt.view.Bytes)
+	c.begun(c.cancellable(func(ctx context.Context) happening { return c.prepare(ctx, upload, again) }))
+}
+
 // prepare brings an upload as far as it can come while the program runs.
-func (c *Conductor) prepare(ctx context.Context, upload *deposit.Snapshot) happening {
+func (c *Conductor) prepare(ctx context.Context, upload *deposit.Snapshot, again again) happening {
+	if c.options.Releases.Returned().Step == release.Owed {
+		// What failed belongs below this upload. Where it can't be put there the
+		// upload is taken without it: it may be what helps.
+		if c.giveBack().event == GivenBack {
+			return happening{event: Disturbed}
+		}
+	}
+	if err := c.refuseReturned(upload, again); err != nil {
+		return c.notPrepared(ctx, err)
+	}
 	if err := c.options.Space(upload); err != nil {
 		return happening{event: Hindered, reasons: reason.Of(err)}
 	}
@@ -43,7 +105,7 @@ func (c *Conductor) prepare(ctx context.Context, upload *deposit.Snapshot) happe
 	for _, warning := range sealed.Warnings {
 		c.options.Log.Warn(warning.Message, "file", warning.Path)
 	}
-	candidate, err := c.compose(ctx, sealed)
+	candidate, err := c.compose(ctx, upload, sealed, again)
 	if err != nil {
 		c.dropSealed(sealed)
 		return c.notPrepared(ctx, err)
@@ -82,8 +144,8 @@ func (c *Conductor) nothingChanged(sealed *deposit.Sealed) happening {
 
 // compose makes the release of what differs from main/ and prepares the switch
 // to it. It returns nil if nothing differs.
-func (c *Conductor) compose(ctx context.Context, sealed *deposit.Sealed) (*candidate, error) {
-	differing, err := c.differing(sealed)
+func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, sealed *deposit.Sealed, again again) (*candidate, error) {
+	differing, folders, err := c.differing(sealed)
 	if err != nil || len(differing) == 0 {
 		return nil, err
 	}
@@ -96,6 +158,9 @@ func (c *Conductor) compose(ctx context.Context, sealed *deposit.Sealed) (*candi
 		return nil, err
 	}
 	layer := layer{tree: tree, store: releases.Store(), bytecode: c.options.Bytecode}
+	if err := layer.keepFolders(folders); err != nil {
+		return nil, err
+	}
 	for _, file := range differing {
 		if err := layer.put(file); err != nil {
 			return nil, err
@@ -108,23 +173,23 @@ func (c *Conductor) compose(ctx context.Context, sealed *deposit.Sealed) (*candi
 	if err != nil {
 		return nil, err
 	}
-	record := release.Record{
+	if err := c.refuseSame(digest, upload, again); err != nil {
+		return nil, err
+	}
+	candidate := &candidate{upload: upload, sealed: sealed, Record: release.Record{
 		Number:  releases.Next(),
 		Digest:  digest,
-		State:   release.Confirmed,
+		State:   release.Trial,
 		From:    releases.Current(),
 		Created: time.Now(),
 		Files:   layer.touched,
-	}
-	note, err := json.Marshal(record)
-	if err != nil {
-		return nil, err
-	}
-	layer.plan.Note = note
+		Kept:    layer.kept,
+	}}
+	layer.plan.Note = candidate.note()
 	if err := c.options.Main.Prepare(ctx, layer.plan); err != nil {
 		return nil, err
 	}
-	return &candidate{record, sealed}, nil
+	return candidate, nil
 }
 
 // arrived is a sealed file that main/ does not have like that.
@@ -134,19 +199,21 @@ type arrived struct {
 	effect release.Effect
 }
 
-func (c *Conductor) differing(sealed *deposit.Sealed) ([]arrived, error) {
+// differing also returns the folders of the upload that main/ has already.
+func (c *Conductor) differing(sealed *deposit.Sealed) (differing []arrived, folders []string, err error) {
 	wanted := make([]activate.Wanted, len(sealed.Files))
 	for i, file := range sealed.Files {
 		wanted[i] = activate.Wanted{Path: file.Path, Entry: entryOf(file)}
 	}
 	found, err := c.options.Main.Compare(wanted)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	filled := foldersWithFiles(sealed)
-	var differing []arrived
 	for i, file := range sealed.Files {
 		switch {
+		case found[i] == activate.Equal && file.Kind == deposit.KindFolder:
+			folders = append(folders, file.Path)
 		case found[i] == activate.Equal:
 		case found[i] == activate.Missing && filled[file.Path]: // made with what is in it
 		case found[i] == activate.Missing:
@@ -155,7 +222,7 @@ func (c *Conductor) differing(sealed *deposit.Sealed) ([]arrived, error) {
 			differing = append(differing, arrived{file, wanted[i].Entry, release.Replaced})
 		}
 	}
-	return differing, nil
+	return differing, folders, nil
 }
 
 func foldersWithFiles(sealed *deposit.Sealed) map[string]bool {
@@ -203,85 +270,7 @@ func (c *Conductor) judge(sealed *deposit.Sealed, differing []arrived) error {
 	return err
 }
 
-// layer lays an upload over a release: the tree, the plan for main/, and what
-// the record says of it.
-type layer struct {
-	tree     *release.Tree
-	store    *release.Store
-	bytecode func(path string) (folder string, owns func(name string) bool)
-	plan     activate.Plan
-	touched  []release.Touched
-}
-
-func (l *layer) put(file arrived) error {
-	change := activate.Change{Path: release.Name(file.Path), Action: activate.Put, Entry: file.entry}
-	if file.Kind == deposit.KindFile {
-		if err := l.store.Take(file.Copy, file.entry.Sum); err != nil {
-			return err
-		}
-		change.Source, change.ModTime = l.store.Path(file.entry.Sum), file.ModTime
-	}
-	if err := l.makeWay(file.Path, file.entry.Kind); err != nil {
-		return err
-	}
-	if err := l.tree.Set(file.Path, file.entry); err != nil {
-		return err
-	}
-	l.plan.Changes = append(l.plan.Changes, change)
-	l.touched = append(l.touched, release.Touched{Path: release.Name(file.Path), Effect: file.effect})
-	if isSource(file.Path) {
-		l.plan.Stale = append(l.plan.Stale, release.Name(file.Path))
-	}
-	return nil
-}
-
-// makeWay takes out of the tree what the release had there in another shape.
-// main/ has it no more, or the switch would be refused: somebody changed it.
-func (l *layer) makeWay(at string, kind release.Kind) error {
-	for above := path.Dir(at); above != "."; above = path.Dir(above) {
-		entry, there, err := l.tree.Lookup(above)
-		if err != nil {
-			return err
-		}
-		if there && entry.Kind != release.Folder {
-			return l.tree.Delete(above)
-		}
-	}
-	entry, there, err := l.tree.Lookup(at)
-	if err != nil || !there || (entry.Kind == release.Folder) == (kind == release.Folder) {
-		return err
-	}
-	return l.tree.Delete(at)
-}
-
-// dropBytecode takes bytecode out that an earlier upload brought for a source
-// that this one changes, unless this one brings its own. (Bytecode that Python
-// made is in no release; the switch removes it.)
-func (l *layer) dropBytecode(sealed *deposit.Sealed) error {
-	brought := map[string]bool{}
-	for _, file := range sealed.Files {
-		brought[file.Path] = true
-	}
-	for _, source := range l.plan.Stale {
-		folder, owns := l.bytecode(string(source))
-		names, err := l.tree.Names(folder)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			at := path.Join(folder, name)
-			if brought[at] || !owns(name) {
-				continue
-			}
-			if err := l.tree.Delete(at); err != nil {
-				return err
-			}
-			l.plan.Changes = append(l.plan.Changes, activate.Change{Path: release.Name(at), Action: activate.Remove})
-			l.touched = append(l.touched, release.Touched{Path: release.Name(at), Effect: release.Removed})
-		}
-	}
-	return nil
-}
+func modeOf(entry release.Entry) fs.FileMode { return fs.FileMode(entry.Mode) }
 
 func isSource(path string) bool { return strings.HasSuffix(path, ".py") }
 
@@ -290,6 +279,7 @@ func (c *Conductor) drop() {
 	if err := c.options.Main.Discard(); err != nil {
 		c.options.Log.Warn("what was prepared can't be thrown away", "error", err)
 	}
+	c.allowBusy()
 	c.forget()
 }
 
@@ -308,44 +298,4 @@ func (c *Conductor) dropSealed(sealed *deposit.Sealed) {
 	if err := sealed.Close(); err != nil {
 		c.options.Log.Warn("the private copy of an upload can't be removed", "error", err)
 	}
-}
-
-// adopt makes what is in main/ at the first start release 1.
-func (c *Conductor) adopt(ctx context.Context) happening {
-	err := c.adoptMain(ctx)
-	if err != nil && ctx.Err() == nil {
-		c.options.Log.Warn("what is in main/ can't be adopted as a release", "error", err)
-	}
-	return happening{event: Adopted}
-}
-
-func (c *Conductor) adoptMain(ctx context.Context) error {
-	releases := c.options.Releases
-	tree := releases.Store().Empty()
-	var files []release.Touched
-	err := c.options.Main.Scan(ctx, func(at string, entry release.Entry) error {
-		if entry.Kind != release.Folder {
-			files = append(files, release.Touched{Path: release.Name(at), Effect: release.Added})
-		}
-		return tree.Set(at, entry)
-	})
-	if err != nil || len(files) == 0 {
-		return err
-	}
-	digest, err := tree.Save()
-	if err != nil {
-		return err
-	}
-	record := release.Record{
-		Number:  releases.Next(),
-		Digest:  digest,
-		State:   release.Adopted,
-		Created: time.Now(),
-		Files:   files,
-	}
-	if err := c.options.Main.Record(func() error { return releases.Enter(record, release.Tries{}) }); err != nil {
-		return fmt.Errorf("cannot record what is in main/: %w", err)
-	}
-	c.options.Log.Info("what is in main/ is adopted", "release", record.Number, "files", len(files))
-	return nil
 }

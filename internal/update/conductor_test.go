@@ -17,6 +17,7 @@ import (
 	"ota/internal/deposit"
 	"ota/internal/reason"
 	"ota/internal/release"
+	"ota/internal/trial"
 )
 
 // stage is the conductor among rooms of cardboard, in virtual time.
@@ -26,6 +27,9 @@ type stage struct {
 	deposit   *fakeDeposit
 	main      *fakeMain
 	program   *fakeProgram
+	trial     *fakeTrial
+	busy      *fakeBusy
+	releases  *release.Room
 	end       context.CancelFunc
 	done      chan struct{}
 	exit      *Exit
@@ -37,7 +41,10 @@ func newStage(t *testing.T, change func(*Options)) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &stage{t: t, deposit: newFakeDeposit(), main: &fakeMain{}, done: make(chan struct{})}
+	s := &stage{
+		t: t, deposit: newFakeDeposit(), main: &fakeMain{}, done: make(chan struct{}),
+		trial: &fakeTrial{}, busy: &fakeBusy{}, releases: releases,
+	}
 	s.program = &fakeProgram{t: t, main: s.main}
 	options := Options{
 		Deposit: s.deposit, Main: s.main, Releases: releases, Program: s.program,
@@ -45,7 +52,10 @@ func newStage(t *testing.T, change func(*Options)) *stage {
 		Links:     func(map[string]string) ([]reason.Reason, error) { return nil, nil },
 		Plausible: func([]check.Arrival) ([]reason.Reason, error) { return nil, nil },
 		Bytecode:  func(string) (string, func(string) bool) { return ".", func(string) bool { return false } },
-		Log:       slog.New(slog.DiscardHandler),
+		Trial:     s.trial, Busy: s.busy, Reserve: noReserve{},
+		Attempts: 2, Limits: release.Limits{Keep: 10}, MaxDefer: time.Hour,
+		Window: func(time.Time) (bool, string) { return true, "" },
+		Log:    slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&options)
@@ -72,19 +82,31 @@ func (s *stage) close() {
 func (s *stage) expect(program Program, attempt Attempt) {
 	s.t.Helper()
 	synctest.Wait()
-	if got := s.conductor.Report().State; got != (State{attempt, program}) {
-		s.t.Fatalf("state is %v, not %v", got, State{attempt, program})
+	if got := s.conductor.Report().State; got.Attempt != attempt || got.Program != program {
+		s.t.Fatalf("state is %v, not %v, %v", got, attempt, program)
+	}
+}
+
+func (s *stage) stands(standing Standing, current int) {
+	s.t.Helper()
+	synctest.Wait()
+	if got := s.conductor.Report().State.Standing; got != standing {
+		s.t.Fatalf("the release is %v, not %v", got, standing)
+	}
+	if got := s.releases.Current(); got != current {
+		s.t.Fatalf("release %d is current, not %d", got, current)
 	}
 }
 
 // fakeDeposit shows the uploads that a test puts in.
 type fakeDeposit struct {
-	views   chan deposit.View
-	mutex   sync.Mutex
-	upload  []deposit.File // nil: nothing is there
-	asked   uint64
-	removed int
-	left    *deposit.View // shown at once when an upload is taken out; nil: nothing
+	views    chan deposit.View
+	mutex    sync.Mutex
+	upload   []deposit.File // nil: nothing is there
+	asked    uint64
+	removed  int
+	returned int
+	left     *deposit.View // shown at once when an upload is taken out; nil: nothing
 }
 
 func newFakeDeposit() *fakeDeposit { return &fakeDeposit{views: make(chan deposit.View, 1)} }
@@ -142,6 +164,103 @@ func (d *fakeDeposit) Remove(sealed *deposit.Sealed) error {
 	return nil
 }
 
+// Return puts the files back as one that nobody has touched since.
+func (d *fakeDeposit) Return(_ context.Context, parcels []deposit.Parcel) error {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if d.upload != nil {
+		return nil
+	}
+	for i := range parcels {
+		parcels[i].Trace = "returned"
+		d.upload = append(d.upload, parcels[i].File)
+	}
+	d.returned++
+	return nil
+}
+
+func (d *fakeDeposit) Discard(context.Context, []deposit.Parcel) (deposit.Discarded, error) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	found := deposit.Discarded{Files: len(d.upload)}
+	d.upload = nil
+	return found, nil
+}
+
+func (d *fakeDeposit) Keep(context.Context, []deposit.Parcel) (deposit.Discarded, error) {
+	return deposit.Discarded{}, nil
+}
+
+// fakeTrial watches for ten seconds.
+type fakeTrial struct {
+	mutex sync.Mutex
+	fails string // why the next release fails at the end
+	asked int
+}
+
+func (f *fakeTrial) Ask(context.Context) []trial.Result {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.asked++
+	return nil
+}
+
+func (f *fakeTrial) Watch(ctx context.Context, run trial.Run, _ trial.Terms) trial.Verdict {
+	period := time.NewTimer(10 * time.Second)
+	defer period.Stop()
+	select {
+	case <-ctx.Done():
+		return trial.Verdict{Outcome: trial.Left}
+	case <-run.Done():
+		return trial.Verdict{Outcome: trial.Left}
+	case <-period.C:
+	}
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.fails != "" {
+		return trial.Verdict{Outcome: trial.Failed, Why: f.fails}
+	}
+	return trial.Verdict{Outcome: trial.Proved}
+}
+
+func (f *fakeTrial) fail(why string) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.fails = why
+}
+
+// fakeBusy is a lock that a test takes.
+type fakeBusy struct {
+	mutex sync.Mutex
+	busy  bool
+	taken int
+}
+
+func (b *fakeBusy) Take() (func(), bool, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	if b.busy {
+		return nil, false, nil
+	}
+	b.taken++
+	return func() {
+		b.mutex.Lock()
+		defer b.mutex.Unlock()
+		b.taken--
+	}, true, nil
+}
+
+func (b *fakeBusy) set(busy bool) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	b.busy = busy
+}
+
+type noReserve struct{}
+
+func (noReserve) Fill() error { return nil }
+func (noReserve) Spend() bool { return false }
+
 // fakeMain is a main/ that takes its time.
 type fakeMain struct {
 	mutex     sync.Mutex
@@ -165,6 +284,10 @@ func (m *fakeMain) Compare(wanted []activate.Wanted) ([]activate.Found, error) {
 func (m *fakeMain) Empty() bool { return true }
 
 func (m *fakeMain) Scan(context.Context, func(string, release.Entry) error) error { return nil }
+
+func (m *fakeMain) Inspect(context.Context, *release.Tree, *release.Store) (activate.Inspection, error) {
+	return activate.Inspection{}, nil
+}
 
 func (m *fakeMain) Prepare(context.Context, activate.Plan) error { return nil }
 
@@ -216,10 +339,13 @@ type fakeRun struct {
 	exit    Exit
 }
 
-func (r *fakeRun) PID() int              { return r.pid }
-func (r *fakeRun) Started() time.Time    { return r.started }
-func (r *fakeRun) Done() <-chan struct{} { return r.done }
-func (r *fakeRun) Exit() Exit            { return r.exit }
+func (r *fakeRun) PID() int               { return r.pid }
+func (r *fakeRun) Started() time.Time     { return r.started }
+func (r *fakeRun) Done() <-chan struct{}  { return r.done }
+func (r *fakeRun) Exit() Exit             { return r.exit }
+func (r *fakeRun) Ready() <-chan struct{} { return nil }
+
+func (r *fakeRun) Output() ([]string, *release.Traceback) { return []string{"said"}, nil }
 
 func (p *fakeProgram) Start(int) (Run, error) {
 	p.mutex.Lock()
@@ -457,7 +583,7 @@ func TestRefusedUploadIsHeldUntilItChanges(t *testing.T) {
 		s.deposit.put("v1")
 		time.Sleep(time.Hour)
 		s.expect(Running, Held)
-		applied, err := s.conductor.Apply(t.Context())
+		applied, err := s.conductor.Apply(t.Context(), false)
 		if err != nil || applied.Outcome != NotTaken || len(applied.Reasons) != 1 {
 			t.Errorf("apply says %v, %v", applied, err)
 		}
@@ -476,13 +602,13 @@ func TestApplyTellsWhatBecameOfIt(t *testing.T) {
 		s := newStage(t, nil)
 		defer s.close()
 		time.Sleep(time.Second)
-		if applied, err := s.conductor.Apply(t.Context()); err != nil || applied.Outcome != NothingThere {
+		if applied, err := s.conductor.Apply(t.Context(), false); err != nil || applied.Outcome != NothingThere {
 			t.Errorf("with nothing there: %v, %v", applied, err)
 		}
 		s.deposit.mutex.Lock()
 		s.deposit.upload = []deposit.File{{Path: "link", Kind: deposit.KindLink, Target: "v1"}}
 		s.deposit.mutex.Unlock()
-		if applied, err := s.conductor.Apply(t.Context()); err != nil || applied.Outcome != Taken || applied.Release != 1 {
+		if applied, err := s.conductor.Apply(t.Context(), false); err != nil || applied.Outcome != Taken || applied.Release != 1 {
 			t.Errorf("with an upload: %v, %v", applied, err)
 		}
 	})
@@ -500,7 +626,7 @@ func TestApplyIsNotAnsweredByWhatIsLeft(t *testing.T) {
 		s.deposit.mutex.Lock()
 		s.deposit.upload = []deposit.File{{Path: "link", Kind: deposit.KindLink, Target: "v1"}}
 		s.deposit.mutex.Unlock()
-		if applied, err := s.conductor.Apply(t.Context()); err != nil || applied.Outcome != Same {
+		if applied, err := s.conductor.Apply(t.Context(), false); err != nil || applied.Outcome != Same {
 			t.Errorf("apply says %v, %v", applied, err)
 		}
 	})
@@ -544,7 +670,7 @@ func TestAnyOrderInVirtualTime(t *testing.T) {
 				case 6:
 					asking.Go(func() { s.conductor.Ask(context.Background(), AskRestart) })
 				case 7:
-					asking.Go(func() { s.conductor.Apply(context.Background()) })
+					asking.Go(func() { s.conductor.Apply(context.Background(), false) })
 				}
 			}
 			time.Sleep(time.Hour)

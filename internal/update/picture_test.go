@@ -36,7 +36,7 @@ func picture() string {
 
 Generated from the table in ` + "`internal/update/table.go`" + `; a test compares them.
 
-The whole state is a pair: how far an upload has come (*attempt*), and what the program does.
+The whole state has three parts: how far an upload or a rollback has come (*attempt*), what the program does, and what is thought of the release that runs (*standing*).
 
 ## An upload's way into main/
 
@@ -44,12 +44,14 @@ The whole state is a pair: how far an upload has come (*attempt*), and what the 
 	drawAttempts(&page)
 	page.WriteString("\n## The program\n\n")
 	drawPrograms(&page)
+	page.WriteString("\n## The release that runs\n\n")
+	drawStandings(&page)
 	page.WriteString("\n## Every row\n\nAn event that fits no row changes nothing. *any*: whatever the state. An empty next state stays as it was.\n\n")
-	page.WriteString("| attempt | program | event | next attempt | next program | acts |\n|---|---|---|---|---|---|\n")
+	page.WriteString("| attempt | program | standing | event | next attempt | next program | next standing | acts |\n|---|---|---|---|---|---|---|---|\n")
 	for _, row := range table {
-		fmt.Fprintf(&page, "| %s | %s | %s | %s | %s | %s |\n",
-			words(row.attempts), words(row.programs), words(row.events),
-			row.next.Attempt, row.next.Program, listed(row.acts))
+		fmt.Fprintf(&page, "| %s | %s | %s | %s | %s | %s | %s | %s |\n",
+			words(row.attempts), words(row.programs), words(row.standings), words(row.events),
+			row.next.Attempt, row.next.Program, row.next.Standing, listed(row.acts))
 	}
 	return page.String()
 }
@@ -95,6 +97,31 @@ func drawAttempts(page *strings.Builder) {
 	}
 	page.WriteString("```\n")
 }
+
+// drawStandings draws how a release becomes confirmed, or goes.
+func drawStandings(page *strings.Builder) {
+	page.WriteString("```mermaid\nstateDiagram-v2\n")
+	var order []string
+	for _, row := range table {
+		from := row.standings
+		if from == nil && row.next.Standing != "" {
+			from = []Standing{"any"}
+		}
+		for _, one := range from {
+			if row.next.Standing == "" || row.next.Standing == one {
+				continue
+			}
+			arrow := fmt.Sprintf("    %s --> %s: %s\n", id(one), id(row.next.Standing), listed(row.events))
+			if !slices.Contains(order, arrow) {
+				order = append(order, arrow)
+			}
+		}
+	}
+	page.WriteString(strings.Join(order, "") + "```\n")
+}
+
+// id is a standing as a name in a picture, which knows no blanks.
+func id(standing Standing) string { return strings.ReplaceAll(string(standing), " ", "_") }
 
 // drawPrograms draws what happens to the program beside an attempt.
 func drawPrograms(page *strings.Builder) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"ota/internal/kit/hint"
+	"ota/internal/release"
 )
 
 // start starts the program of the current release. Everything of the last one
@@ -19,7 +20,7 @@ func (c *Conductor) start() Event {
 		return NoProgram
 	case err != nil:
 		c.tellNotStarted(err)
-		return c.failedToStart()
+		return c.failedToStart(err)
 	}
 	c.noteExit()
 	c.run = run
@@ -31,6 +32,9 @@ func (c *Conductor) start() Event {
 		case <-c.ended:
 		}
 	})
+	if c.state.Standing == OnTrial || c.state.Standing == Unproven {
+		c.watch(run)
+	}
 	return ""
 }
 
@@ -58,7 +62,7 @@ const firstRelease = 1
 func (c *Conductor) running() int {
 	switch {
 	case c.unrecorded():
-		return c.attempt.candidate.record.Number
+		return c.attempt.candidate.number()
 	default:
 		// What is in main/ at the first start is adopted beside the start.
 		return max(c.options.Releases.Current(), firstRelease)
@@ -71,11 +75,12 @@ func (c *Conductor) unrecorded() bool {
 	return c.attempt.candidate != nil && (c.state.Attempt == Finishing || c.state.Attempt == Unfinished)
 }
 
-func (c *Conductor) failedToStart() Event {
+func (c *Conductor) failedToStart(err error) Event {
+	event := c.countCrash(err)
 	if c.options.Once {
 		return AskEnd
 	}
-	return Crashed
+	return event
 }
 
 func endOf(run Run) Event {
@@ -91,6 +96,7 @@ func (c *Conductor) programEnded(run Run) {
 	exit := run.Exit()
 	if exit.At.Sub(run.Started()) >= lastPause { // both hold a monotonic time
 		c.pause.reset()
+		c.crashes = 0
 	}
 	if c.state.Program != Running {
 		return // it was told to
@@ -125,8 +131,9 @@ func (c *Conductor) pauseBeforeRestart() {
 
 // released makes a fresh start of what is counted per release.
 func (c *Conductor) released() {
-	c.restarts = 0
-	for _, pause := range []*pause{&c.pause, &c.retry, &c.later, &c.mending} {
+	c.restarts, c.crashes = 0, 0
+	c.tries, c.failure, c.ready = release.Tries{}, failure{}, 0
+	for _, pause := range []*pause{&c.pause, &c.retry, &c.later, &c.mending, &c.noting} {
 		pause.reset()
 	}
 }

@@ -9,43 +9,54 @@ import (
 	"ota/internal/release"
 )
 
-// switchOver makes main/ the candidate. The program is down.
-func (c *Conductor) switchOver() happening {
-	return c.switchEnded(c.options.Main.Switch())
+func (c *Conductor) beginSwitch() {
+	candidate := c.attempt.candidate
+	c.begun(func() happening { return c.switchEnded(candidate, c.options.Main.Switch()) })
 }
 
 // mend tries again to bring a torn switch to one of its ends.
 func (c *Conductor) mend() happening {
 	found, note, err := c.options.Main.Recover()
-	if err == nil && found == activate.Nothing {
+	candidate := recovered(note)
+	if candidate == nil || err == nil && found == activate.Nothing {
 		return happening{event: SwitchUndone}
 	}
-	happened := c.switchEnded(err)
-	happened.candidate = recovered(note)
+	happened := c.switchEnded(candidate, err)
+	happened.candidate = candidate
 	return happened
 }
 
-func (c *Conductor) switchEnded(err error) happening {
+func (c *Conductor) switchEnded(candidate *candidate, err error) happening {
 	var torn *activate.Torn
 	switch {
+	case err == nil && candidate.sure():
+		return happening{event: SwitchedSure}
 	case err == nil:
 		return happening{event: Switched}
 	case errors.As(err, &torn):
 		c.options.Log.Error("the switch failed and can't be undone yet; the program is started when it is", "error", err)
 		return happening{event: SwitchTorn}
+	case candidate.Back != nil:
+		return happening{event: BackUndone, reasons: reason.Of(err)}
 	default:
 		return happening{event: SwitchUndone, reasons: reason.Of(err)}
 	}
 }
 
+func (c *Conductor) beginClear() {
+	candidate, tries := c.attempt.candidate, c.tries
+	c.begun(func() happening { return c.clear(candidate, tries) })
+}
+
 // clear puts away what a switch leaves: the old versions go into the store, the
-// release is recorded, the upload is taken out of deposit/.
-func (c *Conductor) clear(candidate *candidate) happening {
+// history is written, the upload is taken out of deposit/.
+func (c *Conductor) clear(candidate *candidate, tries release.Tries) happening {
 	if candidate == nil {
 		return happening{event: PutAway}
 	}
-	record := candidate.record
-	err := c.options.Main.Finish(func(olds []activate.Old) error { return c.record(record, olds) })
+	err := c.spending(func() error {
+		return c.options.Main.Finish(func(olds []activate.Old) error { return c.record(candidate, tries, olds) })
+	})
 	if err != nil {
 		c.options.Log.Error("the switch can't be finished; it is tried again", "error", err)
 		return happening{event: NotPutAway}
@@ -55,43 +66,113 @@ func (c *Conductor) clear(candidate *candidate) happening {
 		if err := c.options.Deposit.Remove(candidate.sealed); err != nil {
 			c.options.Log.Warn("the upload can't be taken out of deposit/", "error", err)
 		}
+		c.keepDeleted(candidate.sealed)
 	}
-	c.options.Log.Info("the release is confirmed", "release", record.Number)
+	c.tellRecorded(candidate)
+	c.fillReserve()
+	c.prune()
 	return happening{event: PutAway}
 }
 
-// record puts the old versions into the store and enters the release. It may be
-// done twice.
-func (c *Conductor) record(record release.Record, olds []activate.Old) error {
-	releases := c.options.Releases
-	if releases.Recorded(record) {
-		known, err := releases.Record(record.Number)
+func (c *Conductor) tellRecorded(candidate *candidate) {
+	state := candidate.shown(c.options.Releases).State
+	if candidate.Repair == nil {
+		c.options.Log.Info("the release is recorded", "release", candidate.number(), "state", string(state))
+	}
+}
+
+// prune drops what is no longer kept. No upload is on its way now, so nothing
+// in the store is without a release.
+func (c *Conductor) prune() {
+	dropped, err := c.options.Releases.Prune(c.options.Limits)
+	if len(dropped) > 0 {
+		c.options.Log.Debug("old releases are dropped", "releases", dropped)
+	}
+	if err != nil {
+		c.options.Log.Warn("old releases can't be dropped", "error", err)
+	}
+}
+
+// record writes down what became of main/, and puts the old versions into the
+// store. It may be done twice: what was in no release is written down before it
+// is put away.
+func (c *Conductor) record(candidate *candidate, tries release.Tries, olds []activate.Old) error {
+	from := candidate.Record.From
+	if candidate.Back != nil {
+		from = candidate.Back.From
+	}
+	if candidate.Repair != nil {
+		return nil
+	}
+	kept, sums, err := c.sort(from, olds)
+	if err != nil {
+		return err
+	}
+	if candidate.Back != nil {
+		err = c.recordBack(candidate, tries, kept)
+	} else {
+		err = c.recordUpload(candidate, tries, kept)
+	}
+	if err != nil {
+		return err
+	}
+	for i, old := range olds {
+		if sums[i] != (release.Sum{}) {
+			if err := c.options.Releases.Store().Take(old.File, sums[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sort finds out which old versions are not those of a release, and the sums of
+// those that have contents.
+func (c *Conductor) sort(from int, olds []activate.Old) (kept []release.Kept, sums []release.Sum, err error) {
+	before, err := c.options.Releases.Tree(from)
+	if err != nil {
+		return nil, nil, err
+	}
+	sums = make([]release.Sum, len(olds))
+	for i, old := range olds {
+		entry, err := activate.Describe(old.File)
+		if err != nil {
+			return nil, nil, fmt.Errorf("cannot keep the old %q: %w", old.Path, err)
+		}
+		was, inRelease, err := before.Lookup(old.Path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !inRelease || was != entry {
+			kept = append(kept, release.Kept{Path: release.Name(old.Path), Entry: entry})
+		}
+		sums[i] = entry.Sum
+	}
+	return kept, sums, nil
+}
+
+func (c *Conductor) recordUpload(candidate *candidate, tries release.Tries, kept []release.Kept) error {
+	record := candidate.Record
+	record.Exempt = candidate.Exempt
+	if c.options.Releases.Recorded(record) {
+		known, err := c.options.Releases.Record(record.Number)
 		if err != nil {
 			return err
 		}
 		record.Kept = known.Kept
 	}
-	before, err := releases.Tree(record.From)
-	if err != nil {
-		return err
+	record.Kept = record.Merge(kept)
+	return c.options.Releases.Enter(record, tries)
+}
+
+func (c *Conductor) recordBack(candidate *candidate, tries release.Tries, left []release.Kept) error {
+	way := candidate.Back
+	err := c.options.Releases.Reverse(release.Reversal{
+		From: way.From, To: way.To, State: way.State, Reason: way.Reason,
+		Left: left, Trial: way.Trial == withTrial, Tries: tries, Exempt: candidate.Exempt,
+	})
+	if err == nil && way.Owes == owesFiles {
+		err = c.owe(way.From, way.To)
 	}
-	for _, old := range olds {
-		entry, err := activate.Describe(old.File)
-		if err != nil {
-			return fmt.Errorf("cannot keep the old %q: %w", old.Path, err)
-		}
-		was, inRelease, err := before.Lookup(old.Path)
-		if err != nil {
-			return err
-		}
-		if !inRelease || was != entry {
-			record.Kept = append(record.Kept, release.Kept{Path: release.Name(old.Path), Entry: entry})
-		}
-		if entry.Kind == release.File {
-			if err := releases.Store().Take(old.File, entry.Sum); err != nil {
-				return err
-			}
-		}
-	}
-	return releases.Enter(record, release.Tries{})
+	return err
 }

@@ -10,75 +10,17 @@ package update
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"ota/internal/activate"
 	"ota/internal/check"
 	"ota/internal/deposit"
 	"ota/internal/reason"
 	"ota/internal/release"
 )
-
-// Deposit is the room in which uploads arrive.
-type Deposit interface {
-	Views() <-chan deposit.View
-	Look()
-	Apply()
-	Seal(context.Context, *deposit.Snapshot) (*deposit.Sealed, error)
-	Remove(*deposit.Sealed) error
-}
-
-// Main is the room that writes main/.
-type Main interface {
-	Empty() bool
-	Compare([]activate.Wanted) ([]activate.Found, error)
-	Scan(ctx context.Context, visit func(path string, entry release.Entry) error) error
-	Prepare(context.Context, activate.Plan) error
-	Switch() error
-	Recover() (activate.Recovered, json.RawMessage, error)
-	Finish(save func([]activate.Old) error) error
-	Record(write func() error) error
-	Discard() error
-}
-
-// Supervisor starts and stops the program. Start is quick; its error is a
-// *NothingToRun if there is nothing to start.
-type Supervisor interface {
-	Start(release int) (Run, error)
-	// Stop ends the program and all that it started and returns when nothing of
-	// it is left. It asks nicely until ctx ends.
-	Stop(ctx context.Context) error
-}
-
-// Run is one run of the program.
-type Run interface {
-	PID() int
-	Started() time.Time
-	Done() <-chan struct{} // closed when the program itself has ended
-	Exit() Exit            // valid after that
-}
-
-// Exit is how a run ended.
-type Exit struct {
-	Code   int    // as a shell tells it: 128 + the signal after a signal
-	Signal string // "SIGKILL"; empty: it ended by itself
-	At     time.Time
-}
-
-// NothingToRun says that main/ holds nothing to run.
-type NothingToRun struct {
-	Message string
-}
-
-// Error is the message.
-func (e *NothingToRun) Error() string { return e.Message }
 
 // Options are the rooms and what to do in doubt.
 type Options struct {
@@ -86,6 +28,18 @@ type Options struct {
 	Main     Main
 	Releases *release.Room
 	Program  Supervisor
+	Trial    Trial
+	Busy     Busy
+	Reserve  Reserve
+	// Attempts is how often a release on trial may fail before it is rolled back.
+	Attempts int
+	Limits   release.Limits
+	// Window reports whether a switch may be at a time of day, and what the
+	// window is in words.
+	Window   func(time.Time) (open bool, words string)
+	MaxDefer time.Duration
+	// Unclean is set if the last ota in the folder did not end by itself.
+	Unclean bool
 	// Space says whether there is room for an upload.
 	Space func(*deposit.Snapshot) error
 	// Links looks for links that would lead out of main/: it has the targets of
@@ -125,8 +79,14 @@ type Conductor struct {
 	// What follows belongs to Run.
 	state    State
 	attempt  attempt
-	run      Run // the last one started
+	run      Run                // the last one started
+	watching context.CancelFunc // ends the watch of a trial; nil: there is none
+	tries    release.Tries      // of the release on trial
+	failure  failure            // of the one that is to be rolled back
+	ready    time.Duration      // what the one that proved itself took to be ready
+	queued   []happening        // by what happened just now
 	restarts int
+	crashes  int // in a row
 	lastExit *Exit
 	startErr error
 	pause    pause // before the program is started again
@@ -134,27 +94,56 @@ type Conductor struct {
 	later    pause // before a switch that failed is tried again
 	mending  pause // before a torn switch is tried again
 	opening  pause // for the first word of the deposit
+	noting   pause // before a confirmation is written down again
 	hurry    context.Context
-	cancel   context.CancelFunc // of the Prepare under way
+	cancel   context.CancelFunc // of the Prepare, Defer or Revert under way
+	goAhead  context.CancelFunc // of the Defer under way
 	waiters  []*waiter
 	asks     uint64 // calls of Look and Apply, as the deposit counts them
-	applyAsk uint64 // the number of the last Apply
+	applyAsk uint64 // the number of the last Apply or Again
 }
 
-// attempt is what is known of the upload on its way.
+// attempt is what is known of the upload, or rollback, on its way.
 type attempt struct {
 	view      deposit.View
 	reasons   []reason.Reason
+	waitsFor  []reason.Reason // what a deferred one waits for
 	candidate *candidate
+	free      func()  // lets the program become busy again; nil: it may
+	urgency   urgency // of the upload
+	again     again   // whether what has failed before is taken
+	target    target  // of a rollback
 }
 
-// happening is an event and what comes with it. One that is of a run or a pause
-// counts only while that is the current one.
+// urgency says whether an upload waits for the program.
+type urgency string
+
+const (
+	patient urgency = ""
+	urgent  urgency = "urgent" // somebody said that it shall not
+)
+
+// again says whether the very content that failed its trial is tried again.
+type again string
+
+const (
+	never     again = ""
+	onRequest again = "on request"
+)
+
+// happening is an event and what comes with it. One that is of a run, a pause
+// or a release counts only while that is the current one.
 type happening struct {
 	event     Event
 	of        any
 	reasons   []reason.Reason
 	candidate *candidate
+	free      func()        // of Due
+	exempt    []string      // of Due
+	failure   failure       // of Failed
+	ready     time.Duration // of Proved
+	discarded deposit.Discarded
+	err       error
 	waiter    *waiter
 }
 
@@ -164,10 +153,22 @@ type Report struct {
 	PID      int // 0: no process
 	Started  time.Time
 	Restarts int
+	Crashes  int // in a row
 	LastExit *Exit
 	Release  *release.Record // switched in and not yet recorded; nil: see the releases
 	Upload   deposit.View
 	Reasons  []reason.Reason
+	WaitsFor []reason.Reason // of a deferred upload
+}
+
+// loopingAfter is how many crashes in a row make a loop.
+const loopingAfter = 5
+
+// Looping reports whether the program crashes again and again: it has not run
+// for a minute since.
+func (r Report) Looping() bool {
+	settledDown := r.State.Program == Running && time.Since(r.Started) >= lastPause
+	return r.Crashes >= loopingAfter && !settledDown
 }
 
 // New remembers the options.
@@ -181,8 +182,9 @@ func New(options Options) *Conductor {
 		later:   pause{first: lastRetry, last: lastLater},
 		mending: pause{first: firstPause, last: lastPause},
 		opening: pause{first: longestOpening, last: longestOpening},
+		noting:  pause{first: firstRetry, last: lastRetry},
 	}
-	c.report.Store(&Report{State: State{Idle, Restarting}})
+	c.report.Store(&Report{State: State{Idle, Restarting, Settled}})
 	return c
 }
 
@@ -197,6 +199,7 @@ func (c *Conductor) Run(ctx, hurry context.Context) (*Exit, error) {
 	defer c.acts.Wait()
 	defer close(c.ended)
 	defer c.stopTimers()
+	defer c.unwatch()
 	c.hurry = hurry
 	c.begin()
 	done := ctx.Done()
@@ -217,36 +220,16 @@ func (c *Conductor) Run(ctx, hurry context.Context) (*Exit, error) {
 	return nil, nil
 }
 
-// begin brings an interrupted switch to its end and finds the first state.
-func (c *Conductor) begin() {
-	found, note, err := c.options.Main.Recover()
-	var torn *activate.Torn
-	switch {
-	case errors.As(err, &torn):
-		c.options.Log.Error("an interrupted switch can't be ended yet; it is tried again", "error", err)
-		c.enter(State{Torn, Halted}, MendSoon)
-	case err != nil:
-		c.options.Log.Warn("an interrupted switch was taken back", "error", err)
-		c.enter(State{Opening, Halted}, Look, Wait)
-	case found == activate.Switched:
-		c.options.Log.Info("an interrupted switch was carried to its end")
-		c.attempt.candidate = recovered(note)
-		c.enter(State{Finishing, Restarting}, StopAll, Clear)
-	case c.options.Releases.Current() == 0 && !c.options.Main.Empty():
-		c.enter(State{Adopting, Halted}, Look, Wait, Adopt)
-	default:
-		c.enter(State{Opening, Halted}, Look, Wait)
-	}
-}
-
 // see takes in what the deposit shows.
 func (c *Conductor) see(view deposit.View) {
 	c.attempt.view = view
 	switch {
+	case view.State == deposit.Complete && c.isUnderWay(view.Upload):
 	case view.State == deposit.Complete:
 		c.handle(happening{event: Complete})
 	case view.State == deposit.Empty:
 		c.handle(happening{event: Empty})
+		c.noteRemoved()
 	case len(view.Waiting) > 0:
 		c.handle(happening{event: Waits})
 	default:
@@ -263,49 +246,96 @@ func (c *Conductor) handle(happened happening) {
 		}
 		state, acts := Next(c.state, one.event)
 		next = append(next, c.enter(state, acts...)...)
+		next, c.queued = append(next, c.queued...), nil
 		c.await(one.waiter)
 	}
 	c.settle()
 	c.publish()
 }
 
+// isUnderWay reports whether this very upload waits for the program already.
+func (c *Conductor) isUnderWay(upload *deposit.Snapshot) bool {
+	candidate := c.attempt.candidate
+	return c.state.Attempt == Deferred && candidate != nil && candidate.upload == upload
+}
+
 // interpret takes in what came with an event. It returns nil for one that is of
-// a run or a pause that is over.
+// a run, a pause or a release that is over.
 func (c *Conductor) interpret(happened happening) *happening {
 	switch of := happened.of.(type) {
 	case Run:
 		if of != c.run {
 			return nil
 		}
-		c.programEnded(of)
-		if c.options.Once && c.state.Program == Running {
-			happened.event = AskEnd
+		if happened.event == EndedWell || happened.event == Crashed {
+			c.programEnded(of)
+			happened.event = c.afterEnd(happened)
 		}
 	case *time.Timer:
 		if !slices.ContainsFunc(c.pauses(), func(p *pause) bool { return p.timer == of }) {
 			return nil
 		}
+	case confirmation:
+		if int(of) != c.running() {
+			return nil
+		}
 	}
+	c.takeIn(&happened)
+	c.tellWaiters(happened)
+	if slices.Contains([]Event{PutAway, SwitchUndone, BackUndone}, happened.event) {
+		c.forget()
+	}
+	return &happened
+}
+
+// takeIn keeps what came with an event.
+func (c *Conductor) takeIn(happened *happening) {
 	switch happened.event {
+	case Failed:
+		c.failure = happened.failure
+		c.options.Log.Error("the release failed its trial", "release", c.running(), "reason", c.failure.why)
+	case Proved:
+		c.ready = happened.ready
 	case Prepared:
 		c.attempt.candidate = happened.candidate
-	case Refused, Hindered, SwitchUndone:
-		c.attempt.reasons = happened.reasons
-		c.tellHeld()
-	case Changed, Empty, Waits, Complete, PutAway, Unchanged:
+	case Postponed:
+		c.attempt.waitsFor = happened.reasons
+		c.tellPostponed()
+	case Due:
+		c.attempt.free, c.attempt.waitsFor = happened.free, nil
+		if c.attempt.candidate != nil {
+			c.attempt.candidate.Exempt = happened.exempt
+		}
+	case Down, CalledOff:
+		c.allowBusy()
+	case AskNow:
+		c.attempt.urgency = urgent
+	case AskRollback:
+		if slices.Contains(free, c.state.Attempt) {
+			c.attempt.target = happened.waiter.target
+		}
+	case Refused, Hindered, SwitchUndone, BackUndone:
+		c.hold(happened)
+	case PutAway:
+		c.noteTriesAgain()
+		c.attempt.relax()
+	case Changed, Empty, Waits, Complete:
 		c.attempt.reasons = nil
-	case Switched:
+	case Unchanged:
+		c.attempt.relax()
+	case Switched, SwitchedSure:
 		if c.attempt.candidate == nil {
 			c.attempt.candidate = happened.candidate
 		}
 		c.released()
 		c.tellSwitched()
 	}
-	c.tellWaiters(happened)
-	if happened.event == PutAway || happened.event == SwitchUndone {
-		c.forget()
-	}
-	return &happened
+}
+
+// relax ends what was asked for one upload.
+func (a *attempt) relax() {
+	a.reasons, a.waitsFor = nil, nil
+	a.urgency, a.again = patient, never
 }
 
 // enter changes the state and does the acts. It returns what happened at once.
@@ -333,89 +363,18 @@ func (c *Conductor) enter(state State, acts ...Act) []happening {
 	return happened
 }
 
-// act does one act. What takes time is begun and answers through c.happens.
-func (c *Conductor) act(act Act) Event {
-	switch act {
-	case Start:
-		return c.start()
-	case StopAll:
-		c.begun(c.stop)
-	case Adopt:
-		c.begun(c.cancellable(c.adopt))
-	case Prepare:
-		upload := c.attempt.view.Upload
-		c.options.Log.Info("an upload is complete", "files", c.attempt.view.Files, "bytes", c.attempt.view.Bytes)
-		c.begun(c.cancellable(func(ctx context.Context) happening { return c.prepare(ctx, upload) }))
-	case Cancel:
-		if c.cancel != nil {
-			c.cancel()
-		}
-	case Drop:
-		c.drop()
-	case Switch:
-		c.begun(c.switchOver)
-	case Mend:
-		c.begun(c.mend)
-	case Clear:
-		candidate := c.attempt.candidate
-		c.begun(func() happening { return c.clear(candidate) })
-	case Pause:
-		c.pauseBeforeRestart()
-	case RetrySoon:
-		c.retry.begin(func(timer *time.Timer) { c.post(happening{event: RetryDue, of: timer}) })
-	case RetryLate:
-		c.later.begin(func(timer *time.Timer) { c.post(happening{event: RetryDue, of: timer}) })
-	case MendSoon:
-		c.mending.begin(func(timer *time.Timer) { c.post(happening{event: RetryDue, of: timer}) })
-	case Wait:
-		c.opening.begin(func(timer *time.Timer) { c.post(happening{event: OpeningOver, of: timer}) })
-	case Look:
-		c.asks++
-		c.options.Deposit.Look()
-	case Apply:
-		c.asks++
-		c.applyAsk = c.asks
-		c.options.Deposit.Apply()
-	default:
-		panic(fmt.Sprintf("update: no such act: %s", act))
-	}
-	return ""
-}
-
-// begun does what takes time beside the conductor.
-func (c *Conductor) begun(work func() happening) {
-	c.acts.Go(func() { c.post(work()) })
-}
-
-func (c *Conductor) cancellable(work func(context.Context) happening) func() happening {
-	ctx, cancel := context.WithCancel(context.Background())
-	c.cancel = cancel
-	return func() happening {
-		defer cancel()
-		return work(ctx)
-	}
-}
-
-// post tells Run what happened. Run reads until every act has answered; only
-// timers and runs may still speak when it has gone.
-func (c *Conductor) post(happened happening) {
-	select {
-	case c.happens <- happened:
-	case <-c.ended:
-	}
-}
-
 func (c *Conductor) publish() {
 	report := Report{
 		State:    c.state,
 		Restarts: c.restarts,
+		Crashes:  c.crashes,
 		LastExit: c.lastExit,
 		Upload:   c.attempt.view,
 		Reasons:  c.attempt.reasons,
+		WaitsFor: c.attempt.waitsFor,
 	}
 	if c.unrecorded() {
-		record := c.attempt.candidate.record
-		report.Release = &record
+		report.Release = new(c.attempt.candidate.shown(c.options.Releases))
 	}
 	if c.run != nil && !isDone(c.run.Done()) {
 		report.PID, report.Started = c.run.PID(), c.run.Started()
@@ -424,52 +383,11 @@ func (c *Conductor) publish() {
 }
 
 func (c *Conductor) pauses() []*pause {
-	return []*pause{&c.pause, &c.retry, &c.later, &c.mending, &c.opening}
+	return []*pause{&c.pause, &c.retry, &c.later, &c.mending, &c.opening, &c.noting}
 }
 
 func (c *Conductor) stopTimers() {
 	for _, pause := range c.pauses() {
 		pause.stop()
-	}
-}
-
-// pause is a timer whose pauses double from the first to the last.
-type pause struct {
-	first, last time.Duration
-	next        time.Duration
-	timer       *time.Timer
-}
-
-// begin starts the next pause; then is called at its end with the timer, by
-// which an end that comes too late is known.
-func (p *pause) begin(then func(*time.Timer)) time.Duration {
-	p.stop()
-	length := max(p.next, p.first)
-	p.next = min(2*length, p.last)
-	ready := make(chan *time.Timer, 1)
-	p.timer = time.AfterFunc(length, func() { then(<-ready) })
-	ready <- p.timer
-	return length
-}
-
-func (p *pause) stop() {
-	if p.timer != nil {
-		p.timer.Stop()
-		p.timer = nil
-	}
-}
-
-// reset makes the next pause the first one.
-func (p *pause) reset() {
-	p.stop()
-	p.next = p.first
-}
-
-func isDone(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
 	}
 }

@@ -1,0 +1,50 @@
+package update
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ota/internal/release"
+)
+
+// adopt makes what is in main/ at the first start release 1.
+func (c *Conductor) adopt(ctx context.Context) happening {
+	err := c.adoptMain(ctx)
+	if err != nil && ctx.Err() == nil {
+		c.options.Log.Warn("what is in main/ can't be adopted as a release", "error", err)
+	}
+	return happening{event: Adopted}
+}
+
+func (c *Conductor) adoptMain(ctx context.Context) error {
+	releases := c.options.Releases
+	tree := releases.Store().Empty()
+	var files []release.Touched
+	err := c.options.Main.Scan(ctx, func(at string, entry release.Entry) error {
+		if entry.Kind != release.Folder {
+			files = append(files, release.Touched{Path: release.Name(at), Effect: release.Added})
+		}
+		return tree.Set(at, entry)
+	})
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	digest, err := tree.Save()
+	if err != nil {
+		return err
+	}
+	record := release.Record{
+		Number:  releases.Next(),
+		Digest:  digest,
+		State:   release.Adopted,
+		Origin:  release.FromMain,
+		Created: time.Now(),
+		Files:   files,
+	}
+	if err := c.options.Main.Record(func() error { return releases.Enter(record, release.Tries{}) }); err != nil {
+		return fmt.Errorf("cannot record what is in main/: %w", err)
+	}
+	c.options.Log.Info("what is in main/ is adopted", "release", record.Number, "files", len(files))
+	return nil
+}
