@@ -181,7 +181,7 @@ func TestOfflineWhy(t *testing.T) {
 		Traceback: &release.Traceback{Error: "E", File: "m.py", Line: 1}, Probes: []release.ProbeAnswer{{Probe: "p", Answer: "UNKNOWN"}},
 		BackTo: 1, Files: []release.Touched{{Path: "main.py", Effect: release.Replaced}}, Output: []string{"last"},
 	}))
-	g.check(g.releases.Reverse(release.Reversal{From: 2, To: 1, State: release.RolledBack, Reason: "killed by SIGSEGV"}))
+	g.check(g.releases.Reverse(release.Reversal{From: 2, To: 1, Verdict: release.RolledBack, Reason: "killed by SIGSEGV"}))
 	want := api.Why{
 		Release: new(2), State: new(api.RolledBack), Reason: new("killed by SIGSEGV"), Held: api.List[api.Reason]{},
 		Evidence: &api.Evidence{

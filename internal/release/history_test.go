@@ -65,7 +65,7 @@ func TestReverseIsTheSameTwice(t *testing.T) {
 	enterWith(t, room, "1", Confirmed)
 	enterWith(t, room, "2", Trial)
 	reversal := Reversal{
-		From: 2, To: 1, State: RolledBack, Reason: "exit code 1", Trial: true, Tries: Tries{Downs: 1},
+		From: 2, To: 1, Verdict: RolledBack, Reason: "exit code 1", Trial: true, Tries: Tries{Downs: 1},
 		Left: []Kept{{Path: "file", Entry: fileEntry("edited")}},
 	}
 	reverse(t, room, reversal)
@@ -86,6 +86,24 @@ func TestReverseIsTheSameTwice(t *testing.T) {
 	}
 	if record, _ := room.Record(1); record.State != Confirmed || room.Tries() != (Tries{}) {
 		t.Errorf("confirmed: %+v, %+v", record, room.Tries())
+	}
+}
+
+// TestGoodReleaseOnTrialAgain: who has proved itself before is no worse for a
+// trial that somebody cut short.
+func TestGoodReleaseOnTrialAgain(t *testing.T) {
+	room := newRoom(t)
+	enterWith(t, room, "1", Confirmed)
+	enterWith(t, room, "2", Trial)
+	reverse(t, room, Reversal{From: 2, To: 1, Verdict: RolledBack, Trial: true})
+	enterWith(t, room, "3", Trial)
+	if record, _ := room.Record(1); record.State != Confirmed || room.Before(3) != 1 {
+		t.Errorf("release 1 is %s, before 3 is %d", record.State, room.Before(3))
+	}
+	reverse(t, room, Reversal{From: 3, To: 1, Trial: true, Reason: "on request"})
+	reverse(t, room, Reversal{From: 1, To: 3, Trial: true, Reason: "on request"})
+	if first, _ := room.Record(1); first.State != Confirmed || first.Reason != "" {
+		t.Errorf("release 1 is %s: %s", first.State, first.Reason)
 	}
 }
 

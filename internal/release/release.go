@@ -92,6 +92,7 @@ type Record struct {
 	Number  int       `json:"number"`
 	Digest  Sum       `json:"digest"` // SHA-256 of the topmost listing
 	State   State     `json:"state"`
+	Was     State     `json:"was,omitempty"` // on trial after a rollback: its state before that
 	Origin  Origin    `json:"origin,omitempty"`
 	From    int       `json:"from"` // the release it was laid over; 0: none
 	Turn    int       `json:"turn"` // counts switches: the release with the highest turn is the current one

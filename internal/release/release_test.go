@@ -66,7 +66,7 @@ func TestLostStateIsFoundAgain(t *testing.T) {
 			enter(t, room, map[string]string{"a": "1"}, Confirmed)
 			enter(t, room, map[string]string{"a": "2"}, Confirmed)
 			enter(t, room, map[string]string{"a": "3"}, Trial)
-			if err := room.Reverse(Reversal{From: 3, To: 2, State: RolledBack}); err != nil {
+			if err := room.Reverse(Reversal{From: 3, To: 2, Verdict: RolledBack}); err != nil {
 				t.Fatal(err)
 			}
 			if err := damage(room.statePath()); err != nil {

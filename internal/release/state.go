@@ -40,7 +40,8 @@ func (r *Room) NoteTries(tries Tries) error {
 }
 
 // Enter writes the record of a new release and makes it current. A release that
-// was on trial until then is superseded. It does not sync: the caller syncs the
+// was on trial until then is superseded; one that had proved itself before, and
+// was on trial again, is what it was. It does not sync: the caller syncs the
 // file system before it relies on it. It may be done twice.
 func (r *Room) Enter(record Record, tries Tries) error {
 	r.writing.Lock()
@@ -68,20 +69,29 @@ func (r *Room) supersede(number int) error {
 	if err != nil || record.State != Trial {
 		return nil // none, or damaged: there is nothing to mark
 	}
-	record.State = Superseded
+	record.leave(Superseded)
 	return r.write(record)
+}
+
+// leave ends a trial without a verdict.
+func (r *Record) leave(state State) {
+	if r.Was.Good() {
+		state = r.Was
+	}
+	r.State, r.Was = state, ""
 }
 
 // Reversal says what a rollback did.
 type Reversal struct {
 	From, To int
-	// State is what becomes of From: RolledBack, or as it was.
-	State  State
-	Reason string // of that
-	Left   []Kept // what stood in main/ in place of From's files
-	Trial  bool   // whether To is on trial now
-	Tries  Tries  // of that
-	Exempt []string
+	// Verdict is RolledBack if From has failed. Else it stays what it is, or was
+	// before its trial.
+	Verdict State
+	Reason  string // why From was rolled back
+	Left    []Kept // what stood in main/ in place of From's files
+	Trial   bool   // whether To is on trial now
+	Tries   Tries  // of that
+	Exempt  []string
 }
 
 // Reverse records a rollback: release To is current again. It does not sync,
@@ -101,14 +111,22 @@ func (r *Room) Reverse(reversal Reversal) error {
 	to.Turn, to.Left, to.Exempt = next.Turn, nil, reversal.Exempt
 	switch {
 	case reversal.Trial:
+		if to.State.Good() {
+			to.Was = to.State
+		}
 		to.State, to.Reason = Trial, ""
 	case !to.State.Good():
-		to.State, to.Reason = Confirmed, ""
+		to.State, to.Was, to.Reason = Confirmed, "", ""
 	}
 	failed := []error{r.write(to)}
 	if from, err := r.Record(reversal.From); err == nil { // a damaged one is not needed
-		if reversal.State == RolledBack {
-			from.State, from.Reason = RolledBack, reversal.Reason
+		switch {
+		case reversal.Verdict == RolledBack:
+			from.State, from.Was, from.Reason = RolledBack, "", reversal.Reason
+		case from.State == Trial:
+			if from.leave(RolledBack); from.State == RolledBack {
+				from.Reason = reversal.Reason
+			}
 		}
 		from.Left = merged(from.Left, reversal.Left)
 		failed = append(failed, r.write(from))
@@ -127,7 +145,7 @@ func (r *Room) Confirm(number int, readyAfter Duration) error {
 	if err != nil {
 		return fmt.Errorf("cannot confirm release %d: %w", number, err)
 	}
-	record.State, record.Reason, record.ReadyAfter = Confirmed, "", readyAfter
+	record.State, record.Was, record.Reason, record.ReadyAfter = Confirmed, "", "", readyAfter
 	if err := r.write(record); err != nil {
 		return fmt.Errorf("cannot confirm release %d: %w", number, err)
 	}

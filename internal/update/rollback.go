@@ -26,11 +26,11 @@ const (
 
 // back is a rollback: release To instead of From.
 type back struct {
-	From   int           `json:"from"`
-	To     int           `json:"to"`
-	State  release.State `json:"state"` // what becomes of From
-	Reason string        `json:"reason,omitempty"`
-	Trial  trialWish     `json:"trial,omitempty"`
+	From    int           `json:"from"`
+	To      int           `json:"to"`
+	Verdict release.State `json:"verdict,omitempty"` // RolledBack if From has failed
+	Reason  string        `json:"reason,omitempty"`
+	Trial   trialWish     `json:"trial,omitempty"`
 	// Owes is set if what From has and To has not goes back to deposit/.
 	Owes owing `json:"owes,omitempty"`
 }
@@ -66,7 +66,7 @@ func (c *Conductor) goBack(ctx context.Context, from int, failed failure) happen
 		if err := c.spending(func() error { return releases.SetEvidence(evidence) }); err != nil {
 			c.options.Log.Warn("the evidence can't be kept", "release", from, "error", err)
 		}
-		way := back{From: from, To: to, State: release.RolledBack, Reason: failed.why, Owes: owesFiles}
+		way := back{From: from, To: to, Verdict: release.RolledBack, Reason: failed.why, Owes: owesFiles}
 		candidate, err := c.readyBack(ctx, way)
 		switch {
 		case err == nil:
@@ -104,10 +104,7 @@ func (c *Conductor) goTo(ctx context.Context, from int, wanted target) happening
 	case err != nil:
 		return happening{event: Refused, reasons: reason.Of(err)}
 	}
-	way := back{From: from, To: record.Number, Trial: wanted.trial}
-	if current, err := releases.Record(from); err == nil && current.State == release.Trial {
-		way.State, way.Reason = release.RolledBack, "rolled back on request during its trial"
-	}
+	way := back{From: from, To: record.Number, Trial: wanted.trial, Reason: "rolled back on request during its trial"}
 	candidate, err := c.readyBack(ctx, way)
 	if err != nil {
 		return happening{event: Refused, reasons: reason.Of(err)}

@@ -168,7 +168,7 @@ func (c *Conductor) recordUpload(candidate *candidate, tries release.Tries, kept
 func (c *Conductor) recordBack(candidate *candidate, tries release.Tries, left []release.Kept) error {
 	way := candidate.Back
 	err := c.options.Releases.Reverse(release.Reversal{
-		From: way.From, To: way.To, State: way.State, Reason: way.Reason,
+		From: way.From, To: way.To, Verdict: way.Verdict, Reason: way.Reason,
 		Left: left, Trial: way.Trial == withTrial, Tries: tries, Exempt: candidate.Exempt,
 	})
 	if err == nil && way.Owes == owesFiles {
