@@ -18,15 +18,14 @@ type Inspection struct {
 	// Torn are the files that a power cut may have left like that: gone, empty,
 	// a beginning of the right content, or with zeros in place of blocks.
 	Torn []Wanted
-	// Lost are those of them of which the store has no copy.
+	// Lost are those of them of which the store has no whole copy.
 	Lost []Wanted
 	// Edited are other differences: somebody made them.
 	Edited []string
 }
 
 // Inspect compares main/ with a release: kind and size of every file, and its
-// content where the time is not that of the content in the store. A file that
-// is gone and was never in the store is taken for removed by somebody.
+// content where the time is not that of the content in the store.
 func (r *Room) Inspect(ctx context.Context, tree *release.Tree, store *release.Store) (Inspection, error) {
 	main, err := r.openMain()
 	if err != nil {
@@ -82,7 +81,7 @@ func (i *inspector) look(ctx context.Context, wanted Wanted) error {
 func (i *inspector) gone(wanted Wanted) {
 	if wanted.Entry.Kind == release.File {
 		if _, err := os.Stat(i.store.Path(wanted.Entry.Sum)); err != nil {
-			i.found.Edited = append(i.found.Edited, wanted.Path)
+			i.found.Lost = append(i.found.Lost, wanted)
 			return
 		}
 	}

@@ -14,9 +14,10 @@ type Step string
 
 // The steps.
 const (
-	None Step = ""     // nothing was returned, or it is used up
-	Owed Step = "owed" // they are to be put into deposit/
-	Done Step = "done" // they are there, as their traces say
+	None    Step = ""        // nothing was returned, or it is used up
+	Owed    Step = "owed"    // they are to be put into deposit/
+	Done    Step = "done"    // they are there, as their traces say
+	Deleted Step = "deleted" // somebody has deleted these there; they are to be kept elsewhere
 )
 
 // Returned says which files of releases that failed are in deposit/ again.

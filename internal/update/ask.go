@@ -167,7 +167,7 @@ func (c *Conductor) verdict(asked Event) error {
 // tellWaiters answers those who wait for what becomes of deposit/ or of a
 // rollback.
 func (c *Conductor) tellWaiters(happened happening) {
-	if happened.event == Discarded {
+	if happened.event == Discarded || happened.event == NotDiscarded {
 		c.answer(func(one *waiter) bool {
 			if one.is(AskDiscard) {
 				one.discarded = happened.discarded

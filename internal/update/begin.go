@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ota/internal/activate"
@@ -77,6 +78,7 @@ func (c *Conductor) beginTrial() {
 	if c.options.Releases.Returned().Step == release.Owed {
 		c.giveBack()
 	}
+	c.keepDeleted()
 	standing := c.standing()
 	if standing != OnTrial {
 		c.enter(State{Opening, Halted, standing}, Look, Wait)
@@ -129,14 +131,52 @@ func (c *Conductor) mendFiles() {
 	if err != nil {
 		c.options.Log.Error("it can't be told whether main/ is whole", "error", err)
 	}
-	for _, path := range found.Edited {
-		c.options.Log.Warn("a file in main/ is not that of the release; it is left as it is", "file", path)
-	}
+	lost, theirs := c.sortLost(found.Lost)
+	c.tellEdited(append(found.Edited, theirs...))
 	if len(found.Torn) > 0 {
 		c.repair(found.Torn)
 	}
-	if len(found.Lost) > 0 {
-		c.replaceLost(found.Lost)
+	if len(lost) > 0 {
+		c.replaceLost(lost)
+	}
+}
+
+// sortLost tells files that were only ever in main/ from those that the store
+// should have: what was adopted is somebody's own, to be emptied or removed.
+func (c *Conductor) sortLost(found []activate.Wanted) (lost []activate.Wanted, theirs []string) {
+	var adopted []*release.Tree
+	ancestry, err := c.ancestry(c.options.Releases.Current())
+	if err != nil {
+		return found, nil
+	}
+	for _, record := range ancestry {
+		if record.Origin == release.FromMain {
+			adopted = append(adopted, c.options.Releases.Store().Tree(record.Digest))
+		}
+	}
+	for _, file := range found {
+		isTheirs := slices.ContainsFunc(adopted, func(tree *release.Tree) bool {
+			entry, there, err := tree.Lookup(file.Path)
+			return err == nil && there && entry == file.Entry
+		})
+		if isTheirs {
+			theirs = append(theirs, file.Path)
+		} else {
+			lost = append(lost, file)
+		}
+	}
+	return lost, theirs
+}
+
+// mostNamed is how many edited files are named in the log.
+const mostNamed = 10
+
+func (c *Conductor) tellEdited(paths []string) {
+	for _, path := range paths[:min(len(paths), mostNamed)] {
+		c.options.Log.Warn("a file in main/ is not that of the release; it is left as it is", "file", path)
+	}
+	if more := len(paths) - mostNamed; more > 0 {
+		c.options.Log.Warn("more files in main/ are not those of the release", "files", more)
 	}
 }
 

@@ -194,7 +194,7 @@ func (d *fakeDeposit) Keep(context.Context, []deposit.Parcel) (deposit.Discarded
 // fakeTrial watches for ten seconds.
 type fakeTrial struct {
 	mutex sync.Mutex
-	fails string // why the next release fails at the end
+	fails string // why the next trial fails, at its end
 	asked int
 }
 
@@ -217,8 +217,9 @@ func (f *fakeTrial) Watch(ctx context.Context, run trial.Run, _ trial.Terms) tri
 	}
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	if f.fails != "" {
-		return trial.Verdict{Outcome: trial.Failed, Why: f.fails}
+	if why := f.fails; why != "" {
+		f.fails = ""
+		return trial.Verdict{Outcome: trial.Failed, Why: why}
 	}
 	return trial.Verdict{Outcome: trial.Proved}
 }

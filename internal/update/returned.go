@@ -139,7 +139,7 @@ func (c *Conductor) failedBefore(number int) error {
 // noteRemoved keeps the files of a failed release that somebody has deleted
 // from deposit/.
 func (c *Conductor) noteRemoved() {
-	if slices.Contains(free, c.state.Attempt) && c.options.Releases.Returned().Step == release.Done {
+	if len(c.attempt.view.Waiting) == 0 && slices.Contains(free, c.state.Attempt) && c.options.Releases.Returned().Step == release.Done {
 		c.handle(happening{event: AskDiscard})
 	}
 }
@@ -152,38 +152,51 @@ func (c *Conductor) discard() happening {
 	if err == nil {
 		err = c.put(func() error { return c.options.Releases.SetReturned(release.Returned{}) })
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		c.options.Log.Error("what is in deposit/ can't be discarded", "error", err)
-	case found.Files > 0:
+		return happening{event: NotDiscarded, err: err}
+	}
+	if found.Files > 0 {
 		c.options.Log.Info("discarded", "files", found.Files, "folder", filepath.ToSlash(found.Folder))
 	}
-	return happening{event: Discarded, discarded: found, err: err}
+	return happening{event: Discarded, discarded: found}
 }
 
-// keepDeleted keeps the files that came back and are not in the upload that has
-// been made of the others.
-func (c *Conductor) keepDeleted(sealed *deposit.Sealed) {
+// useReturned writes down that what came back is part of a new release, but for
+// what somebody has deleted.
+func (c *Conductor) useReturned(made release.Record) error {
 	returned := c.options.Releases.Returned()
-	if returned.Step == release.None {
-		return
+	if returned.Step != release.Done {
+		return nil
 	}
-	brought := map[string]bool{}
-	for _, file := range sealed.Files {
+	brought := map[release.Name]bool{}
+	for _, file := range made.Files {
 		brought[file.Path] = true
 	}
-	deleted := slices.DeleteFunc(returned.Files, func(file release.ReturnedFile) bool { return brought[string(file.Path)] })
-	if len(deleted) > 0 {
-		found, err := c.options.Deposit.Keep(context.Background(), c.untraced(deleted))
-		if err != nil {
-			c.options.Log.Warn("files that were deleted in deposit/ can't be kept", "error", err)
-		} else {
-			c.options.Log.Info("files that were deleted in deposit/ are kept", "files", found.Files, "folder", filepath.ToSlash(found.Folder))
-		}
+	returned.Files = slices.DeleteFunc(returned.Files, func(file release.ReturnedFile) bool { return brought[file.Path] })
+	returned.Step = release.Deleted
+	if len(returned.Files) == 0 {
+		returned.Step = release.None
 	}
-	if err := c.options.Releases.SetReturned(release.Returned{}); err != nil {
-		c.options.Log.Warn("it can't be written down that what came back is used", "error", err)
+	return c.options.Releases.SetReturned(returned)
+}
+
+// keepDeleted keeps the files that came back and that somebody has deleted, as
+// well as that goes.
+func (c *Conductor) keepDeleted() {
+	returned := c.options.Releases.Returned()
+	if returned.Step != release.Deleted {
+		return
 	}
+	found, err := c.options.Deposit.Keep(context.Background(), c.untraced(returned.Files))
+	if err == nil {
+		err = c.options.Releases.SetReturned(release.Returned{})
+	}
+	if err != nil {
+		c.options.Log.Warn("files that were deleted in deposit/ can't be kept", "error", err)
+		return
+	}
+	c.options.Log.Info("files that were deleted in deposit/ are kept", "files", found.Files, "folder", filepath.ToSlash(found.Folder))
 }
 
 // untraced are parcels to be written whatever was written before.

@@ -60,6 +60,7 @@ var table = []row{
 	{at(Preparing), present, sound, on(Prepared), State{Attempt: Deferred}, do(Defer)},
 	{at(Preparing), leaving, nil, on(Prepared), State{Attempt: Idle}, do(Drop)},
 	{at(Discarding), nil, sound, on(Discarded), State{Attempt: Idle}, do(Look)},
+	{at(Discarding), nil, sound, on(NotDiscarded), State{Attempt: Idle}, do(RetrySoon)}, // no look: it would lead here again
 
 	// It waits until the program may be interrupted. More of it ends the waiting.
 	{at(Deferred), present, nil, on(Complete, Changed, Empty, Waits), State{}, do(Cancel)},
@@ -118,8 +119,8 @@ var table = []row{
 	{at(Preparing), present, being(Condemned), on(Unchanged, Disturbed, Refused, Hindered), State{Attempt: Reverting}, do(Revert)},
 	{at(Preparing), leaving, being(Condemned), on(Unchanged, Disturbed, Refused, Hindered), State{Attempt: Idle}, nil},
 	{at(Deferred), present, being(Condemned), on(Due, CalledOff), State{Attempt: Reverting}, do(Drop, Revert)},
-	{at(Returning, Discarding), present, being(Condemned), on(GivenBack, NotGivenBack, Discarded), State{Attempt: Reverting}, do(Revert)},
-	{at(Returning, Discarding), leaving, being(Condemned), on(GivenBack, NotGivenBack, Discarded), State{Attempt: Idle}, nil},
+	{at(Returning, Discarding), present, being(Condemned), on(GivenBack, NotGivenBack, Discarded, NotDiscarded), State{Attempt: Reverting}, do(Revert)},
+	{at(Returning, Discarding), leaving, being(Condemned), on(GivenBack, NotGivenBack, Discarded, NotDiscarded), State{Attempt: Idle}, nil},
 	{free, staying, being(Stranded), on(RetryDue), State{Attempt: Reverting, Standing: Condemned}, do(Revert)},
 
 	// The way back, by itself or on request.

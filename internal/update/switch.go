@@ -66,8 +66,8 @@ func (c *Conductor) clear(candidate *candidate, tries release.Tries) happening {
 		if err := c.options.Deposit.Remove(candidate.sealed); err != nil {
 			c.options.Log.Warn("the upload can't be taken out of deposit/", "error", err)
 		}
-		c.keepDeleted(candidate.sealed)
 	}
+	c.keepDeleted()
 	c.tellRecorded(candidate)
 	c.fillReserve()
 	c.prune()
@@ -162,7 +162,10 @@ func (c *Conductor) recordUpload(candidate *candidate, tries release.Tries, kept
 		record.Kept = known.Kept
 	}
 	record.Kept = record.Merge(kept)
-	return c.options.Releases.Enter(record, tries)
+	if err := c.options.Releases.Enter(record, tries); err != nil {
+		return err
+	}
+	return c.useReturned(record)
 }
 
 func (c *Conductor) recordBack(candidate *candidate, tries release.Tries, left []release.Kept) error {

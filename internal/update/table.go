@@ -94,6 +94,7 @@ const (
 	GivenBack    Event = "given back"
 	NotGivenBack Event = "not given back"
 	Discarded    Event = "discarded"
+	NotDiscarded Event = "not discarded"
 	RetryDue     Event = "retry due"
 	OpeningOver  Event = "opening over"
 	// of a trial
@@ -138,7 +139,7 @@ const (
 	Start     Act = "start"      // the program → Crashed, NoProgram; later EndedWell, Crashed, Proved, Failed
 	Clear     Act = "clear"      // put old versions and names away → PutAway, NotPutAway
 	GiveBack  Act = "give back"  // → GivenBack, NotGivenBack
-	Discard   Act = "discard"    // → Discarded
+	Discard   Act = "discard"    // → Discarded, NotDiscarded
 	Confirm   Act = "confirm"    // → Noted, NotNoted
 	Drop      Act = "drop"       // what was prepared
 	Pause     Act = "pause"      // → PauseOver

@@ -17,7 +17,7 @@ var allStandings = []Standing{Settled, OnTrial, Proven, Condemned, Stranded, Unp
 var allEvents = []Event{
 	Complete, Empty, Waits, Changed, OpeningOver, Adopted, Prepared, Unchanged, Disturbed, Refused, Hindered, NothingPrior,
 	Postponed, Due, CalledOff, Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn, PutAway, NotPutAway,
-	GivenBack, NotGivenBack, Discarded, RetryDue, Proved, Failed, Noted, NotNoted, NoteDue,
+	GivenBack, NotGivenBack, Discarded, NotDiscarded, RetryDue, Proved, Failed, Noted, NotNoted, NoteDue,
 	Down, EndedWell, Crashed, CrashedOut, NoProgram, PauseOver,
 	AskStart, AskStop, AskRestart, AskApply, AskNow, AskRetry, AskDiscard, AskRollback, AskEnd,
 }
@@ -33,7 +33,7 @@ var answers = map[Act][]Event{
 	Mend:     {Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn},
 	Clear:    {PutAway, NotPutAway},
 	GiveBack: {GivenBack, NotGivenBack},
-	Discard:  {Discarded},
+	Discard:  {Discarded, NotDiscarded},
 	Confirm:  {Noted, NotNoted},
 }
 
