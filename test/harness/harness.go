@@ -48,6 +48,9 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
+// Binary is the path of ota, once Main has built it.
+func Binary() string { return binary }
+
 // Build builds ota as it is shipped: static and stripped. Assignments such as
 // "GOARCH=arm" choose for which machine.
 func Build(ctx context.Context, output string, assignments ...string) error {

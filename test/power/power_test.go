@@ -1,0 +1,82 @@
+//go:build linux
+
+// Package power cuts the power: it records what ota makes a file system write
+// to its disk in a whole cycle of updates, makes disks of parts of it as a
+// power cut leaves them, and looks whether ota, started on each, keeps what it
+// promises.
+//
+// In: file systems, and the uploads of a cycle. Out: how many disks were
+// recovered from. Never: an upload that its uploader has not synced; a disk
+// that breaks its word after a flush.
+package power
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"ota/test/harness"
+)
+
+var (
+	states = flag.Int("power.states", 120, "how many disks are tried for each file system")
+	seed   = flag.Uint64("power.seed", 0, "by which they are chosen; 0: another one each time")
+)
+
+func TestMain(m *testing.M) {
+	code, was, err := inOwnWorld()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code, was = 1, true
+	}
+	if was {
+		os.Exit(code)
+	}
+	harness.Main(m)
+}
+
+// source is where the choices of this run come from.
+func source(t *testing.T) *rand.Rand {
+	t.Helper()
+	if *seed == 0 {
+		*seed = rand.Uint64()
+	}
+	t.Logf("-power.seed=%d", *seed)
+	return rand.New(rand.NewPCG(*seed, 0))
+}
+
+// TestPowerCut cuts the power under each file system.
+func TestPowerCut(t *testing.T) {
+	for _, system := range fileSystems {
+		t.Run(system.name, func(t *testing.T) {
+			system.need(t)
+			cutAnywhere(t, system)
+		})
+	}
+}
+
+func cutAnywhere(t *testing.T, system fileSystem) {
+	random := source(t)
+	r := recorded(t, system, harness.Binary())
+	t.Run("states", func(t *testing.T) {
+		for i, state := range r.choose(random, *states) {
+			t.Run(fmt.Sprintf("%d_%s", i, state), func(one *testing.T) {
+				if !system.oneCopyAtATime() {
+					one.Parallel()
+				}
+				if t.Failed() {
+					one.Skip("another state has failed")
+				}
+				r.recover(one, harness.Binary(), filepath.Join(place, system.name+strconv.Itoa(i)), state)
+			})
+		}
+	})
+	writes, flushes := r.log.Count()
+	report := fmt.Sprintf("%s: %d writes, %d flushes, %d states recovered", system.name, writes, flushes, *states)
+	t.Log(report)
+	fmt.Fprintln(os.Stdout, report)
+}
