@@ -33,7 +33,9 @@ func (r *recording) recover(t testing.TB, binary, dir string, state state) {
 	})
 	device.ForgetStarts()
 
-	r.checkNothingLost(t, device, state.at)
+	if r.checkNothingLost(t, device, state.at); t.Failed() {
+		return
+	}
 	device.Start()
 	device.Await("rest after the power cut", func(status harness.Status) bool { return isAtRest(device, status) })
 	newest := r.checkStarts(t, device, state.at)

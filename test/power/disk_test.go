@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -120,12 +121,23 @@ func attach(image string) (*os.File, error) {
 	}
 }
 
-// unmount unmounts dir. What is still in use is taken away all the same, and
-// fails the test.
+// unmount unmounts dir. The kernel lets go of what a process had open a little
+// after its end.
 func unmount(t testing.TB, dir string) {
 	t.Helper()
-	if err := unix.Unmount(dir, 0); err != nil {
-		t.Errorf("cannot unmount %s: %v", dir, errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH)))
+	deadline := time.Now().Add(harness.Deadline)
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for {
+		err := unix.Unmount(dir, 0)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			t.Errorf("cannot unmount %s: %v", dir, errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH)))
+			return
+		}
+		<-again.C
 	}
 }
 

@@ -25,7 +25,7 @@ var place string
 // false where this is that binary already, or where it can't be started.
 func inOwnWorld() (code int, was bool, err error) {
 	if place = os.Getenv(inside); place != "" {
-		return 0, false, furnish()
+		return 0, false, errors.Join(furnish(), os.Setenv("TMPDIR", place))
 	}
 	if os.Geteuid() != 0 {
 		return 0, false, nil
