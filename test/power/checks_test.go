@@ -13,6 +13,12 @@ import (
 	"ota/test/harness"
 )
 
+// What is said of a broken promise.
+const (
+	lost    = "is lost"
+	mixture = "was started in a mixture"
+)
+
 // recover starts ota on a disk as a power cut left it and checks the promises.
 func (r *recording) recover(t testing.TB, binary, dir string, state state) {
 	t.Helper()
@@ -33,12 +39,18 @@ func (r *recording) recover(t testing.TB, binary, dir string, state state) {
 	})
 	device.ForgetStarts()
 
-	if r.checkNothingLost(t, device, state.at); t.Failed() {
-		return
-	}
+	r.checkNothingLost(t, device, state.at)
 	device.Start()
+	harness.Await(t, "the first start after the power cut", func() bool { return len(starts(device)) > 0 }, device.Console)
+	if r.checkStarts(t, device, state.at); t.Failed() {
+		return // it may never come to rest
+	}
 	device.Await("rest after the power cut", func(status harness.Status) bool { return isAtRest(device, status) })
 	newest := r.checkStarts(t, device, state.at)
+	if t.Failed() {
+		return
+	}
+	checkMain(t, device, newest)
 	r.checkNothingLost(t, device, state.at)
 	checkHistory(t, device, newest)
 	checkNextUpdate(t, device)
@@ -72,7 +84,7 @@ func (r *recording) checkNothingLost(t testing.TB, device *harness.Device, at in
 		step := cycle[event.release-1]
 		for path, entry := range step.upload {
 			if !device.Keeps(path, entry.Content) {
-				t.Errorf("%s of the upload %q is lost", path, step.name)
+				t.Errorf("%s of the upload %q %s", path, step.name, lost)
 			}
 		}
 	}
@@ -89,21 +101,24 @@ func (r *recording) checkStarts(t testing.TB, device *harness.Device, at int) in
 		newest = recognize(found)
 		switch {
 		case newest < 0:
-			t.Errorf("the program was started in a mixture:\n%s", nearest(found))
+			t.Errorf("the program %s:\n%s", mixture, nearest(found))
 		case newest < oldest:
 			t.Errorf("the program was started in %s, but %s was acknowledged", releases[newest].name, releases[oldest].name)
 		}
 	}
+	return newest
+}
+
+// checkMain looks whether main/ still is what the program was started in.
+func checkMain(t testing.TB, device *harness.Device, newest int) {
+	t.Helper()
 	main, err := harness.Read(device.Main())
 	if err != nil {
 		t.Error(err)
 	}
-	if newest >= 0 {
-		if diff := releases[newest].difference(sums(main)); diff != "" {
-			t.Errorf("main/ is not what the program was started in:\n%s", diff)
-		}
+	if diff := releases[newest].difference(sums(main)); diff != "" {
+		t.Errorf("main/ is not what the program was started in:\n%s", diff)
 	}
-	return newest
 }
 
 // acknowledged is the newest release of which ota had said so before.
