@@ -30,8 +30,7 @@ const (
 // Has reports whether all of the flags are set.
 func (f Flags) Has(flags Flags) bool { return f&flags == flags }
 
-// Entry is one request. One without a flag and without a length is a flush's
-// companion and means nothing.
+// Entry is one request. A flush most often has no length.
 type Entry struct {
 	Flags  Flags
 	Offset int64 // in bytes, on the device
