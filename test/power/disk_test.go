@@ -48,8 +48,8 @@ func (f fileSystem) need(t *testing.T) {
 	t.Helper()
 	harness.NeedRoot(t)
 	harness.Need(t, "qemu-storage-daemon", f.make[0])
-	if place == "" {
-		harness.Lack(t, "the machine lets root make no mounts of its own")
+	if missing != nil {
+		harness.Lack(t, missing.Error())
 	}
 	for _, device := range []string{"/dev/loop-control", "/dev/fuse"} {
 		if _, err := os.Stat(device); err != nil {
@@ -58,7 +58,7 @@ func (f fileSystem) need(t *testing.T) {
 	}
 	dir := t.TempDir()
 	if err := f.mount(f.newDisk(t, dir+".image"), dir, f.options); err != nil {
-		harness.Lack(t, fmt.Sprintf("the kernel can't mount %s: %v", f.name, err))
+		harness.Lack(t, fmt.Sprintf("the kernel can't mount %s from a file: %v", f.name, err))
 	}
 	unmount(t, dir)
 }

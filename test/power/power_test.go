@@ -23,20 +23,13 @@ import (
 )
 
 var (
-	states = flag.Int("power.states", 120, "how many disks are tried for each file system")
+	states = flag.Int("power.states", 150, "how many disks are tried for each file system")
+	keep   = flag.String("power.keep", "", "a folder for the disks that were not recovered from")
 	seed   = flag.Uint64("power.seed", 0, "by which they are chosen; 0: another one each time")
 )
 
 func TestMain(m *testing.M) {
-	code, was, err := inOwnWorld()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code, was = 1, true
-	}
-	if was {
-		os.Exit(code)
-	}
-	harness.Main(m)
+	os.Exit(inOwnWorld(func() { harness.Main(m) }))
 }
 
 // source is where the choices of this run come from.
@@ -68,15 +61,28 @@ func cutAnywhere(t *testing.T, system fileSystem) {
 				if !system.oneCopyAtATime() {
 					one.Parallel()
 				}
-				if t.Failed() {
+				if t.Failed() { // spare the deadlines of many that fail alike
 					one.Skip("another state has failed")
 				}
-				r.recover(one, harness.Binary(), filepath.Join(place, system.name+strconv.Itoa(i)), state)
+				name := system.name + "-" + strconv.Itoa(i)
+				one.Cleanup(func() { r.keepFailed(one, name, state) })
+				r.recover(one, harness.Binary(), filepath.Join(place, name), state)
 			})
 		}
 	})
+	if t.Failed() {
+		return
+	}
 	writes, flushes := r.log.Count()
 	report := fmt.Sprintf("%s: %d writes, %d flushes, %d states recovered", system.name, writes, flushes, *states)
 	t.Log(report)
 	fmt.Fprintln(os.Stdout, report)
+}
+
+// keepFailed makes the disk of a state once more where it can be looked at: no
+// seed brings the same recording again.
+func (r *recording) keepFailed(t *testing.T, name string, state state) {
+	if t.Failed() && *keep != "" {
+		r.build(t, filepath.Join(*keep, name), state)
+	}
 }

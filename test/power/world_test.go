@@ -16,23 +16,30 @@ import (
 // inside names the folder that the test binary works in, in a world of its own.
 const inside = "OTA_TEST_POWER_WORLD"
 
-// place is that folder, in memory; "" outside.
-var place string
+// place is that folder, in memory. Where there is none, missing says why.
+var (
+	place   string
+	missing error
+)
 
-// inOwnWorld runs the test binary again with process ids and mounts of its own.
-// When that one ends, in whatever way, the kernel ends what it started, unmounts
-// what it mounted, detaches the loop devices and forgets the disks. It returns
-// false where this is that binary already, or where it can't be started.
-func inOwnWorld() (code int, was bool, err error) {
-	if place = os.Getenv(inside); place != "" {
-		return 0, false, errors.Join(furnish(), os.Setenv("TMPDIR", place))
-	}
-	if os.Geteuid() != 0 {
-		return 0, false, nil
+// inOwnWorld calls tests in a second process of this binary that has process
+// ids and mounts of its own. When that one ends, in whatever way, the kernel
+// ends what it started, unmounts what it mounted, detaches the loop devices and
+// forgets the disks. Where there can be no such process, tests is called here.
+func inOwnWorld(tests func()) (code int) {
+	if dir := os.Getenv(inside); dir != "" {
+		if missing = furnish(dir); missing == nil {
+			place = dir
+			os.Setenv("TMPDIR", dir)
+		}
+		tests()
+		return 0
 	}
 	dir, err := os.MkdirTemp("", "ota-power-")
 	if err != nil {
-		return 0, false, err
+		missing = err
+		tests()
+		return 0
 	}
 	defer os.Remove(dir)
 	runtime.LockOSThread() // Pdeathsig is sent when the thread ends
@@ -43,26 +50,29 @@ func inOwnWorld() (code int, was bool, err error) {
 		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	err = cmd.Run()
-	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
-		return 0, false, nil // root of a container: the tests say what is missing
+	if err := cmd.Start(); err != nil {
+		missing = fmt.Errorf("cannot make mounts of our own: %w", err)
+		os.Remove(dir)
+		tests()
+		return 0
 	}
-	code = cmd.ProcessState.ExitCode()
-	if code < 0 { // a signal
-		code = 2
+	cmd.Wait()
+	if cmd.ProcessState.Exited() {
+		return cmd.ProcessState.ExitCode()
 	}
-	return code, true, nil
+	fmt.Fprintln(os.Stderr, "the tests ended by a signal:", cmd.ProcessState)
+	return 1
 }
 
 // furnish gives the world its own /proc, and memory for the disks.
-func furnish() error {
+func furnish(dir string) error {
 	err := errors.Join(
 		unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 		unix.Mount("proc", "/proc", "proc", 0, ""),
-		unix.Mount("ota-power", place, "tmpfs", 0, "mode=700"),
+		unix.Mount("ota-power", dir, "tmpfs", 0, "mode=700"),
 	)
 	if err != nil {
-		return fmt.Errorf("cannot furnish a world of mounts: %w", err)
+		return fmt.Errorf("cannot make mounts of our own: %w", err)
 	}
 	return nil
 }
