@@ -278,10 +278,12 @@ func highest(numbers []int) int {
 	return numbers[len(numbers)-1]
 }
 
+// replaceJSON writes a record or the state. They are written again while they
+// count, so that a power cut must not leave them empty.
 func replaceJSON(path string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	return durable.Replace(path, append(data, '\n'), 0o600)
+	return durable.ReplaceWhole(path, append(data, '\n'), 0o600)
 }

@@ -30,9 +30,15 @@ func (c *Conductor) adoptMain(ctx context.Context) error {
 	if err != nil || len(files) == 0 {
 		return err
 	}
-	digest, err := tree.Save()
-	if err != nil {
+	// The listings come first and are synced, or a power cut may leave a record
+	// of what can't be read, and no upload could be laid over that.
+	var digest release.Sum
+	err = c.options.Main.Record(func() (err error) {
+		digest, err = tree.Save()
 		return err
+	})
+	if err != nil {
+		return fmt.Errorf("cannot list what is in main/: %w", err)
 	}
 	record := release.Record{
 		Number:  releases.Next(),

@@ -48,10 +48,24 @@ func buildAndRun(m *testing.M) int {
 	return m.Run()
 }
 
+// Binary is the path of ota, once Main has built it.
+func Binary() string { return binary }
+
 // Build builds ota as it is shipped: static and stripped. Assignments such as
 // "GOARCH=arm" choose for which machine.
 func Build(ctx context.Context, output string, assignments ...string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w", "-o", output, "ota/cmd/ota")
+	return build(ctx, output, shippedTags, assignments...)
+}
+
+// BuildTagged is Build with one more build tag.
+func BuildTagged(ctx context.Context, output, tag string) error {
+	return build(ctx, output, shippedTags+","+tag)
+}
+
+const shippedTags = "nethttpomithttp2"
+
+func build(ctx context.Context, output, tags string, assignments ...string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags="+tags, "-ldflags=-s -w", "-o", output, "ota/cmd/ota")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Env = append(cmd.Env, assignments...)
 	if said, err := cmd.CombinedOutput(); err != nil {

@@ -4,8 +4,6 @@ package kill
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -84,9 +82,6 @@ func dated(content string, mode os.FileMode) harness.Entry {
 	return harness.Entry{Mode: mode, Content: content, ModTime: past}
 }
 
-// hold is the file that holds an upload back while it is there.
-const hold = ".hold"
-
 // scene is a folder in which ota runs, is killed, and runs again.
 type scene struct {
 	device *harness.Device
@@ -96,7 +91,7 @@ func newScene(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{harness.NewDevice(t, harness.FastDir(t), before, settings)}
 	upload.Write(t, s.device.Deposit())
-	harness.Tree{hold: harness.File("")}.Write(t, s.device.Deposit())
+	s.device.HoldBack()
 	return s
 }
 
@@ -155,9 +150,9 @@ func (s *scene) watch(ctx context.Context, calls *atomic.Int64) {
 		if now := calls.Load(); now != last {
 			last, since = now, time.Now()
 		}
-		if s.isHeld() {
+		if s.device.IsHeldBack() {
 			if status, err := s.device.Status(); err == nil && status.Program.State == "running" {
-				s.release()
+				s.device.LetGo()
 			}
 		} else if time.Since(since) > still && s.isDone() {
 			return
@@ -165,18 +160,11 @@ func (s *scene) watch(ctx context.Context, calls *atomic.Int64) {
 	}
 }
 
-func (s *scene) isHeld() bool {
-	_, err := os.Lstat(filepath.Join(s.device.Deposit(), hold))
-	return err == nil
-}
-
-func (s *scene) release() { os.Remove(filepath.Join(s.device.Deposit(), hold)) }
-
 // isDone reports whether the new program has come as far as it goes. It looks
 // first at what costs least.
 func (s *scene) isDone() bool {
 	left, err := os.ReadDir(s.device.Deposit())
-	if err != nil || len(left) > 0 || !strings.HasSuffix(s.starts(), newFound) {
+	if err != nil || len(left) > 0 || !strings.HasSuffix(s.device.Starts(), newFound) {
 		return false
 	}
 	status, err := s.device.Status()
@@ -187,7 +175,7 @@ func (s *scene) isDone() bool {
 // recover starts ota as usual, waits until the update is done, and checks all.
 func (s *scene) recover(t *testing.T) {
 	t.Helper()
-	s.release()
+	s.device.LetGo()
 	s.device.Start()
 	harness.Await(t, "the update", s.isDone, func() string {
 		status, err := s.device.Status()
@@ -219,24 +207,10 @@ func (s *scene) checkNothingLost(t *testing.T) {
 		}
 	}
 	for path, entry := range upload {
-		if entry.Mode.IsRegular() && !s.has(path, entry.Content) {
+		if entry.Mode.IsRegular() && !s.device.Keeps(path, entry.Content) {
 			t.Errorf("the uploaded %s is lost", path)
 		}
 	}
-}
-
-func (s *scene) has(path, content string) bool {
-	sum := sha256.Sum256([]byte(content))
-	name := hex.EncodeToString(sum[:])
-	for _, place := range []string{
-		filepath.Join(s.device.Deposit(), path),
-		filepath.Join(s.device.Dir, ".ota", "store", name[:2], name),
-	} {
-		if found, err := os.ReadFile(place); err == nil && string(found) == content {
-			return true
-		}
-	}
-	return false
 }
 
 // check looks at the folder after the update is done.
@@ -255,17 +229,11 @@ func (s *scene) check(t *testing.T) {
 			t.Errorf("processes %v are in main/, the program is %d", programs, status.Program.PID)
 		}
 	}
-	for line := range strings.Lines(s.starts()) {
+	for line := range strings.Lines(s.device.Starts()) {
 		switch strings.TrimSpace(line) {
 		case oldFound, oldFoundUncompiled, newFound:
 		default:
 			t.Errorf("the program was started in a mixture: %s", line)
 		}
 	}
-}
-
-// starts is what the program found at its starts, a line for each.
-func (s *scene) starts() string {
-	found, _ := os.ReadFile(filepath.Join(s.device.Dir, "starts"))
-	return strings.TrimSpace(string(found))
 }

@@ -26,12 +26,8 @@ const temporary = ".new"
 // WriteFile replaces the file at path. Two goroutines may not write the same
 // path at once.
 func WriteFile(path string, data []byte, perm fs.FileMode) error {
-	next := path + temporary
-	if err := writeSynced(next, data, perm); err != nil {
-		return errors.Join(fmt.Errorf("cannot write %s: %w", path, err), removeIfThere(next))
-	}
-	if err := os.Rename(next, path); err != nil {
-		return fmt.Errorf("cannot write %s: %w", path, err)
+	if err := ReplaceWhole(path, data, perm); err != nil {
+		return err
 	}
 	return SyncDir(filepath.Dir(path))
 }
@@ -42,6 +38,20 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 func Replace(path string, data []byte, perm fs.FileMode) error {
 	next := path + temporary
 	if err := os.WriteFile(next, data, perm); err != nil {
+		return errors.Join(fmt.Errorf("cannot write %s: %w", path, err), removeIfThere(next))
+	}
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	return nil
+}
+
+// ReplaceWhole is Replace for a file that must never be found empty or in part:
+// its content is on the disk before it has the name. Which of the two contents
+// a power cut leaves is decided by the caller's [FS.Sync].
+func ReplaceWhole(path string, data []byte, perm fs.FileMode) error {
+	next := path + temporary
+	if err := writeSynced(next, data, perm); err != nil {
 		return errors.Join(fmt.Errorf("cannot write %s: %w", path, err), removeIfThere(next))
 	}
 	if err := os.Rename(next, path); err != nil {
@@ -94,7 +104,7 @@ func writeSynced(path string, data []byte, perm fs.FileMode) error {
 	}
 	_, err = file.Write(data)
 	if err == nil {
-		err = file.Sync()
+		err = syncData(file)
 	}
 	return errors.Join(err, file.Close())
 }

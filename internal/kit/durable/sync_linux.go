@@ -40,7 +40,7 @@ func OpenFS(path string) (*FS, error) {
 // was written since OpenFS must be taken for lost: the kernel reports it once
 // and drops the pages.
 func (f *FS) Sync() error {
-	if err := unix.Syncfs(int(f.dir.Fd())); err != nil {
+	if err := syncFS(f.dir); err != nil {
 		return fmt.Errorf("cannot sync the file system of %s: %w", f.dir.Name(), err)
 	}
 	return nil
@@ -48,8 +48,6 @@ func (f *FS) Sync() error {
 
 // Close ends the use of f.
 func (f *FS) Close() error { return f.dir.Close() }
-
-func syncData(file *os.File) error { return unix.Fdatasync(int(file.Fd())) }
 
 // Same reports whether f and other are one file system.
 func (f *FS) Same(other *FS) bool {
