@@ -155,7 +155,9 @@ func (r *Room) Switch() error {
 			return r.undo(i+1, fmt.Errorf("cannot switch: %w", err))
 		}
 	}
-	r.removeStale()
+	if err := r.removeStale(); err != nil {
+		return r.undo(len(plan.Changes), fmt.Errorf("cannot switch: %w", err))
+	}
 	return nil
 }
 
@@ -213,17 +215,32 @@ func (r *Room) Recover() (Recovered, json.RawMessage, error) {
 			return Undone, found.plan.Note, r.undo(len(found.plan.Changes), err)
 		}
 	}
-	r.removeStale()
+	if err := r.removeStale(); err != nil {
+		return Undone, found.plan.Note, r.undo(len(found.plan.Changes), err)
+	}
 	return Switched, found.plan.Note, nil
 }
 
-// Discard ends a switch that has not begun, or one that is finished. The
-// journal goes first and for good, so that no stage is missed by a journal.
+// Discard ends a switch that has not begun, or one that is finished. After an
+// error it is not ended, and Discard or Finish has to be called again.
 func (r *Room) Discard() error {
-	r.close()
-	if _, err := os.Lstat(r.journalPath()); err == nil {
+	if r.ready != nil {
+		r.ready.work.close() // these folders are about to be removed
+	}
+	if err := r.discard(); err != nil {
+		return fmt.Errorf("cannot end the switch: %w", err)
+	}
+	r.ready = nil
+	return nil
+}
+
+// discard removes what a switch has written. The journal goes first and for
+// good, so that no stage is missed by a journal. Should it be gone already, its
+// removal may not have reached the disk.
+func (r *Room) discard() error {
+	if _, err := os.Lstat(r.journalPath()); err == nil || r.ready != nil {
 		if err := durable.Remove(r.journalPath()); err != nil {
-			return fmt.Errorf("cannot end the switch: %w", err)
+			return err
 		}
 	}
 	var failed []error
@@ -233,10 +250,7 @@ func (r *Room) Discard() error {
 	if len(failed) > 1 { // there is a main/.ota; it goes when it is empty
 		os.Remove(filepath.Dir(r.stageInside()))
 	}
-	if err := errors.Join(failed...); err != nil {
-		return fmt.Errorf("cannot end the switch: %w", err)
-	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // Torn is the error of a switch that could be neither ended nor undone: main/
@@ -348,35 +362,32 @@ func (r *Room) stagePaths() []string {
 
 // removeStale removes the bytecode of sources that changed: Python takes a
 // source of the same size and second for unchanged (importlib, "pyc
-// invalidation"). It is derived, so a failure to remove it is no reason to go
-// back, and what can't be read has no entries.
-func (r *Room) removeStale() {
+// invalidation"). What is left of it would be run beside the new sources, so
+// that a failure is one of the switch. Where a link or a file is in the way of a
+// folder for bytecode there is none.
+func (r *Room) removeStale() error {
 	for _, source := range r.ready.plan.Stale {
 		folder, owns := r.options.Bytecode(string(source))
+		remove := r.ready.work.removeOwned
 		if filepath.IsAbs(folder) { // PYTHONPYCACHEPREFIX
-			removeOwned(folder, owns)
-			continue
+			remove = removeOwned
 		}
-		dir, err := r.ready.work.main.Dir(folder)
-		if err != nil {
-			continue
-		}
-		names, _ := dir.Names()
-		for _, name := range names {
-			if owns(name) {
-				dir.Remove(name)
-			}
+		if err := remove(folder, owns); err != nil {
+			return fmt.Errorf("cannot remove the old bytecode in %s of %q: %w", folder, source, err)
 		}
 	}
+	return nil
 }
 
-func removeOwned(folder string, owns func(name string) bool) {
-	entries, _ := os.ReadDir(folder)
+func removeOwned(folder string, owns func(name string) bool) error {
+	entries, err := os.ReadDir(folder)
+	failed := []error{ignoreMissing(err)}
 	for _, entry := range entries {
 		if owns(entry.Name()) {
-			os.Remove(filepath.Join(folder, entry.Name()))
+			failed = append(failed, ignoreMissing(os.Remove(filepath.Join(folder, entry.Name()))))
 		}
 	}
+	return errors.Join(failed...)
 }
 
 // fileSystems are those of main/ and .ota, which may be the same one.
