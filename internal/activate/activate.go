@@ -76,7 +76,7 @@ type Options struct {
 // Room switches main/. One goroutine at a time may use it.
 type Room struct {
 	options Options
-	ready   *prepared // between Prepare or Recover and Finish
+	ready   *prepared // from Prepare or Recover until the switch is ended
 }
 
 // prepared is a plan whose journal is written, and the folders it works in.
@@ -98,7 +98,11 @@ const stageName = "stage"
 // it holds *reason.Refused if main/ stands against the plan, and the system's
 // error (no space, for one) otherwise.
 func (r *Room) Prepare(ctx context.Context, plan Plan) error {
-	if err := r.Discard(); err != nil {
+	end := r.Discard
+	if r.ready != nil { // a switch that was undone, and could not be ended
+		end = r.endUndone
+	}
+	if err := end(); err != nil {
 		return err
 	}
 	err := r.prepare(ctx, plan)
@@ -269,12 +273,13 @@ func (t *Torn) Unwrap() error { return t.Err }
 
 // undo takes back the first count changes. The journal stays marked until all
 // is undone, so that a power cut meanwhile is carried forward instead: both
-// ends are whole releases.
+// ends are whole releases. If it can't be removed then, main/ still is the old
+// release, and the next Prepare tries again.
 func (r *Room) undo(count int, cause error) error {
 	if err := r.takeBack(count); err != nil {
 		return &Torn{errors.Join(cause, err)}
 	}
-	return cause
+	return errors.Join(cause, r.endUndone())
 }
 
 func (r *Room) takeBack(count int) error {
@@ -286,6 +291,11 @@ func (r *Room) takeBack(count int) error {
 	for _, folder := range slices.Backward(r.ready.made) {
 		r.ready.work.removeFolder(string(folder))
 	}
+	return nil
+}
+
+// endUndone ends a switch that was undone, once that is on the disk.
+func (r *Room) endUndone() error {
 	synced, err := r.openFileSystems()
 	if err != nil {
 		return err

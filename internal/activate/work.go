@@ -379,11 +379,12 @@ func (w *work) backward(i int, change Change) error {
 			}
 		}
 	}
-	err = beneath.RenameNew(stage, oldName(i), parent, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	// A file system that became read-only would say that, also of a rename that
+	// has nothing to do.
+	if _, err := stage.Lstat(oldName(i)); err != nil {
+		return ignoreMissing(err)
 	}
-	return err
+	return beneath.RenameNew(stage, oldName(i), parent, name)
 }
 
 // olds lists the versions that the plan took out of main/.
