@@ -206,6 +206,9 @@ func (r *Room) Recover() (Recovered, json.RawMessage, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !begun {
 		return Nothing, nil, r.Discard()
 	}
+	if _, unread := errors.AsType[*fs.PathError](err); unread { // it may say anything
+		return Nothing, nil, &Torn{err}
+	}
 	if err != nil {
 		return Nothing, nil, r.setAside(err)
 	}

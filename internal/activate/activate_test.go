@@ -345,6 +345,30 @@ func TestDamagedJournalIsSetAside(t *testing.T) {
 	}
 }
 
+// TestJournalThatCannotBeRead: it was set aside, and what the program was
+// started in might have been a mixture.
+func TestJournalThatCannotBeRead(t *testing.T) {
+	b := newBench(t, before)
+	if err := errors.Join(b.room.Prepare(t.Context(), b.plan()), b.room.markJournal()); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(b.dir, ".ota", "journal.json")
+	if err := errors.Join(os.Rename(journal, journal+".kept"), os.Mkdir(journal, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	again := b.reopen()
+	if _, _, err := again.Recover(); !errors.As(err, new(*Torn)) {
+		t.Errorf("Recover: %v", err)
+	}
+	if err := errors.Join(os.Remove(journal), os.Rename(journal+".kept", journal)); err != nil {
+		t.Fatal(err)
+	}
+	if found, _, err := again.Recover(); found != Switched || err != nil {
+		t.Errorf("Recover, when it can be read: %s, %v", found, err)
+	}
+	b.expect("at last", mainAfter())
+}
+
 func TestConflictsAreNamed(t *testing.T) {
 	outside := t.TempDir()
 	b := newBench(t, map[string]string{"folder/file": "x", "file": "x"})
