@@ -106,7 +106,7 @@ func New(t *testing.T) *Scene {
 	t.Helper()
 	s := &Scene{harness.NewDevice(t, harness.FastDir(t), Before, settings)}
 	Upload.Write(t, s.Device.Deposit())
-	harness.Tree{hold: harness.File("")}.Write(t, s.Device.Deposit())
+	s.Hold(t)
 	return s
 }
 
@@ -141,6 +141,12 @@ func (s *Scene) Counts(call ptrace.Call) bool {
 func (s *Scene) IsHeld() bool {
 	_, err := os.Lstat(filepath.Join(s.Device.Deposit(), hold))
 	return err == nil
+}
+
+// Hold makes the upload wait.
+func (s *Scene) Hold(t *testing.T) {
+	t.Helper()
+	harness.Tree{hold: harness.File("")}.Write(t, s.Device.Deposit())
 }
 
 // Release makes the upload complete.

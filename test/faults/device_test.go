@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"ota/test/harness"
 )
@@ -238,6 +239,7 @@ func checkTree(t *testing.T, dir string, want harness.Tree) {
 func TestNoDescriptors(t *testing.T) {
 	t.Parallel()
 	d := harness.NewDevice(t, harness.FastDir(t), first, noting)
+	d.Patience = 2 * time.Second
 	d.Start()
 	status := awaitRunning(d, 1)
 	command(t, "prlimit", "--pid", strconv.Itoa(status.PID), "--nofile=3:4096")

@@ -12,7 +12,10 @@ package faults
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -66,7 +69,7 @@ func TestFaultAnywhere(t *testing.T) {
 			for _, one := range plan(record(t, errno), errno) {
 				t.Run(one.String(), func(point *testing.T) {
 					point.Parallel()
-					if t.Failed() && os.Getenv("EXPLORE") == "" {
+					if t.Failed() {
 						point.Skip("another point has failed")
 					}
 					endure(point, one, &found)
@@ -75,7 +78,7 @@ func TestFaultAnywhere(t *testing.T) {
 		}
 	})
 	report := found.String()
-	t.Log(report)
+	t.Logf("%s:\n%s", report, strings.Join(slices.Sorted(maps.Keys(found.ended)), "\n"))
 	fmt.Fprintln(os.Stdout, report)
 }
 
@@ -117,9 +120,9 @@ func record(t *testing.T, errno syscall.Errno) []ptrace.Call {
 type findings struct {
 	mu     sync.Mutex
 	points map[duration]int
-	missed int // the cycle was over before
-	held   int // the cycle stood still until somebody did something
-	ended  map[string]int
+	missed int            // the cycle was over before
+	held   int            // the cycle stood still until somebody did something
+	ended  map[string]int // calls that kept ota from beginning
 }
 
 func (f *findings) add(r *run) {

@@ -34,10 +34,12 @@ type run struct {
 	busy    bool // it has its share of the processors
 
 	mu     sync.Mutex
-	count  int          // of calls that could fail
-	first  *ptrace.Call // that did
-	lifted bool         // no more calls fail
-	last   time.Time    // of a call that could fail
+	count  int           // of calls that could fail
+	first  *ptrace.Call  // that did
+	made   []ptrace.Call // those that did not
+	before int           // of them, came before first
+	lifted bool          // no more calls fail
+	last   time.Time     // of a call that could fail
 }
 
 // processors are shared by the cycles that get on; those that wait take none.
@@ -58,6 +60,7 @@ func newRun(t *testing.T, fault fault) *run {
 	processors <- struct{}{}
 	r := &run{Scene: cycle.New(t), t: t, fault: fault, busy: true, last: time.Now()}
 	t.Cleanup(r.rest)
+	r.Device.Patience = 2 * time.Second // who has no descriptor left does not answer
 	r.begin()
 	return r
 }
@@ -147,10 +150,11 @@ func (r *run) decide(p *process, call ptrace.Call) ptrace.Action {
 		r.answered(call)
 	}
 	if r.count < r.fault.n || r.lifted {
+		r.made = append(r.made, call)
 		return ptrace.Continue
 	}
 	if r.first == nil {
-		r.first = &call
+		r.first, r.before = &call, len(r.made)
 		r.lifted = r.fault.lasts == once
 	}
 	return ptrace.Errno(r.fault.errno)
@@ -211,7 +215,7 @@ func (r *run) through(step cycle.Step) {
 		case <-time.After(min(max(5*time.Millisecond, time.Since(began)/10), time.Second/2)):
 		}
 		if r.isStill() {
-			if r.stands(step); time.Since(nudged) > time.Second {
+			if r.stands(step); time.Since(nudged) > 2*time.Second {
 				r.nudge()
 				nudged = time.Now()
 			}
@@ -277,13 +281,12 @@ func (r *run) hasEnded() bool {
 	}
 }
 
-// nudge makes ota look into deposit/ again, as a person does by another upload.
+// nudge makes ota look into deposit/ again, as a person does who says that the
+// upload is complete.
 func (r *run) nudge() {
-	entries, _ := os.ReadDir(r.Device.Deposit())
-	for _, entry := range entries {
-		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
-			os.Chmod(filepath.Join(r.Device.Deposit(), entry.Name()), info.Mode().Perm())
-		}
+	if !r.IsHeld() {
+		r.Hold(r.t)
+		r.Release()
 	}
 }
 
@@ -314,8 +317,35 @@ func (r *run) endedByItself() {
 	r.begin()
 }
 
-// checkSyncs is called at the end.
-func (r *run) checkSyncs() {}
+// checkSyncs looks at what came after a sync that failed: files may change
+// places, or a journal go away, only when all was written and synced again.
+func (r *run) checkSyncs() {
+	if r.first == nil || r.first.Name != "syncfs" && r.first.Name != "fdatasync" {
+		return
+	}
+	changes := func(call ptrace.Call) bool {
+		return call.Name == "renameat2" && strings.HasPrefix(call.To, r.Device.Main())
+	}
+	ends := func(call ptrace.Call) bool {
+		return filepath.Base(call.Path) == "journal.json" && call.Name == "unlinkat"
+	}
+	relies := changes
+	if slices.ContainsFunc(r.made[:r.before], changes) {
+		relies = ends
+	}
+	written := false
+	for _, call := range r.made[r.before:] {
+		switch {
+		case call.Name == "write" && strings.HasPrefix(pathBelow(call.Path), "/.ota/"):
+			written = true
+		case call.Name == r.first.Name && written:
+			return
+		case relies(call):
+			r.t.Errorf("%s failed, and nothing was written and synced before %s", r.first, call)
+			return
+		}
+	}
+}
 
 // siteOf is the same for calls of the same kind with the same kind of path.
 func siteOf(call ptrace.Call) string {
