@@ -108,8 +108,8 @@ var calls = map[uint64]known{
 	unix.SYS_SYNC:            {name: "sync"},
 }
 
-// makers is every call that makes a descriptor and nothing else, but for dup and
-// its like, which a limit does not stop where they replace one.
+// makers are the calls that make a descriptor and nothing else, but for dup2 and
+// its like, which replace one.
 var makers = map[uint64]known{
 	unix.SYS_OPEN:           {name: "open", path: path(0)},
 	unix.SYS_OPENAT:         {name: "openat", path: at(0)},
