@@ -79,7 +79,7 @@ type Options struct {
 // Room switches main/. One goroutine at a time may use it.
 type Room struct {
 	options Options
-	ready   *prepared // between Prepare or Recover and Finish
+	ready   *prepared // from Prepare or Recover until the switch is ended
 }
 
 // prepared is a plan whose journal is written, and the folders it works in.
@@ -101,7 +101,11 @@ const stageName = "stage"
 // it holds *reason.Refused if main/ stands against the plan, and the system's
 // error (no space, for one) otherwise.
 func (r *Room) Prepare(ctx context.Context, plan Plan) error {
-	if err := r.Discard(); err != nil {
+	end := r.Discard
+	if r.ready != nil { // a switch that was undone, and could not be ended
+		end = r.endUndone
+	}
+	if err := end(); err != nil {
 		return err
 	}
 	err := r.prepare(ctx, plan)
@@ -158,7 +162,9 @@ func (r *Room) Switch() error {
 			return r.undo(i+1, fmt.Errorf("cannot switch: %w", err))
 		}
 	}
-	r.removeStale()
+	if err := r.removeStale(); err != nil {
+		return r.undo(len(plan.Changes), fmt.Errorf("cannot switch: %w", err))
+	}
 	return nil
 }
 
@@ -203,6 +209,9 @@ func (r *Room) Recover() (Recovered, json.RawMessage, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !begun {
 		return Nothing, nil, r.Discard()
 	}
+	if _, unread := errors.AsType[*fs.PathError](err); unread { // it may say anything
+		return Nothing, nil, &Torn{err}
+	}
 	if err != nil {
 		return Nothing, nil, r.setAside(err)
 	}
@@ -216,17 +225,32 @@ func (r *Room) Recover() (Recovered, json.RawMessage, error) {
 			return Undone, found.plan.Note, r.undo(len(found.plan.Changes), err)
 		}
 	}
-	r.removeStale()
+	if err := r.removeStale(); err != nil {
+		return Undone, found.plan.Note, r.undo(len(found.plan.Changes), err)
+	}
 	return Switched, found.plan.Note, nil
 }
 
-// Discard ends a switch that has not begun, or one that is finished. The
-// journal goes first and for good, so that no stage is missed by a journal.
+// Discard ends a switch that has not begun, or one that is finished. After an
+// error it is not ended, and Discard or Finish has to be called again.
 func (r *Room) Discard() error {
-	r.close()
-	if _, err := os.Lstat(r.journalPath()); err == nil {
+	if r.ready != nil {
+		r.ready.work.close() // these folders are about to be removed
+	}
+	if err := r.discard(); err != nil {
+		return fmt.Errorf("cannot end the switch: %w", err)
+	}
+	r.ready = nil
+	return nil
+}
+
+// discard removes what a switch has written. The journal goes first and for
+// good, so that no stage is missed by a journal. Should it be gone already, its
+// removal may not have reached the disk.
+func (r *Room) discard() error {
+	if _, err := os.Lstat(r.journalPath()); err == nil || r.ready != nil {
 		if err := durable.Remove(r.journalPath()); err != nil {
-			return fmt.Errorf("cannot end the switch: %w", err)
+			return err
 		}
 	}
 	var failed []error
@@ -236,10 +260,7 @@ func (r *Room) Discard() error {
 	if len(failed) > 1 { // there is a main/.ota; it goes when it is empty
 		os.Remove(filepath.Dir(r.stageInside()))
 	}
-	if err := errors.Join(failed...); err != nil {
-		return fmt.Errorf("cannot end the switch: %w", err)
-	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // Torn is the error of a switch that could be neither ended nor undone: main/
@@ -258,12 +279,13 @@ func (t *Torn) Unwrap() error { return t.Err }
 
 // undo takes back the first count changes. The journal stays marked until all
 // is undone, so that a power cut meanwhile is carried forward instead: both
-// ends are whole releases.
+// ends are whole releases. If it can't be removed then, main/ still is the old
+// release, and the next Prepare tries again.
 func (r *Room) undo(count int, cause error) error {
 	if err := r.takeBack(count); err != nil {
 		return &Torn{errors.Join(cause, err)}
 	}
-	return cause
+	return errors.Join(cause, r.endUndone())
 }
 
 func (r *Room) takeBack(count int) error {
@@ -275,6 +297,11 @@ func (r *Room) takeBack(count int) error {
 	for _, folder := range slices.Backward(r.ready.made) {
 		r.ready.work.removeFolder(string(folder))
 	}
+	return nil
+}
+
+// endUndone ends a switch that was undone, once that is on the disk.
+func (r *Room) endUndone() error {
 	synced, err := r.openFileSystems()
 	if err != nil {
 		return err
@@ -351,35 +378,32 @@ func (r *Room) stagePaths() []string {
 
 // removeStale removes the bytecode of sources that changed: Python takes a
 // source of the same size and second for unchanged (importlib, "pyc
-// invalidation"). It is derived, so a failure to remove it is no reason to go
-// back, and what can't be read has no entries.
-func (r *Room) removeStale() {
+// invalidation"). What is left of it would be run beside the new sources, so
+// that a failure is one of the switch. Where a link or a file is in the way of a
+// folder for bytecode there is none.
+func (r *Room) removeStale() error {
 	for _, source := range r.ready.plan.Stale {
 		folder, owns := r.options.Bytecode(string(source))
+		remove := r.ready.work.removeOwned
 		if filepath.IsAbs(folder) { // PYTHONPYCACHEPREFIX
-			removeOwned(folder, owns)
-			continue
+			remove = removeOwned
 		}
-		dir, err := r.ready.work.main.Dir(folder)
-		if err != nil {
-			continue
-		}
-		names, _ := dir.Names()
-		for _, name := range names {
-			if owns(name) {
-				dir.Remove(name)
-			}
+		if err := remove(folder, owns); err != nil {
+			return fmt.Errorf("cannot remove the old bytecode in %s of %q: %w", folder, source, err)
 		}
 	}
+	return nil
 }
 
-func removeOwned(folder string, owns func(name string) bool) {
-	entries, _ := os.ReadDir(folder)
+func removeOwned(folder string, owns func(name string) bool) error {
+	entries, err := os.ReadDir(folder)
+	failed := []error{ignoreMissing(err)}
 	for _, entry := range entries {
 		if owns(entry.Name()) {
-			os.Remove(filepath.Join(folder, entry.Name()))
+			failed = append(failed, ignoreMissing(os.Remove(filepath.Join(folder, entry.Name()))))
 		}
 	}
+	return errors.Join(failed...)
 }
 
 // fileSystems are those of main/ and .ota, which may be the same one.

@@ -285,6 +285,49 @@ func TestFailedSwitchIsUndone(t *testing.T) {
 	}
 }
 
+// TestFinishMayFailAtItsLastStep: it went on failing when the journal could not
+// be removed at once.
+func TestFinishMayFailAtItsLastStep(t *testing.T) {
+	b := newBench(t, map[string]string{"a": "1"})
+	plan := Plan{Changes: []Change{b.put("a", "2")}}
+	if err := errors.Join(b.room.Prepare(t.Context(), plan), b.room.Switch()); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(b.dir, ".ota", "journal.json")
+	if err := errors.Join(os.Rename(journal, journal+".kept"), os.MkdirAll(filepath.Join(journal, "x"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	save := func([]Old) error { return nil }
+	if err := b.room.Finish(save); err == nil {
+		t.Fatal("the journal could not be removed, and nothing was said")
+	}
+	if err := errors.Join(os.RemoveAll(journal), os.Rename(journal+".kept", journal)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.room.Finish(save); err != nil {
+		t.Fatal(err)
+	}
+	b.expect("after a second try", map[string]string{"a": "2"})
+	b.expectNothingLeft()
+}
+
+// TestBytecodeThatCannotBeRemoved: it would be run in place of the new source.
+func TestBytecodeThatCannotBeRemoved(t *testing.T) {
+	before := map[string]string{"a.py": "1", "__pycache__/a.pyc/in the way": ""}
+	b := newBench(t, before)
+	plan := Plan{Changes: []Change{b.put("a.py", "2")}, Stale: []release.Name{"a.py"}}
+	if err := b.room.Prepare(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.room.Switch(); err == nil || !strings.Contains(err.Error(), "__pycache__") {
+		t.Errorf("the switch: %v", err)
+	}
+	if got := b.main()["a.py"]; got != "1" {
+		t.Errorf("a.py is %q", got)
+	}
+	b.expectNothingLeft()
+}
+
 func TestDamagedJournalIsSetAside(t *testing.T) {
 	b := newBench(t, before)
 	if err := b.room.Prepare(context.Background(), b.plan()); err != nil {
@@ -300,6 +343,30 @@ func TestDamagedJournalIsSetAside(t *testing.T) {
 	if found, _, err := b.reopen().Recover(); found != Nothing || err != nil {
 		t.Fatal(found, err)
 	}
+}
+
+// TestJournalThatCannotBeRead: it was set aside, and what the program was
+// started in might have been a mixture.
+func TestJournalThatCannotBeRead(t *testing.T) {
+	b := newBench(t, before)
+	if err := errors.Join(b.room.Prepare(t.Context(), b.plan()), b.room.markJournal()); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(b.dir, ".ota", "journal.json")
+	if err := errors.Join(os.Rename(journal, journal+".kept"), os.Mkdir(journal, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	again := b.reopen()
+	if _, _, err := again.Recover(); !errors.As(err, new(*Torn)) {
+		t.Errorf("Recover: %v", err)
+	}
+	if err := errors.Join(os.Remove(journal), os.Rename(journal+".kept", journal)); err != nil {
+		t.Fatal(err)
+	}
+	if found, _, err := again.Recover(); found != Switched || err != nil {
+		t.Errorf("Recover, when it can be read: %s, %v", found, err)
+	}
+	b.expect("at last", mainAfter())
 }
 
 func TestConflictsAreNamed(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"syscall"
 
 	"ota/internal/kit/beneath"
 	"ota/internal/kit/copysum"
@@ -83,11 +84,11 @@ func (r *Room) Scan(ctx context.Context, visit func(path string, entry release.E
 func scan(ctx context.Context, main *beneath.Tree, at string, visit func(string, release.Entry) error) error {
 	dir, err := main.Dir(at)
 	if err != nil {
-		return nil
+		return ofOurs(err)
 	}
 	names, err := dir.Names()
 	if err != nil {
-		return nil
+		return ofOurs(err)
 	}
 	slices.Sort(names)
 	for _, name := range names {
@@ -95,6 +96,9 @@ func scan(ctx context.Context, main *beneath.Tree, at string, visit func(string,
 		entry, err := describe(ctx, dir, name)
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if err := ofOurs(err); err != nil {
+			return err
 		}
 		if err != nil || entry.Kind == release.Folder && slices.Contains(derived, name) {
 			continue
@@ -107,6 +111,17 @@ func scan(ctx context.Context, main *beneath.Tree, at string, visit func(string,
 				return err
 			}
 			main.Forget(here)
+		}
+	}
+	return nil
+}
+
+// ofOurs drops the errors that a file or folder has, and keeps those of this
+// process, which says nothing about the file.
+func ofOurs(err error) error {
+	for _, one := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, one) {
+			return err
 		}
 	}
 	return nil

@@ -342,6 +342,30 @@ func (w *work) removeFolder(at string) {
 	}
 }
 
+// removeOwned removes files from a folder of main/.
+func (w *work) removeOwned(folder string, owns func(name string) bool) error {
+	dir, err := w.main.Dir(folder)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	names, err := dir.Names()
+	failed := []error{err}
+	for _, name := range names {
+		if owns(name) {
+			failed = append(failed, ignoreMissing(dir.Remove(name)))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// ignoreMissing drops the error for what is not there, or not as a folder.
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, beneath.ErrInTheWay) {
+		return nil
+	}
+	return err
+}
+
 // forwardAgain does change i unless it was done before an interruption. That is
 // seen by what is in the stage: the new version, or not.
 func (w *work) forwardAgain(i int, change Change) error {
@@ -385,11 +409,12 @@ func (w *work) backward(i int, change Change) error {
 			}
 		}
 	}
-	err = beneath.RenameNew(stage, oldName(i), parent, name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	// A file system that became read-only would say that, also of a rename that
+	// has nothing to do.
+	if _, err := stage.Lstat(oldName(i)); err != nil {
+		return ignoreMissing(err)
 	}
-	return err
+	return beneath.RenameNew(stage, oldName(i), parent, name)
 }
 
 // olds lists the versions that the plan took out of main/.

@@ -65,17 +65,17 @@ func findWriters(ctx context.Context, dir string, upload *tree) writers {
 // useOf opens the file at path and asks who else has it open.
 func useOf(top *beneath.Tree, at string) use {
 	parent, name, err := top.Parent(at)
-	if err != nil {
-		return idle
+	var file *os.File
+	if err == nil {
+		file, err = openToRead(parent, name)
 	}
-	file, err := openToRead(parent, name)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		return inUse // somebody has a lease: smbd, for a client that caches
-	case errors.Is(err, os.ErrPermission):
-		return unknown
-	case err != nil:
+	case errors.Is(changedIfGone(err), ErrChanged):
 		return idle
+	case err != nil:
+		return unknown
 	}
 	defer file.Close()
 	return useOfOpen(file)

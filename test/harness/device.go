@@ -62,9 +62,10 @@ type Release struct {
 
 // Device is a folder with ota in it.
 type Device struct {
-	Dir    string
-	Binary string   // ota itself; the one built by Main unless set
-	Under  []string // what runs it, an emulator for one
+	Dir      string
+	Binary   string        // ota itself; the one built by Main unless set
+	Under    []string      // what runs it, an emulator for one
+	Patience time.Duration // for an answer to Status
 
 	t       testing.TB
 	console console
@@ -79,7 +80,7 @@ func NewDevice(t testing.TB, dir string, main Tree, settings string) *Device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Device{Dir: dir, Binary: binary, t: t}
+	d := &Device{Dir: dir, Binary: binary, Patience: Deadline, t: t}
 	for _, folder := range []string{d.Main(), d.Deposit()} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			t.Fatal(err)
@@ -189,7 +190,7 @@ func (d *Device) Status() (Status, error) {
 	defer folder.Close()
 	// The path of a test's folder is often too long for a socket's address.
 	address := fmt.Sprintf("/proc/self/fd/%d/control.sock", folder.Fd())
-	client := http.Client{Timeout: Deadline, Transport: &http.Transport{
+	client := http.Client{Timeout: d.Patience, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", address)

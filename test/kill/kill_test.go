@@ -80,7 +80,7 @@ func uninterrupted(t *testing.T) int {
 		points++
 		return ptrace.Continue
 	})
-	s.check(t)
+	s.Check(t)
 	return points
 }
 
@@ -98,10 +98,10 @@ func killAt(t *testing.T, n int, found *findings) bool {
 		return ptrace.Continue
 	})
 	if name == "" {
-		s.check(t)
+		s.Check(t)
 		return false
 	}
-	s.checkNothingLost(t)
+	s.CheckNothingLost(t)
 	found.reach(1)
 	found.add(s.capture(t, fmt.Sprintf("%d_%s", n, name)))
 	s.recover(t)
@@ -131,7 +131,7 @@ func killInRecovery(t *testing.T, from state, found *findings) {
 			return
 		}
 		found.claim(s.key(t)) // what another thread had under way is done now
-		s.checkNothingLost(t)
+		s.CheckNothingLost(t)
 		s.recover(t)
 	}
 }

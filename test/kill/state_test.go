@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"ota/test/cycle"
 	"ota/test/harness"
 )
 
@@ -27,7 +28,7 @@ type state struct {
 func (s *scene) capture(t *testing.T, name string) state {
 	t.Helper()
 	tree := s.read(t)
-	return state{name, s.keyOf(tree), s.device.Dir, tree}
+	return state{name, s.keyOf(tree), s.Device.Dir, tree}
 }
 
 // restored is a scene at the path at which the state was left.
@@ -37,22 +38,22 @@ func restored(t *testing.T, from state) *scene {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(from.dir) })
-	return &scene{harness.NewDevice(t, from.dir, nil, "")}
+	return &scene{cycle.At(t, from.dir)}
 }
 
 // restore makes the folder what it was.
 func (s *scene) restore(t *testing.T, from state) {
 	t.Helper()
-	entries, err := os.ReadDir(s.device.Dir)
+	entries, err := os.ReadDir(s.Device.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		if err := os.RemoveAll(filepath.Join(s.device.Dir, entry.Name())); err != nil {
+		if err := os.RemoveAll(filepath.Join(s.Device.Dir, entry.Name())); err != nil {
 			t.Fatal(err)
 		}
 	}
-	from.tree.Write(t, s.device.Dir)
+	from.tree.Write(t, s.Device.Dir)
 }
 
 // key is the same for two folders from which ota recovers in the same way.
@@ -60,7 +61,7 @@ func (s *scene) key(t *testing.T) string { return s.keyOf(s.read(t)) }
 
 func (s *scene) read(t *testing.T) harness.Tree {
 	t.Helper()
-	tree, err := harness.Read(s.device.Dir)
+	tree, err := harness.Read(s.Device.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +85,10 @@ func (s *scene) keyOf(tree harness.Tree) string {
 		}
 		content := entry.Content
 		if records.MatchString(path) {
-			content = strings.ReplaceAll(moments.ReplaceAllString(content, ""), s.device.Dir, "")
+			content = strings.ReplaceAll(moments.ReplaceAllString(content, ""), s.Device.Dir, "")
 		}
 		path = numbers.ReplaceAllString(path, "$1")
-		isDated := entry.ModTime.Equal(past)
+		isDated := entry.ModTime.Equal(cycle.Past)
 		lines = append(lines, fmt.Sprintf("%q %v %t %x\n", path, entry.Mode, isDated, sha256.Sum256([]byte(content))))
 	}
 	slices.Sort(lines)

@@ -5,8 +5,10 @@ package ptrace
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -99,15 +101,51 @@ var calls = map[uint64]known{
 	unix.SYS_LREMOVEXATTR: {name: "lremovexattr", path: path(0)},
 	unix.SYS_FREMOVEXATTR: {name: "fremovexattr", path: file(0)},
 
-	unix.SYS_FSYNC:     {name: "fsync", path: file(0)},
-	unix.SYS_FDATASYNC: {name: "fdatasync", path: file(0)},
-	unix.SYS_SYNCFS:    {name: "syncfs", path: file(0)},
-	unix.SYS_SYNC:      {name: "sync"},
+	unix.SYS_FSYNC:           {name: "fsync", path: file(0)},
+	unix.SYS_FDATASYNC:       {name: "fdatasync", path: file(0)},
+	unix.SYS_SYNC_FILE_RANGE: {name: "sync_file_range", path: file(0)},
+	unix.SYS_SYNCFS:          {name: "syncfs", path: file(0)},
+	unix.SYS_SYNC:            {name: "sync"},
+}
+
+// makers are the calls that make a descriptor and nothing else, but for dup2 and
+// its like, which replace one.
+var makers = map[uint64]known{
+	unix.SYS_OPEN:           {name: "open", path: path(0)},
+	unix.SYS_OPENAT:         {name: "openat", path: at(0)},
+	unix.SYS_OPENAT2:        {name: "openat2", path: at(0)},
+	unix.SYS_PIPE:           {name: "pipe"},
+	unix.SYS_PIPE2:          {name: "pipe2"},
+	unix.SYS_SOCKET:         {name: "socket"},
+	unix.SYS_SOCKETPAIR:     {name: "socketpair"},
+	unix.SYS_ACCEPT:         {name: "accept"},
+	unix.SYS_ACCEPT4:        {name: "accept4"},
+	unix.SYS_DUP:            {name: "dup"},
+	unix.SYS_EPOLL_CREATE:   {name: "epoll_create"},
+	unix.SYS_EPOLL_CREATE1:  {name: "epoll_create1"},
+	unix.SYS_EVENTFD:        {name: "eventfd"},
+	unix.SYS_EVENTFD2:       {name: "eventfd2"},
+	unix.SYS_INOTIFY_INIT:   {name: "inotify_init"},
+	unix.SYS_INOTIFY_INIT1:  {name: "inotify_init1"},
+	unix.SYS_TIMERFD_CREATE: {name: "timerfd_create"},
+	unix.SYS_SIGNALFD4:      {name: "signalfd4"},
+	unix.SYS_MEMFD_CREATE:   {name: "memfd_create"},
+	unix.SYS_PIDFD_OPEN:     {name: "pidfd_open"},
+}
+
+// callsOf are the calls that a run asks about, by their numbers.
+func callsOf(also []Kind) map[uint64]known {
+	if !slices.Contains(also, Descriptors) {
+		return calls
+	}
+	asked := maps.Clone(calls)
+	maps.Copy(asked, makers)
+	return asked
 }
 
 // describe says what the call that tid is about to make changes; ok is false
-// if it changes nothing on a disk.
-func describe(tid int, regs *unix.PtraceRegs) (call Call, ok bool) {
+// if it is none of those asked about.
+func describe(tid int, regs *unix.PtraceRegs, calls map[uint64]known) (call Call, ok bool) {
 	entry, isKnown := calls[regs.Orig_rax]
 	if !isKnown {
 		return Call{}, false

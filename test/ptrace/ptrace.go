@@ -5,8 +5,8 @@
 //
 // In: a command. Out: those calls of all its threads and descendants, in one
 // order and with one counter; each is let through, answered with an error, or
-// everything is killed there. Never: a system call that changes no disk, which
-// runs at full speed (a seccomp filter picks those that stop).
+// everything is killed there. Never: a system call that changes no disk, unless
+// asked for; those run at full speed (a seccomp filter picks those that stop).
 //
 // The calls happen one at a time, also where the program's threads would race:
 // so what stands on the disk when the nth is decided about is what the calls
@@ -69,6 +69,13 @@ var (
 // Errno answers the call with an error; it does not happen.
 func Errno(errno syscall.Errno) Action { return Action{refuse, errno} }
 
+// Kind is a kind of calls that change no disk.
+type Kind string
+
+// Descriptors are the calls that make a descriptor: opens to read, pipes,
+// sockets and the like.
+const Descriptors Kind = "descriptors"
+
 // Result is how it went.
 type Result struct {
 	Calls  int             // that were decided about
@@ -79,9 +86,10 @@ type Result struct {
 // ctx ends they are killed. Before each call that changes the disk, decide is
 // asked, by one goroutine, while the calling thread stands still. A function
 // that calls Run must be in a binary that calls [Main] first. Several may run
-// at the same time.
-func Run(ctx context.Context, cmd *exec.Cmd, decide func(Call) Action) (Result, error) {
-	t := &tracer{decide: decide, tracees: map[int]tracee{}}
+// at the same time. Calls that change nothing are asked about if their kind is
+// named.
+func Run(ctx context.Context, cmd *exec.Cmd, decide func(Call) Action, also ...Kind) (Result, error) {
+	t := &tracer{decide: decide, also: also, calls: callsOf(also), tracees: map[int]tracee{}}
 	var err error
 	onOwnThread(func() { err = t.run(ctx, cmd) })
 	if err != nil {
@@ -124,6 +132,8 @@ const (
 // tracer belongs to one locked thread, but for what mu guards.
 type tracer struct {
 	decide  func(Call) Action
+	also    []Kind
+	calls   map[uint64]known
 	result  Result
 	root    int
 	changes int   // the thread whose call is happening; 0: none
@@ -164,7 +174,7 @@ func (t *tracer) start(cmd *exec.Cmd) error {
 	if cmd.Err != nil {
 		return cmd.Err
 	}
-	stage(cmd)
+	stage(cmd, t.also)
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
@@ -298,7 +308,7 @@ func (t *tracer) change(tid int) {
 	if err := unix.PtraceGetRegs(tid, &regs); err != nil {
 		return // killed meanwhile; its end will be reported
 	}
-	call, changes := describe(tid, &regs)
+	call, changes := describe(tid, &regs, t.calls)
 	if !changes {
 		t.proceed(tid, 0)
 		return

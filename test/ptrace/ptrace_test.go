@@ -137,6 +137,32 @@ func TestErrnoAnswersTheCall(t *testing.T) {
 	}
 }
 
+func TestDescriptorsAreAskedAboutOnRequest(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("text\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const script = `read x <a; echo $x | { read y; echo $y >b; }; read z 2>/dev/null <a || : >c`
+	seen := map[string]int{}
+	_, err := ptrace.Run(t.Context(), shell(dir, script), func(call ptrace.Call) ptrace.Action {
+		name := strings.ReplaceAll(strings.TrimLeft(call.String(), "0123456789: "), dir+"/", "")
+		if seen[name]++; name == "openat a" && seen[name] == 2 {
+			return ptrace.Errno(syscall.EMFILE)
+		}
+		return ptrace.Continue
+	}, ptrace.Descriptors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pipes := seen["pipe2 "] + seen["pipe "]
+	if seen["openat a"] != 2 || seen["openat b"] != 1 || seen["write b"] != 1 || pipes != 1 {
+		t.Errorf("asked about %v", seen)
+	}
+	if got := names(t, dir); got != "a b c" {
+		t.Errorf("there is %q", got)
+	}
+}
+
 func TestThreadsCountTogetherAndOneAtATime(t *testing.T) {
 	const all = 8 * 10 * 2 // each file is opened and written
 	dir := t.TempDir()

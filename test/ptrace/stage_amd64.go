@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -18,29 +19,37 @@ import (
 const stageName = "ptrace-stage"
 
 // stage makes cmd run through [Main].
-func stage(cmd *exec.Cmd) {
-	cmd.Args = append([]string{stageName, cmd.Path}, cmd.Args...)
+func stage(cmd *exec.Cmd, also []Kind) {
+	var kinds []string
+	for _, kind := range also {
+		kinds = append(kinds, string(kind))
+	}
+	cmd.Args = append([]string{stageName, strings.Join(kinds, ","), cmd.Path}, cmd.Args...)
 	cmd.Path = "/proc/self/exe"
 }
 
 // Main belongs first in TestMain: in the process that [Run] started it installs
 // the filter and becomes the command; everywhere else it does nothing.
 func Main() {
-	if os.Args[0] != stageName || len(os.Args) < 3 {
+	if os.Args[0] != stageName || len(os.Args) < 4 {
 		return
 	}
 	runtime.LockOSThread() // a filter belongs to a thread, and passes to what it executes
-	err := installFilter()
-	if err == nil {
-		err = syscall.Exec(os.Args[1], os.Args[2:], os.Environ())
+	var also []Kind
+	for kind := range strings.SplitSeq(os.Args[1], ",") {
+		also = append(also, Kind(kind))
 	}
-	fmt.Fprintf(os.Stderr, "cannot start %s to be traced: %v\n", os.Args[1], err)
+	err := installFilter(callsOf(also))
+	if err == nil {
+		err = syscall.Exec(os.Args[2], os.Args[3:], os.Environ())
+	}
+	fmt.Fprintf(os.Stderr, "cannot start %s to be traced: %v\n", os.Args[2], err)
 	os.Exit(1)
 }
 
-// installFilter makes the calls that may change the disk stop for the tracer.
-func installFilter() error {
-	filter := filterProgram()
+// installFilter makes the calls that are asked about stop for the tracer.
+func installFilter(calls map[uint64]known) error {
+	filter := filterProgram(calls)
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	// Without it only root may install a filter.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -62,7 +71,7 @@ const (
 
 // filterProgram stops what [describe] has to look at: as few calls as can be
 // told from their arguments without reading memory.
-func filterProgram() []unix.SockFilter {
+func filterProgram(calls map[uint64]known) []unix.SockFilter {
 	const (
 		load       = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 		ifEqual    = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
