@@ -113,9 +113,8 @@ func (l *life) awaitGood(version int) {
 	l.Helper()
 	is := kindOf(version)
 	state := map[kind]string{good: "running", ends: "finished"}[is]
-	status := l.Await(fmt.Sprintf("version %d being confirmed", version), func(s harness.Status) bool {
-		isConfirmed := s.Release.Number > l.highest && (s.Release.State == "confirmed" || s.Release.State == "adopted")
-		return isConfirmed && s.Program.State == state && s.Deposit.State == "empty" && l.hasSaid(s)
+	status := l.await(fmt.Sprintf("version %d being confirmed", version), harness.Tree{}, func(s harness.Status) bool {
+		return s.Release.Number > l.highest && s.Program.State == state && s.Deposit.State == "empty"
 	})
 	if status.Release.Number != l.highest+1 {
 		l.Errorf("it is release %d, after %d", status.Release.Number, l.highest)
@@ -129,9 +128,8 @@ func (l *life) awaitGood(version int) {
 func (l *life) awaitBad(version int, brought harness.Tree) {
 	l.Helper()
 	is := kindOf(version)
-	l.Await(fmt.Sprintf("version %d having failed", version), func(s harness.Status) bool {
-		isBack := s.Release.Number == l.current && (s.Release.State == "confirmed" || s.Release.State == "adopted")
-		return isBack && s.Program.State == "running" && s.Deposit.State == "held" && l.hasSaid(s)
+	l.await(fmt.Sprintf("version %d having failed", version), brought, func(s harness.Status) bool {
+		return s.Release.Number == l.current && s.Program.State == "running" && s.Deposit.State == "held"
 	})
 	newest := l.History()[0]
 	switch {
@@ -147,12 +145,32 @@ func (l *life) awaitBad(version int, brought harness.Tree) {
 	l.check(brought.Over(harness.Tree{}))
 }
 
-// hasSaid reports whether the program that runs, or the one that ran, has said
-// that it is made of what it should be.
-func (l *life) hasSaid(s harness.Status) bool {
-	said, _ := os.ReadFile(filepath.Join(l.Dir, "said"))
-	rest, isRight := strings.CutPrefix(string(said), l.runs.words()+" ")
-	return isRight && (s.Program.State != "running" || rest == strconv.Itoa(s.Program.PID)+"\n")
+// await waits until a good release is in main/ and its program has said that it
+// is made of what it should be. Before the files are as they are to be in the
+// end ota is not even asked: it is to be measured, not the asking.
+func (l *life) await(what string, deposit harness.Tree, done func(harness.Status) bool) harness.Status {
+	l.Helper()
+	var status harness.Status
+	harness.Await(l.T, what, func() bool {
+		_, err := os.Lstat(filepath.Join(l.Deposit(), "main.py"))
+		pid, isRight := strings.CutPrefix(l.said(), l.runs.words()+" ")
+		if !isRight || (err == nil) != (len(deposit) > 0) {
+			return false
+		}
+		status, err = l.Status()
+		isGood := status.Release.State == "confirmed" || status.Release.State == "adopted"
+		isIts := status.Program.PID == 0 || pid == strconv.Itoa(status.Program.PID)
+		return err == nil && isGood && isIts && done(status)
+	}, func() string {
+		return fmt.Sprintf("status: %+v\nsaid: %q\nconsole:\n%s", status, l.said(), l.Console())
+	})
+	return status
+}
+
+// said is what the program that was started last has said of itself.
+func (l *life) said() string {
+	text, _ := os.ReadFile(filepath.Join(l.Dir, "said"))
+	return strings.TrimSpace(string(text))
 }
 
 // checkWhy: what is told of a failure names it.
