@@ -23,7 +23,7 @@ quiet = "20ms"
 
 [trial]
 ready = true
-period = "2s"
+period = "3s"
 
 [logs]
 max_file = "250kB"
@@ -183,7 +183,7 @@ func (l *life) checkWhy(is kind, number int) {
 	if err := json.Unmarshal([]byte(l.Say("why", "--json", strconv.Itoa(number))), &why); err != nil {
 		l.Fatal(err)
 	}
-	if why.Release != number || !strings.Contains(string(why.Evidence), is.evidence()) {
+	if why.Release != number || !is.isToldIn(string(why.Evidence)) {
 		l.Errorf("why release %d failed, of %q: %s", why.Release, is, why.Evidence)
 	}
 }
