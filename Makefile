@@ -20,9 +20,10 @@ cross:
 	GOOS=windows GOARCH=amd64 $(BUILD) -o dist/ota-windows-amd64.exe ./cmd/ota
 
 # Everything. The rooms with the race detector, then the real binary with real
-# programs, one package at a time: each keeps all processors busy.
+# programs, one package at a time, as each keeps all processors busy, and never
+# from the cache: go does not know that they test a binary.
 test: lint race
-	go test -p 1 -timeout 20m ./test/...
+	go test -count=1 -p 1 -timeout 30m ./test/...
 
 race:
 	go test -race -timeout 15m ./internal/... ./cmd/... ./bench/...

@@ -153,7 +153,7 @@ func (d *Device) Kill() {
 	<-d.ended
 }
 
-// Console is what ota has printed so far.
+// Console is what ota has printed so far, or the last of it where that is much.
 func (d *Device) Console() string { return d.console.String() }
 
 // Say runs an ota command and returns its standard output; another exit code
@@ -261,7 +261,11 @@ func (d *Device) KillPrograms() {
 	}, func() string { return fmt.Sprint(d.Programs()) })
 }
 
-// console keeps what is printed; several goroutines may use it.
+// mostConsole is how much of the console is kept at most, and half of it at
+// least: what a device prints in hours would be gigabytes.
+const mostConsole = 32 << 20
+
+// console keeps what was printed last; several goroutines may use it.
 type console struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -270,6 +274,9 @@ type console struct {
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.text.Len()+len(p) > mostConsole {
+		c.text.Next(mostConsole / 2)
+	}
 	return c.text.Write(p)
 }
 
