@@ -172,14 +172,16 @@ func TestMeasureTreeMeasuresThisProcess(t *testing.T) {
 	}
 }
 
-func TestMountTypeIsThatOfTheLongestMount(t *testing.T) {
+func TestMountIsTheLongestOne(t *testing.T) {
 	const mounts = `22 1 254:0 / / rw,relatime - ext4 /dev/root rw
 23 22 0:20 / /tmp rw - tmpfs tmpfs rw
 24 22 0:21 / /tmpfiles rw - xfs /dev/sdb rw
 `
-	for dir, want := range map[string]string{"/tmp/x": "tmpfs", "/tmpfiles": "xfs", "/home": "ext4", "/tmpo": "ext4"} {
-		if got := mountType(mounts, dir); got != want {
-			t.Errorf("%s is on %s, want %s", dir, got, want)
+	for dir, want := range map[string]mount{
+		"/tmp/x": {"tmpfs", "tmpfs"}, "/tmpfiles": {"xfs", "/dev/sdb"}, "/home": {"ext4", "/dev/root"}, "/tmpo": {"ext4", "/dev/root"},
+	} {
+		if got := mountOf(mounts, dir); got != want {
+			t.Errorf("%s is on %v, want %v", dir, got, want)
 		}
 	}
 }

@@ -71,20 +71,24 @@ func fileSystem(dir string) string {
 	if err != nil {
 		return "unknown"
 	}
-	return mountType(string(text), dir)
+	return mountOf(string(text), dir).kind
 }
 
-func mountType(mountinfo, dir string) string {
-	found, longest := "unknown", -1
+// mount is a line of mountinfo.
+type mount struct{ kind, source string }
+
+// mountOf finds the mount below which dir lies.
+func mountOf(mountinfo, dir string) mount {
+	found, longest := mount{kind: "unknown"}, -1
 	for line := range strings.Lines(mountinfo) {
 		before, after, split := strings.Cut(line, " - ")
-		fields, kinds := strings.Fields(before), strings.Fields(after)
-		if !split || len(fields) < 5 || len(kinds) == 0 {
+		fields, origin := strings.Fields(before), strings.Fields(after)
+		if !split || len(fields) < 5 || len(origin) < 2 {
 			continue
 		}
 		point := strings.TrimSuffix(fields[4], "/")
 		if (dir == point || strings.HasPrefix(dir, point+"/")) && len(point) >= longest {
-			found, longest = kinds[0], len(point)
+			found, longest = mount{kind: origin[0], source: origin[1]}, len(point)
 		}
 	}
 	return found

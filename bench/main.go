@@ -40,11 +40,23 @@ type extent struct {
 	idle    time.Duration // how long each time
 	tree    int           // files in main/ that no update touches
 	parts   int           // files in an upload beside main.py
+	folder  int           // files in one folder
+
+	scaleRounds  int // times a small and a large main/ are laid out anew
+	scaleUpdates int // switches of each kind timed in each
+	onDisk       int // updates of each kind whose bytes are counted
+	releases     int // made before the store is looked at
 }
 
 var (
-	full  = extent{rounds: 2, updates: 4, idles: 1, idle: 30 * time.Second, tree: 500, parts: 19}
-	quick = extent{rounds: 1, updates: 2, idles: 1, idle: 5 * time.Second, tree: 500, parts: 19}
+	full = extent{
+		rounds: 2, updates: 4, idles: 1, idle: 30 * time.Second, tree: 500, parts: 19, folder: 500,
+		scaleRounds: 2, scaleUpdates: 5, onDisk: sweepsEvery, releases: 100,
+	}
+	quick = extent{
+		rounds: 1, updates: 2, idles: 1, idle: 5 * time.Second, tree: 500, parts: 19, folder: 500,
+		scaleRounds: 1, scaleUpdates: 2, onDisk: 1, releases: 20,
+	}
 )
 
 func main() {
@@ -68,10 +80,15 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	short := flags.Bool("quick", false, "a short run, to see that everything works")
 	only := flags.String("only", "", "comma-separated first `words` of the subjects to measure; the floor always is")
+	partly := flags.String("parts", "", "comma-separated `parts` to measure instead of all: peers, scale, disk, store")
 	python := flags.String("python", systemPython(), "the interpreter under every subject")
 	prebuilt := flags.String("ota", "", "measure this `binary` instead of building one")
 	under := flags.String("dir", "", "the `folder`, and so the file system, to work in")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	parts, err := chooseParts(*partly)
+	if err != nil {
 		return err
 	}
 	size := full
@@ -91,6 +108,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	wanted := choose(subjects(tools), *only)
+	if !slices.Contains(parts, partPeers) {
+		wanted = choose(subjects(tools), "ota")
+	}
 	if err := tools.prepare(ctx, wanted, *prebuilt); err != nil {
 		return err
 	}
@@ -98,14 +118,29 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	chosen, missing := present(wanted)
-	bench := &bench{tools: tools, size: size, results: newResults(chosen)}
-	if err := bench.measure(ctx, chosen); err != nil {
+	bench := &bench{tools: tools, size: size, results: newResults(chosen), costs: newCosts()}
+	if err := bench.measureParts(ctx, parts, chosen); err != nil {
 		return err
 	}
 	return writePage(out, page{
-		Machine: describeMachine(dir, tools.versions(chosen)), Size: size,
-		ArmBinary: tools.armBinary, Results: bench.results, Missing: missing,
+		Machine: describeMachine(dir, tools.versions(chosen)), Size: size, Parts: parts,
+		ArmBinary: tools.armBinary, Results: bench.results, Costs: bench.costs, Missing: missing,
 	})
+}
+
+// chooseParts reads a list of parts, of which an empty one means all.
+func chooseParts(list string) ([]part, error) {
+	if list == "" {
+		return allParts, nil
+	}
+	var chosen []part
+	for name := range strings.SplitSeq(list, ",") {
+		if !slices.Contains(allParts, part(name)) {
+			return nil, fmt.Errorf("there is no part %q to measure", name)
+		}
+		chosen = append(chosen, part(name))
+	}
+	return chosen, nil
 }
 
 // makeFolder makes one below the folder under, or below that for temporary

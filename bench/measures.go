@@ -15,6 +15,40 @@ type bench struct {
 	tools   *tools
 	size    extent
 	results *results
+	costs   *costs
+}
+
+// part is what can be measured by itself.
+type part string
+
+const (
+	partPeers part = "peers" // ota and what else people use
+	partScale part = "scale" // a switch of few and many files, in a small and a large main/
+	partDisk  part = "disk"  // what a device has to write
+	partStore part = "store" // what is kept
+)
+
+var allParts = []part{partPeers, partScale, partDisk, partStore}
+
+// measureParts measures some of the parts, with the subjects that are there.
+func (b *bench) measureParts(ctx context.Context, parts []part, chosen []subject) error {
+	for _, one := range parts {
+		var err error
+		switch one {
+		case partPeers:
+			err = b.measure(ctx, chosen)
+		case partScale:
+			err = b.measureScale(ctx)
+		case partDisk:
+			err = b.measureDisk(ctx)
+		case partStore:
+			err = b.measureStore(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measure goes round and round the subjects instead of finishing one after the
@@ -161,14 +195,18 @@ func (b *bench) idle(ctx context.Context, s subject) error {
 	})
 }
 
-// withRig starts the subject over a fresh folder, and stops all of it after.
-func (b *bench) withRig(ctx context.Context, s subject, m mode, act func(*rig) error) (err error) {
+func (b *bench) withRig(ctx context.Context, s subject, m mode, act func(*rig) error) error {
+	return b.withRigOf(ctx, s, m, b.size, act)
+}
+
+// withRigOf starts the subject over a fresh folder, and stops all of it after.
+func (b *bench) withRigOf(ctx context.Context, s subject, m mode, size extent, act func(*rig) error) (err error) {
 	dir, err := os.MkdirTemp(b.tools.dir, "rig-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := newRig(s, m, dir, b.size)
+	r := newRig(s, m, dir, size)
 	defer func() {
 		err = errors.Join(err, r.stop())
 		if err != nil {

@@ -1,5 +1,5 @@
 # The program that every subject keeps running. The bench writes VERSION, MODE,
-# STAMPS, PORT and PARTS above this line, so that nothing has to reach it
+# STAMPS, PORT, PARTS and FOLDER above this line, so that nothing has to reach it
 # through the subject. The first stamp is the first thing it does.
 import os
 import time
@@ -27,9 +27,9 @@ for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
 
 
 def whole():
-    for part in PARTS:
+    for part in range(PARTS):
         try:
-            with open(part, "rb") as file:
+            with open("parts/%02d/part-%02d.txt" % (part // FOLDER, part), "rb") as file:
                 text = file.read()
         except FileNotFoundError:
             return False

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -20,6 +21,8 @@ type page struct {
 	Size      extent
 	ArmBinary int64
 	Results   *results
+	Costs     *costs
+	Parts     []part
 	Missing   []string
 }
 
@@ -35,7 +38,10 @@ func writePage(out io.Writer, p page) error {
 }
 
 // Goals is for the template.
-func (p page) Goals() []goal { return p.Results.goals(p.ArmBinary) }
+func (p page) Goals() []goal { return append(p.Results.goals(p.ArmBinary), p.Costs.goals()...) }
+
+// Has is for the template: whether a part was measured.
+func (p page) Has(name string) bool { return slices.Contains(p.Parts, part(name)) }
 
 // Subjects is for the template.
 func (p page) Subjects() string {

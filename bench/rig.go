@@ -27,6 +27,8 @@ const (
 	stopTime   = 15 * time.Second     // for a subject to end when asked to
 	lookEvery  = 2 * time.Millisecond // at the stamps, while waiting for one
 	partSize   = 2000                 // bytes of each file of an upload, about
+
+	foldersEach = 50 // in one folder of main/assets
 )
 
 // errNeverCame is the end of an update whose version was never started.
@@ -51,7 +53,10 @@ type rig struct {
 	dir     string
 	size    extent
 	port    int
-	version int
+	version int // the highest; to ota it is the release of the same number
+	runs    int // the version that does
+	ran     int // the one that did before the latest switch
+	changed int // files that the next update brings, beside main.py
 	stamps  stampFile
 	mark    int // stamps seen before the latest update
 	process *exec.Cmd
@@ -61,7 +66,7 @@ type rig struct {
 
 func newRig(s subject, m mode, dir string, size extent) *rig {
 	return &rig{
-		subject: s, mode: m, dir: dir, size: size,
+		subject: s, mode: m, dir: dir, size: size, changed: size.parts,
 		stamps: stampFile{path: filepath.Join(dir, "stamps")},
 	}
 }
@@ -103,14 +108,12 @@ func (r *rig) layOut() error {
 	if err != nil {
 		return err
 	}
-	r.port, r.version = port, 1
-	assets := filepath.Join(r.dir, "main", "assets")
-	if err := os.MkdirAll(assets, 0o755); err != nil {
-		return err
-	}
+	r.port, r.version, r.runs = port, 1, 1
 	for i := range r.size.tree {
-		path := filepath.Join(assets, fmt.Sprintf("asset-%04d.txt", i))
-		if err := os.WriteFile(path, []byte(strings.Repeat("a line of an asset\n", 100)), 0o644); err != nil {
+		folder := i / r.size.folder
+		path := fmt.Sprintf("assets/%02d/%02d/asset-%04d.txt", folder/foldersEach, folder%foldersEach, i)
+		asset := file{path: path, text: strings.Repeat("a line of an asset\n", 100)}
+		if err := asset.writeAtOnce(filepath.Join(r.dir, "main")); err != nil {
 			return err
 		}
 	}
@@ -118,7 +121,7 @@ func (r *rig) layOut() error {
 		return err
 	}
 	for _, file := range r.files() {
-		if err := file.write(filepath.Join(r.dir, "main"), func() error { return nil }); err != nil {
+		if err := file.writeAtOnce(filepath.Join(r.dir, "main")); err != nil {
 			return err
 		}
 	}
@@ -194,6 +197,7 @@ func (r *rig) update(ctx context.Context, s speed) (update, error) {
 		r.mark-- // a program that stamps but once was last seen then
 	}
 	r.version++
+	r.ran, r.runs = r.runs, r.version
 	complete, err := r.upload(ctx, s)
 	if err != nil {
 		return update{}, fmt.Errorf("cannot upload: %w", err)
@@ -207,6 +211,32 @@ func (r *rig) update(ctx context.Context, s speed) (update, error) {
 		return update{}, errors.New("the old version left no stamp")
 	}
 	return update{latency: first.at - complete, gap: first.at - last.at}, nil
+}
+
+// rollBack goes back to the version before and returns when that runs. Only ota
+// knows how.
+func (r *rig) rollBack(ctx context.Context, ota string) (update, error) {
+	if err := r.stamps.read(); err != nil {
+		return update{}, err
+	}
+	r.mark = len(r.stamps.seen) - 1
+	asked, err := now()
+	if err != nil {
+		return update{}, err
+	}
+	r.ran, r.runs = r.runs, r.ran
+	if err := rollBack(ctx, ota, r.dir, r.runs); err != nil {
+		return update{}, err
+	}
+	first, err := r.await(ctx, r.runs)
+	if err != nil {
+		return update{}, err
+	}
+	last, found := lastBefore(r.stamps.seen[r.mark:], first)
+	if !found {
+		return update{}, errors.New("the newer version left no stamp")
+	}
+	return update{latency: first.at - asked, gap: first.at - last.at}, nil
 }
 
 // upload writes the files and returns the moment at which they were complete.
@@ -267,16 +297,14 @@ func (f file) write(root string, pause func() error) (err error) {
 // files are those of the rig's version, in the order in which a client that
 // sorts them sends them.
 func (r *rig) files() []file {
-	var names []string
 	var parts []file
-	for i := range r.size.parts {
-		name := fmt.Sprintf("parts/part-%02d.txt", i)
+	for i := range r.changed {
+		name := fmt.Sprintf("parts/%02d/part-%02d.txt", i/r.size.folder, i)
 		text := fmt.Sprintf("begin %d\n%send %d\n", r.version, strings.Repeat("a line of a part\n", partSize/17), r.version)
-		names = append(names, fmt.Sprintf("%q", name))
 		parts = append(parts, file{path: name, text: text})
 	}
-	header := fmt.Sprintf("VERSION = %d\nMODE = %q\nSTAMPS = %q\nPORT = %d\nPARTS = [%s]\n\n",
-		r.version, r.mode, r.stamps.path, r.port, strings.Join(names, ", "))
+	header := fmt.Sprintf("VERSION = %d\nMODE = %q\nSTAMPS = %q\nPORT = %d\nPARTS = %d\nFOLDER = %d\n\n",
+		r.version, r.mode, r.stamps.path, r.port, r.changed, r.size.folder)
 	return append([]file{{path: "main.py", text: header + programText}}, parts...)
 }
 
@@ -303,6 +331,17 @@ func (r *rig) await(ctx context.Context, version int) (stamp, error) {
 			return stamp{}, err
 		}
 	}
+}
+
+// settle waits until everything of a switch is done, also what is done after
+// the start of the program.
+func (r *rig) settle(ctx context.Context) error {
+	if r.subject.name != floorName {
+		if err := awaitRelease(ctx, r.dir, r.runs); err != nil {
+			return err
+		}
+	}
+	return wait(ctx, afterSwitch)
 }
 
 // spread waits for a random part of the subject's period, so that no update
@@ -352,19 +391,7 @@ func (r *rig) stop() error {
 			return err
 		}
 	}
-	if err := r.process.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("cannot stop: %w", err)
-	}
-	select {
-	case <-r.ended:
-	case <-time.After(stopTime):
-		progress("%s did not end in %s; killing it", r.subject.name, stopTime)
-		if err := r.process.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			return fmt.Errorf("cannot kill: %w", err)
-		}
-		<-r.ended
-	}
-	return killOrphans()
+	return errors.Join(endProcess(r.process, r.ended), killOrphans())
 }
 
 // lastWords is the end of what the subject has printed.

@@ -22,7 +22,6 @@
 package release
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -281,9 +280,9 @@ func highest(numbers []int) int {
 // replaceJSON writes a record or the state. They are written again while they
 // count, so that a power cut must not leave them empty.
 func replaceJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
+	data, err := durable.Lines(v)
 	if err != nil {
 		return err
 	}
-	return durable.ReplaceWhole(path, append(data, '\n'), 0o600)
+	return durable.ReplaceWhole(path, data, 0o600)
 }

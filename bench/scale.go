@@ -1,0 +1,176 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	preparing  measure = "complete to the end of the old version, ms"
+	callsMade  measure = "system calls"
+	bytesGiven measure = "bytes written by calls"
+)
+
+// deed is what a switch is made for.
+type deed string
+
+const (
+	updating    deed = "update"
+	rollingBack deed = "rollback"
+)
+
+// place is what was measured, and where: so many changed files in a main/ of so
+// many.
+type place struct {
+	subject string
+	deed    deed
+	changed int
+	files   int
+	measure measure
+}
+
+// The sizes that are compared. Nothing of a switch should know the second.
+var (
+	changedFiles = []int{1, 20, 2000}
+	allFiles     = []int{2000, 50000}
+)
+
+const (
+	rollbackFiles = 20
+	afterSwitch   = 200 * time.Millisecond // for what is done when all is put away
+)
+
+// measureScale times switches of few and of many files in a small and a large
+// main/, for ota and for the floor.
+func (b *bench) measureScale(ctx context.Context) error {
+	b.costs.noCalls = canTrace()
+	compared := slices.DeleteFunc(subjects(b.tools), func(s subject) bool { return s.name != floorName && s.name != heldName })
+	for round := range b.size.scaleRounds {
+		for _, files := range allFiles {
+			for _, one := range compared {
+				progress("switch %d of %d: %s, main/ of %d files", round+1, b.size.scaleRounds, one.name, files)
+				if err := b.scaleRound(ctx, one, files, round); err != nil {
+					return fmt.Errorf("cannot measure a switch of %s: %w", one.name, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) scaleRound(ctx context.Context, s subject, files, round int) error {
+	most := changedFiles[len(changedFiles)-1]
+	size := b.size
+	size.folder, size.parts, size.tree = perFolder, most-1, files-most
+	return b.withRigOf(ctx, s, modeClock, size, func(r *rig) error {
+		if err := r.settle(ctx); err != nil {
+			return err
+		}
+		for n := range 1 + b.size.scaleUpdates {
+			for _, changed := range changedFiles {
+				at := place{subject: s.name, deed: updating, changed: changed, files: files}
+				if err := b.scaleUpdate(ctx, r, at, n > 0); err != nil {
+					return err
+				}
+			}
+		}
+		if s.name == floorName {
+			return nil
+		}
+		if err := b.timeRollbacks(ctx, r, files); err != nil || round > 0 || b.costs.noCalls != "" {
+			return err
+		}
+		return b.countCalls(ctx, r, files)
+	})
+}
+
+// scaleUpdate makes an update; the first of each kind warms up.
+func (b *bench) scaleUpdate(ctx context.Context, r *rig, at place, counts bool) error {
+	r.changed = at.changed - 1
+	done, err := r.update(ctx, atOnce)
+	if err == nil && counts {
+		b.costs.noteSwitch(at, done)
+	}
+	return errors.Join(err, r.settle(ctx))
+}
+
+func (b *bench) timeRollbacks(ctx context.Context, r *rig, files int) error {
+	at := place{subject: r.subject.name, deed: updating, changed: rollbackFiles, files: files}
+	for n := range 1 + b.size.scaleUpdates {
+		if err := b.scaleUpdate(ctx, r, at, false); err != nil {
+			return err
+		}
+		back := at
+		back.deed = rollingBack
+		done, err := r.rollBack(ctx, b.tools.ota)
+		if err == nil && n > 0 {
+			b.costs.noteSwitch(back, done)
+		}
+		if err := errors.Join(err, r.settle(ctx)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countCalls has each kind of switch watched by strace, which makes it far too
+// slow to be timed, as often as it takes for the store to be swept once.
+func (b *bench) countCalls(ctx context.Context, r *rig, files int) error {
+	at := place{subject: r.subject.name, deed: updating, files: files}
+	for _, at.changed = range changedFiles {
+		for range sweepsEvery {
+			r.changed = at.changed - 1
+			err := b.countDeed(ctx, r, at, func() error { _, err := r.update(ctx, atOnce); return err })
+			if err != nil {
+				return err
+			}
+		}
+		if at.changed != rollbackFiles {
+			continue
+		}
+		back := at
+		back.deed = rollingBack
+		err := b.countDeed(ctx, r, back, func() error { _, err := r.rollBack(ctx, b.tools.ota); return err })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) countDeed(ctx context.Context, r *rig, at place, act func() error) error {
+	made, err := traced(ctx, b.tools.dir, r.process.Process.Pid, func() error {
+		return errors.Join(act(), r.settle(ctx))
+	})
+	if err != nil {
+		return fmt.Errorf("cannot count the system calls of a switch: %w", err)
+	}
+	b.costs.note(at, callsMade, float64(made.calls))
+	b.costs.note(at, bytesGiven, float64(made.bytes))
+	return nil
+}
+
+func (c *costs) noteSwitch(at place, done update) {
+	c.note(at, gap, milliseconds(done.gap))
+	c.note(at, preparing, milliseconds(done.latency-done.gap))
+}
+
+func (c *costs) note(at place, m measure, value float64) {
+	at.measure = m
+	c.scaled[at] = append(c.scaled[at], value)
+}
+
+// of summarizes what was measured there; false if nothing was.
+func (c *costs) of(at place, m measure) (summary, bool) {
+	at.measure = m
+	samples := c.scaled[at]
+	if len(samples) == 0 {
+		return summary{}, false
+	}
+	return summarize(samples), true
+}
