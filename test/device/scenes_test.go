@@ -29,8 +29,9 @@ trial.interval = "100ms"
 `
 
 // prelude is the beginning of the Python programs: they note their starts, and
-// can say that they are ready.
-const prelude = `import os, sys, time
+// can say that they are ready. Python may lose a SIGINT that comes while it
+// imports something, so that it all is imported before the start is noted.
+const prelude = `import os, socket, sys, time
 
 def place(name):
     return os.path.join(os.environ["OTA_DIR"], name)
@@ -44,7 +45,6 @@ def wait_for(name):
         time.sleep(0.01)
 
 def ready():
-    import socket
     address = os.environ["NOTIFY_SOCKET"]
     if address.startswith("@"):
         address = "\0" + address[1:]
@@ -74,7 +74,9 @@ func programs(body, remark string) harness.Tree {
 func newProving(t *testing.T, settings string, files harness.Tree) *harness.Device {
 	t.Helper()
 	harness.Need(t, "python3")
-	return newDevice(t, files.Over(programs(good, "first")), settings)
+	d := newDevice(t, files.Over(programs(good, "first")), settings)
+	awaitStart(t, d, 1)
+	return d
 }
 
 // grow makes a confirmed release of a tree.
