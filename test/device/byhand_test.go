@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -263,13 +262,4 @@ func stored(d *harness.Device, content string) string {
 	sum := sha256.Sum256([]byte(content))
 	name := hex.EncodeToString(sum[:])
 	return filepath.Join(d.Dir, ".ota", "store", name[:2], name)
-}
-
-// replace writes a file as a person's editor does.
-func replace(t *testing.T, path, content string) {
-	t.Helper()
-	put(t, path+".new", content)
-	if err := os.Rename(path+".new", path); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -30,7 +30,8 @@ trial.interval = "100ms"
 
 // prelude is the beginning of the Python programs: they note their starts, and
 // can say that they are ready. Python may lose a SIGINT that comes while it
-// imports something, so that it all is imported before the start is noted.
+// imports something, and one that comes when a sleep is about to begin ends
+// nothing before that is over: so they sleep for moments only.
 const prelude = `import os, socket, sys, time
 
 def place(name):
@@ -44,6 +45,10 @@ def wait_for(name):
     while not os.path.exists(place(name)):
         time.sleep(0.01)
 
+def rest():
+    while True:
+        time.sleep(0.1)
+
 def ready():
     address = os.environ["NOTIFY_SOCKET"]
     if address.startswith("@"):
@@ -55,8 +60,8 @@ note("starts", os.environ["OTA_RELEASE"] + " " + str(os.getpid()))
 
 // What programs do.
 const (
-	good    = "ready()\ntime.sleep(1000)\n" // proves itself at once
-	lasting = "time.sleep(1000)\n"          // runs, and does not say that it is ready
+	good    = "ready()\nrest()\n" // proves itself at once
+	lasting = "rest()\n"          // runs, and does not say that it is ready
 	failing = "sys.exit(3)\n"
 )
 

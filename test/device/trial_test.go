@@ -58,7 +58,7 @@ while True:
 	"command": {`trial.command = ["/bin/sh", "-c", "test ! -e strict -o -e ../well"]`, `
 ready()
 note("ready", os.environ["OTA_RELEASE"])
-time.sleep(1000)
+rest()
 `},
 }
 
