@@ -147,6 +147,27 @@ func TestRollbackThatFails(t *testing.T) {
 	checkStates(t, d, "1 confirmed, 2 rolled back, 3 confirmed")
 }
 
+// TestRollbackBesideWhatFailed: what is held in deposit/ stays there, and is not
+// tried over the older release either.
+func TestRollbackBesideWhatFailed(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, once, nil)
+	grow(t, d, 2, programs(good, "second"))
+	third := harness.Tree{"main.py": program(failing, "third"), "a.txt": harness.File("3\n")}
+	upload(t, d, third)
+	awaitBack(d, 2)
+	d.Say("rollback")
+	awaitBack(d, 1)
+	checkTree(t, d.Deposit(), third)
+	checkTree(t, d.Main(), programs(good, "first"))
+	checkNoTry(t, d, 4)
+	put(t, filepath.Join(d.Deposit(), "main.py"), program(good, "mended").Content)
+	awaitConfirmed(d, 4)
+	if got := entry(t, d, 4); got.From != 1 || len(got.Files) != 2 {
+		t.Errorf("release 4: %+v", got)
+	}
+}
+
 // ownFiles is what the program and its owner have made in main/, among it files
 // and a folder of which the next release has other ones.
 var ownFiles = harness.Tree{

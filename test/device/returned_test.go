@@ -13,7 +13,7 @@ import (
 
 // broken is a release of three files that fails.
 var broken = harness.Tree{
-	"main.py": program(failing, "broken"), "a.txt": harness.File("2\n"), "sub/b.txt": harness.File("2\n"),
+	"main.py": program(failing, "broken"), "a.txt": harness.File("2\n"), "sub/b.txt": dated("b\n", 0o755),
 }
 
 // newBroken is a device with a broken release 2 in deposit/ again.
@@ -80,9 +80,7 @@ func TestMendedInVain(t *testing.T) {
 	t.Parallel()
 	d := newBroken(t)
 	harness.Tree{"a.txt": harness.File("3\n")}.Write(t, d.Deposit())
-	harness.Await(t, "the failure of release 3", func() bool {
-		return strings.Contains(d.Console(), "the release failed its trial release=3")
-	}, d.Console)
+	awaitConsole(t, d, "the release failed its trial release=3")
 	awaitBack(d, 1)
 	checkTree(t, d.Deposit(), harness.Tree{"a.txt": harness.File("3\n")}.Over(broken))
 	checkStates(t, d, "1 confirmed, 2 rolled back, 3 rolled back")
@@ -123,7 +121,7 @@ func TestDeleteSomeOfWhatFailed(t *testing.T) {
 	remove(t, filepath.Join(d.Deposit(), "main.py"))
 	remove(t, filepath.Join(d.Deposit(), ".hold"))
 	awaitConfirmed(d, 3)
-	checkHolds(t, d.Main(), programs(good, "first").Over(harness.Tree{"a.txt": harness.File("2\n"), "sub/b.txt": harness.File("2\n")}))
+	checkHolds(t, d.Main(), programs(good, "first").Over(harness.Tree{"a.txt": harness.File("2\n"), "sub/b.txt": dated("b\n", 0o755)}))
 	checkTree(t, discarded(d, "1"), programs(failing, "broken"))
 }
 
@@ -164,9 +162,7 @@ func TestRetryWhatFailed(t *testing.T) {
 	upload(t, d, programs(mendable, "second"))
 	awaitBack(d, 1)
 	checkSaid(t, d.Say("retry"), "release 3 is in main/")
-	harness.Await(t, "the failure of release 3", func() bool {
-		return strings.Contains(d.Console(), "the release failed its trial release=3")
-	}, d.Console)
+	awaitConsole(t, d, "the release failed its trial release=3")
 	awaitBack(d, 1)
 	signal(t, d, "fixed")
 	checkSaid(t, d.Say("retry"), "release 4 is in main/")
@@ -182,9 +178,7 @@ func TestSameBytesAfresh(t *testing.T) {
 	upload(t, d, programs(mendable, "second").Over(harness.Tree{"a.txt": harness.File("2\n")}))
 	awaitBack(d, 1)
 	put(t, filepath.Join(d.Deposit(), "a.txt"), "2\n")
-	harness.Await(t, "the failure of release 3", func() bool {
-		return strings.Contains(d.Console(), "the release failed its trial release=3")
-	}, d.Console)
+	awaitConsole(t, d, "the release failed its trial release=3")
 	awaitBack(d, 1)
 	signal(t, d, "fixed")
 	other := filepath.Join(d.Dir, "other")
@@ -194,4 +188,84 @@ func TestSameBytesAfresh(t *testing.T) {
 	}
 	awaitConfirmed(d, 4)
 	checkHolds(t, d.Main(), programs(mendable, "second").Over(harness.Tree{"a.txt": harness.File("2\n")}))
+}
+
+// TestMendedWhileOtaIsDown: what is put over the files meanwhile is tried with
+// them.
+func TestMendedWhileOtaIsDown(t *testing.T) {
+	t.Parallel()
+	d := newBroken(t)
+	d.Stop()
+	programs(good, "mended").Write(t, d.Deposit())
+	d.Start()
+	awaitConfirmed(d, 3)
+	checkHolds(t, d.Main(), programs(good, "mended").Over(broken))
+}
+
+// TestHeldDuringATrial: an upload that is held when the trial fails stays, and
+// the files that come back are held with it.
+func TestHeldDuringATrial(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, once, nil)
+	upload(t, d, harness.Tree{"main.py": program("wait_for('go')\n"+failing, "second"), "a.txt": harness.File("2\n")})
+	awaitTrial(t, d, 2)
+	upload(t, d, harness.Tree{"main.py": harness.File("")}) // cut off
+	awaitHeld(d)
+	signal(t, d, "go")
+	if reasons := awaitBack(d, 1); len(reasons) != 1 || reasons[0].Path != "main.py" {
+		t.Errorf("held for %+v", reasons)
+	}
+	checkTree(t, d.Deposit(), harness.Tree{"main.py": harness.File(""), "a.txt": harness.File("2\n")})
+	put(t, filepath.Join(d.Deposit(), "main.py"), program(good, "mended").Content)
+	awaitConfirmed(d, 3)
+	checkHolds(t, d.Main(), programs(good, "mended").Over(harness.Tree{"a.txt": harness.File("2\n")}))
+}
+
+// TestTrialFailsWhileAnUploadIsDeferred: the upload is laid over what comes back
+// and tried with it.
+func TestTrialFailsWhileAnUploadIsDeferred(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, once, nil)
+	second := harness.Tree{"main.py": program(busy("LOCK_EX", failing), "second"), "a.txt": harness.File("2\n")}
+	upload(t, d, second)
+	awaitNote(t, d, "busy", 1)
+	awaitTrial(t, d, 2)
+	upload(t, d, harness.Tree{"b.txt": harness.File("3\n")})
+	awaitDeferred(t, d)
+	signal(t, d, "free")
+	awaitConsole(t, d, "the release failed its trial release=2")
+	awaitConsole(t, d, "the release failed its trial release=")
+	harness.Await(t, "the end of both", func() bool { return len(d.History()) == 3 }, d.Console)
+	awaitBack(d, 1)
+	checkStates(t, d, "1 confirmed, 2 rolled back, 3 rolled back")
+	checkTree(t, d.Deposit(), second.Over(harness.Tree{"b.txt": harness.File("3\n")}))
+}
+
+// TestKilledOnTheWayBack: whenever ota is killed after a trial has failed, the
+// last confirmed release runs in the end, the files of the other are in deposit/,
+// and nothing is tried again.
+func TestKilledOnTheWayBack(t *testing.T) {
+	for name, line := range map[string]string{
+		"failed": "the release failed its trial release=3", "switched": "an earlier release is back",
+		"started": "the program is started release=2 pid=", "recorded": "the release is recorded release=2 state=trial",
+		"given back": "in deposit/ again release=3", "held": "the upload is held",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newProving(t, proving, nil)
+			grow(t, d, 2, programs(good, "second"))
+			first := strings.Count(d.Console(), line)
+			upload(t, d, broken)
+			harness.Await(t, line, func() bool { return strings.Count(d.Console(), line) > first }, d.Console)
+			cutOff(d)
+			d.Start()
+			reasons := awaitBack(d, 2)
+			if len(reasons) != 1 || !strings.HasPrefix(reasons[0].Message, "this failed its trial as release 3") {
+				t.Errorf("held for %+v", reasons)
+			}
+			checkStates(t, d, "1 adopted, 2 confirmed, 3 rolled back")
+			checkTree(t, d.Deposit(), broken.Over(nil))
+			checkTree(t, d.Main(), programs(good, "second"))
+		})
+	}
 }

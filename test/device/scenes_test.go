@@ -30,8 +30,8 @@ trial.interval = "100ms"
 
 // prelude is the beginning of the Python programs: they note their starts, and
 // can say that they are ready. Python may lose a SIGINT that comes while it
-// imports something, and one that comes when a sleep is about to begin ends
-// nothing before that is over: so they sleep for moments only.
+// imports something or throws away a socket that nobody has closed, and one that
+// comes when a sleep is about to begin ends nothing before that is over.
 const prelude = `import os, socket, sys, time
 
 def place(name):
@@ -53,7 +53,8 @@ def ready():
     address = os.environ["NOTIFY_SOCKET"]
     if address.startswith("@"):
         address = "\0" + address[1:]
-    socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.sendto(b"READY=1", address)
 
 note("starts", os.environ["OTA_RELEASE"] + " " + str(os.getpid()))
 `

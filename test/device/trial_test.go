@@ -219,8 +219,12 @@ func TestProbeThatWasNotPassedBefore(t *testing.T) {
 // ready.
 func TestPeriodStretches(t *testing.T) {
 	t.Parallel()
-	d := newProving(t, brief, nil)
+	d := newProving(t, proving, nil)
 	grow(t, d, 2, programs("time.sleep(0.5)\n"+good, "second"))
+	d.Stop()
+	put(t, filepath.Join(d.Dir, "ota.toml"), brief)
+	d.Start()
+	awaitRunning(d, 2)
 	upload(t, d, programs(lasting, "third"))
 	started := awaitTrial(t, d, 3).Program.Started
 	awaitConfirmed(d, 3)
@@ -280,4 +284,31 @@ func TestUploadDuringATrial(t *testing.T) {
 			t.Errorf("%s is in main/", name)
 		}
 	}
+}
+
+// TestAdoptedCountsAsConfirmed: what was in main/ before the first start is gone
+// back to like what has proved itself.
+func TestAdoptedCountsAsConfirmed(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, once, harness.Tree{"a.txt": harness.File("adopted\n")})
+	checkStates(t, d, "1 adopted")
+	upload(t, d, programs(failing, "second").Over(harness.Tree{"a.txt": harness.File("2\n")}))
+	awaitBack(d, 1)
+	checkTree(t, d.Main(), programs(good, "first").Over(harness.Tree{"a.txt": harness.File("adopted\n")}))
+}
+
+// TestStopDuringATrial: it is no failure, and the trial is begun again with the
+// program.
+func TestStopDuringATrial(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, once, nil)
+	upload(t, d, programs("if os.path.exists(place('go')):\n    ready()\nrest()\n", "second"))
+	awaitTrial(t, d, 2)
+	d.Say("stop")
+	if status, err := d.Status(); err != nil || status.Release.State != "trial" || status.Program.State != "stopped" {
+		t.Errorf("status: %+v, %v", status, err)
+	}
+	signal(t, d, "go")
+	d.Say("start")
+	awaitConfirmed(d, 2)
 }

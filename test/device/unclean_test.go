@@ -95,6 +95,21 @@ func TestTornAndNotToBeRepaired(t *testing.T) {
 	awaitConsole(t, d, `ERROR : main/ can't be repaired release=4`)
 }
 
+// TestTornAndAdopted: what was in main/ before the first start is kept nowhere
+// else. That it is torn is said, and the rest is started as it is.
+func TestTornAndAdopted(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, proving, harness.Tree{"a.txt": harness.File("adopted\n")})
+	grow(t, d, 2, programs(good, "second"))
+	cutOff(d)
+	put(t, filepath.Join(d.Main(), "a.txt"), "")
+	d.Start()
+	awaitConsole(t, d, `ERROR : main/ can't be repaired, and no earlier release is whole; it is started as it is reason="damaged, and in the store too: a.txt"`)
+	awaitRunning(d, 2)
+	awaitStart(t, d, 2)
+	grow(t, d, 3, harness.Tree{"a.txt": harness.File("3\n")})
+}
+
 // damage changes a bit of a content in the store, and neither its size nor its
 // time.
 func damage(t *testing.T, path string) {
@@ -211,8 +226,8 @@ func TestRebootLoop(t *testing.T) {
 	}
 }
 
-// TestKilledOtaIsNoPowerCutOfTheProgram: the program that a killed ota left is
-// ended, and counts as little as that it was down.
+// TestCleanEndsDuringATrial: who ends ota and starts it again says nothing about
+// the release.
 func TestCleanEndsDuringATrial(t *testing.T) {
 	t.Parallel()
 	d := newProving(t, once, nil)

@@ -178,7 +178,7 @@ func (d *Device) Start() {
 
 func (d *Device) leave() {
 	d.Stop()
-	if d.t.Failed() {
+	if d.t.Failed() || os.Getenv("SHOW") != "" {
 		d.t.Logf("console of ota in %s:\n%s", d.Dir, d.Console())
 	}
 }
