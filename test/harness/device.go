@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -26,13 +27,16 @@ import (
 type Status struct {
 	PID     int `json:"pid"`
 	Program struct {
-		State    string `json:"state"`
-		PID      int    `json:"pid"`
-		Restarts int    `json:"restarts"`
+		State        string    `json:"state"`
+		PID          int       `json:"pid"`
+		Started      time.Time `json:"started"`
+		Restarts     int       `json:"restarts"`
+		CrashLooping bool      `json:"crash_looping"`
 	} `json:"program"`
 	Release struct {
 		Number int    `json:"number"`
 		State  string `json:"state"`
+		Pinned bool   `json:"pinned"`
 	} `json:"release"`
 	Deposit struct {
 		State   string   `json:"state"`
@@ -51,13 +55,60 @@ type Reason struct {
 
 // Release is an entry of `ota history --json`.
 type Release struct {
-	Number  int    `json:"number"`
-	State   string `json:"state"`
-	Current bool   `json:"current"`
-	Files   []struct {
-		Path   string `json:"path"`
-		Change string `json:"change"`
-	} `json:"files"`
+	Number  int          `json:"number"`
+	State   string       `json:"state"`
+	Current bool         `json:"current"`
+	Pinned  bool         `json:"pinned"`
+	From    int          `json:"from"`   // 0: none
+	Reason  string       `json:"reason"` // of its being rolled back
+	Files   []FileChange `json:"files"`
+}
+
+// FileChange is a file that a release changed.
+type FileChange struct {
+	Path   string `json:"path"`
+	Change string `json:"change"`
+}
+
+// Why is what these tests read of `ota why --json`.
+type Why struct {
+	Release  int       `json:"release"` // 0: none has failed
+	State    string    `json:"state"`
+	Reason   string    `json:"reason"`
+	Held     []Reason  `json:"held"`
+	Evidence *Evidence `json:"evidence"` // nil: there is none
+}
+
+// Evidence is what was seen of a release that failed.
+type Evidence struct {
+	Why  string `json:"why"`
+	Exit *struct {
+		Code   *int    `json:"code"`
+		Signal *string `json:"signal"`
+	} `json:"exit"`
+	Traceback *struct {
+		Error    string `json:"error"`
+		File     string `json:"file"`
+		Line     int    `json:"line"`
+		Function string `json:"function"`
+		Source   string `json:"source"`
+	} `json:"traceback"`
+	Probes []struct {
+		Probe  string `json:"probe"`
+		Answer string `json:"answer"`
+		Detail string `json:"detail"`
+		Before string `json:"before"`
+	} `json:"probes"`
+	BackTo int          `json:"back_to"`
+	Files  []FileChange `json:"files"`
+	Output []string     `json:"output"`
+}
+
+// Answer is what an ota command said.
+type Answer struct {
+	Said       string // on standard output
+	Complained string // on standard error
+	Code       int
 }
 
 // Device is a folder with ota in it.
@@ -128,7 +179,7 @@ func (d *Device) Start() {
 
 func (d *Device) leave() {
 	d.Stop()
-	if d.t.Failed() {
+	if d.t.Failed() || os.Getenv("SHOW") != "" {
 		d.t.Logf("console of ota in %s:\n%s", d.Dir, d.Console())
 	}
 }
@@ -160,23 +211,52 @@ func (d *Device) Console() string { return d.console.String() }
 // than 0 fails the test.
 func (d *Device) Say(args ...string) string {
 	d.t.Helper()
+	answer := d.Ask(args...)
+	if answer.Code != 0 {
+		d.t.Fatalf("ota %s: exit code %d\n%s", strings.Join(args, " "), answer.Code, answer.Complained)
+	}
+	return answer.Said
+}
+
+// Ask runs an ota command, however it ends.
+func (d *Device) Ask(args ...string) Answer {
+	d.t.Helper()
 	var said, complained bytes.Buffer
 	cmd := d.Command(d.t.Context(), args...)
 	cmd.Stdout, cmd.Stderr = &said, &complained
-	if err := cmd.Run(); err != nil {
-		d.t.Fatalf("ota %s: %v\n%s", strings.Join(args, " "), err, complained.String())
+	err := cmd.Run()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		d.t.Fatalf("ota %s: %v", strings.Join(args, " "), err)
 	}
-	return said.String()
+	return Answer{said.String(), complained.String(), cmd.ProcessState.ExitCode()}
 }
 
 // History is `ota history --json`: newest first.
 func (d *Device) History() []Release {
 	d.t.Helper()
 	var history []Release
-	if err := json.Unmarshal([]byte(d.Say("history", "--json")), &history); err != nil {
-		d.t.Fatal(err)
-	}
+	d.read(&history, "history")
 	return history
+}
+
+// Why is `ota why --json`, of a release or with 0 of none.
+func (d *Device) Why(release int) Why {
+	d.t.Helper()
+	var why Why
+	if release == 0 {
+		d.read(&why, "why")
+	} else {
+		d.read(&why, "why", strconv.Itoa(release))
+	}
+	return why
+}
+
+// read runs an ota command that prints JSON.
+func (d *Device) read(into any, args ...string) {
+	d.t.Helper()
+	if err := json.Unmarshal([]byte(d.Say(append(args, "--json")...)), into); err != nil {
+		d.t.Fatalf("ota %s: %v", strings.Join(args, " "), err)
+	}
 }
 
 // Status asks the running ota over its socket: the same as `ota status --json`

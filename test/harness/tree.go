@@ -37,7 +37,8 @@ func Link(target string) Entry { return Entry{Mode: fs.ModeSymlink | 0o777, Cont
 
 // Over is t laid over another tree; folders that lead to something are added.
 func (t Tree) Over(below Tree) Tree {
-	laid := maps.Clone(below)
+	laid := Tree{}
+	maps.Copy(laid, below)
 	maps.Copy(laid, t)
 	for _, path := range slices.Collect(maps.Keys(laid)) {
 		for dir := filepath.Dir(path); dir != "."; dir = filepath.Dir(dir) {
