@@ -7,7 +7,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -65,10 +64,7 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 	if a.config, err = config.Load(a.folder.config()); err != nil {
 		return 1, err
 	}
-	made, err := a.folder.make()
-	if err != nil {
-		return 1, err
-	}
+	made, lacking := a.folder.make()
 	lock, err := a.folder.lock()
 	if err != nil {
 		return 1, err
@@ -81,12 +77,14 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 	var logging sync.WaitGroup
 	defer logging.Wait()
 	defer stopLogs()
-	a.openLogs(made)
+	a.openLogs(made, lacking)
 	logging.Go(func() { a.logs.Run(house) })
 	return a.live(ctx, hurry)
 }
 
-func (a *agent) openLogs(made []string) {
+// openLogs begins to log: what was made, and what could not be made, which the
+// program may do without.
+func (a *agent) openLogs(made []string, lacking error) {
 	a.logs = logs.New(logs.Options{
 		Dir:      a.folder.logs(),
 		Console:  a.options.Console,
@@ -98,6 +96,9 @@ func (a *agent) openLogs(made []string) {
 	a.log.Info("ota is starting", "version", a.options.Version, "folder", a.folder.dir)
 	for _, name := range made {
 		a.log.Info("made the folder " + name + "/")
+	}
+	if lacking != nil {
+		a.log.Error("a folder is missing", "error", lacking)
 	}
 	// The program can do without it.
 	if err := a.folder.makeBusy(); err != nil {
@@ -113,7 +114,7 @@ func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
 	rooms, closeRooms := context.WithCancel(context.Background())
 	var others sync.WaitGroup
 	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
-	server := api.New(a, a.folder.socket())
+	server := api.New(a, a.folder.socket(), a.log)
 	others.Go(func() { a.serve(rooms, "ota can't be steered", server.Run) })
 
 	exit, err := a.conductor.Run(ctx, hurry)
@@ -238,10 +239,28 @@ func (a *agent) space(upload *deposit.Snapshot) error {
 	)
 }
 
-// serve runs what the program can do without.
+// Pauses before what has failed is served again.
+const (
+	firstServe = time.Second
+	lastServe  = time.Minute
+)
+
+// serve runs what the program can do without, and again after a pause if that
+// fails, until ctx ends.
 func (a *agent) serve(ctx context.Context, failed string, run func(context.Context) error) {
-	if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	for pause := firstServe; ; pause = min(2*pause, lastServe) {
+		err := run(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
 		a.log.Error(failed, "error", err)
+		again := time.NewTimer(pause)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return
+		}
 	}
 }
 

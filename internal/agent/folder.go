@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"ota/internal/kit/durable"
 	"ota/internal/kit/flock"
@@ -67,12 +68,13 @@ func (f folder) make() (made []string, err error) {
 		if info, err := os.Stat(one.path); err == nil && info.IsDir() {
 			continue
 		}
-		if err := os.Mkdir(one.path, one.mode); err != nil {
-			return made, fmt.Errorf("cannot make a folder: %w", err)
+		if mkdirErr := os.Mkdir(one.path, one.mode); mkdirErr != nil {
+			err = errors.Join(err, fmt.Errorf("cannot make a folder: %w", mkdirErr))
+			continue
 		}
 		made = append(made, filepath.Base(one.path))
 	}
-	return made, nil
+	return made, err
 }
 
 // makeBusy makes the file that whoever must not be interrupted locks. Only the
@@ -103,6 +105,12 @@ func (l *Locked) Error() string {
 // it ends; the file itself means nothing. The pid in it is for people.
 func (f folder) lock() (*os.File, error) {
 	file, err := os.OpenFile(f.lockFile(), os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, syscall.EROFS) {
+		file, err = os.Open(f.lockFile()) // it can be locked all the same
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EROFS) {
+		return nil, nil // there is no .ota and there can't be one: nobody else keeps anything there either
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot take the lock: %w", err)
 	}

@@ -113,7 +113,11 @@ func (s *supervisor) command(env []string) ([]string, error) {
 	if len(s.config.Command) > 0 {
 		return s.ownCommand(env)
 	}
-	if info, err := os.Stat(filepath.Join(s.main, mainFile)); err != nil || !info.Mode().IsRegular() {
+	info, err := os.Stat(filepath.Join(s.main, mainFile))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	if err != nil || !info.Mode().IsRegular() {
 		return nil, &update.NothingToRun{Message: "No main.py inside main/: put your program into deposit/"}
 	}
 	interpreter, err := s.interpreter(env)
@@ -125,12 +129,15 @@ func (s *supervisor) command(env []string) ([]string, error) {
 
 // ownCommand is the one of ota.toml.
 func (s *supervisor) ownCommand(env []string) ([]string, error) {
-	if entries, err := os.ReadDir(s.main); err != nil || len(entries) == 0 {
+	switch entries, err := os.ReadDir(s.main); {
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return nil, err
+	case len(entries) == 0:
 		return nil, &update.NothingToRun{Message: "Nothing to run inside main/: put your program into deposit/"}
 	}
 	name := s.config.Command[0]
 	if isOfMain(name) {
-		if _, err := os.Stat(filepath.Join(s.main, name)); err != nil {
+		if _, err := os.Stat(filepath.Join(s.main, name)); errors.Is(err, os.ErrNotExist) {
 			return nil, &update.NothingToRun{Message: "No " + filepath.Clean(name) + " inside main/: put your program into deposit/"}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"path/filepath"
 	"strings"
@@ -110,7 +111,7 @@ func serve(t *testing.T, house House, dir string) *served {
 		t.Fatal(err)
 	}
 	s := &served{Dial(dir), socket, cancel, make(chan error, 1)}
-	go func() { s.ended <- New(house, socket).serve(ctx, listener) }()
+	go func() { s.ended <- New(house, socket, slog.New(slog.DiscardHandler)).serve(ctx, listener) }()
 	t.Cleanup(func() {
 		cancel()
 		receive(t, s.ended)

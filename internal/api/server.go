@@ -39,11 +39,13 @@ const defaultLines = 100
 type Server struct {
 	house  House
 	socket string
+	log    *slog.Logger
 }
 
 // New remembers whom to ask and the path of the socket, which may be longer
-// than the system allows a socket's to be.
-func New(house House, socket string) *Server { return &Server{house, socket} }
+// than the system allows a socket's to be. What goes wrong with a connection is
+// logged.
+func New(house House, socket string, log *slog.Logger) *Server { return &Server{house, socket, log} }
 
 // Run opens the socket, replacing one that a killed ota left (whoever calls
 // makes sure that no other ota is running here), and answers until ctx ends.
@@ -101,7 +103,7 @@ func (s *Server) httpServer(ctx context.Context, connections *sync.WaitGroup) *h
 		MaxHeaderBytes:    headerBytes,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withPeer,
-		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 }
 

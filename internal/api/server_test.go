@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -390,7 +391,7 @@ func TestRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	socket := filepath.Join(dir, ".ota", SocketName)
-	go func() { ended <- New(&fakeHouse{}, socket).Run(ctx) }()
+	go func() { ended <- New(&fakeHouse{}, socket, slog.New(slog.DiscardHandler)).Run(ctx) }()
 	deadline := time.Now().Add(patience)
 	for {
 		_, err := client.Status(ctx)
@@ -412,7 +413,7 @@ func TestRun(t *testing.T) {
 
 func TestRunWhereNoSocketCanBe(t *testing.T) {
 	dir := t.TempDir()
-	err := New(&fakeHouse{}, filepath.Join(dir, "missing", SocketName)).Run(t.Context())
+	err := New(&fakeHouse{}, filepath.Join(dir, "missing", SocketName), slog.New(slog.DiscardHandler)).Run(t.Context())
 	if err == nil || !strings.HasPrefix(err.Error(), "cannot open the control socket: ") {
 		t.Errorf("Run: %v", err)
 	}

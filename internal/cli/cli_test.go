@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,7 +159,9 @@ func serve(t *testing.T, h *house) string {
 	ctx, cancel := context.WithCancel(t.Context())
 	h.leave = cancel
 	ended := make(chan error, 1)
-	go func() { ended <- api.New(h, filepath.Join(dir, ".ota", api.SocketName)).Run(ctx) }()
+	go func() {
+		ended <- api.New(h, filepath.Join(dir, ".ota", api.SocketName), slog.New(slog.DiscardHandler)).Run(ctx)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

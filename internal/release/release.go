@@ -134,13 +134,16 @@ type Room struct {
 }
 
 // Open reads what is kept in dir (.ota). A damaged state.json is rebuilt from
-// the records; Open then returns a warning that says so.
+// the records; Open then returns a warning that says so. Another says that
+// nothing new can be kept, as a folder can't be made.
 func Open(dir string) (room *Room, warning string, err error) {
 	room = &Room{dir: dir, store: &Store{filepath.Join(dir, "store")}}
-	if err := room.makeFolders(); err != nil {
-		return nil, "", err
+	made := room.makeFolders()
+	room, warning, err = room.load()
+	if made != nil {
+		warning = made.Error()
 	}
-	return room.load()
+	return room, warning, err
 }
 
 // OpenRead is Open for looking only: it makes and repairs nothing.

@@ -216,8 +216,11 @@ func (r *Room) load() (*Room, string, error) {
 	if errors.Is(err, fs.ErrNotExist) && len(numbers) == 0 {
 		return r, "", nil
 	}
+	if err == nil {
+		err = fmt.Errorf("%s names release %d, of which there is no record", r.statePath(), r.state.Current)
+	}
 	r.state = r.rebuilt(numbers)
-	return r, fmt.Sprintf("%s was damaged: found again that release %d is current", r.statePath(), r.state.Current), nil
+	return r, fmt.Sprintf("%v: found again that release %d is current", err, r.state.Current), nil
 }
 
 // rebuilt finds the release of the last switch.

@@ -33,7 +33,7 @@ func (c *Conductor) act(act Act) Event {
 	case Switch:
 		c.beginSwitch()
 	case Mend:
-		c.begun(c.mend)
+		c.beginMend()
 	case Clear:
 		c.beginClear()
 	case GiveBack:

@@ -17,6 +17,11 @@ func (c *Conductor) adopt(ctx context.Context) happening {
 	return happening{event: Adopted}
 }
 
+// needsAdoption reports whether there is something in main/ and no release.
+func (c *Conductor) needsAdoption() bool {
+	return c.options.Releases.Current() == 0 && !c.options.Main.Empty()
+}
+
 func (c *Conductor) adoptMain(ctx context.Context) error {
 	releases := c.options.Releases
 	tree := releases.Store().Empty()

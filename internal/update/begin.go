@@ -30,7 +30,7 @@ func (c *Conductor) begin() {
 			return
 		}
 	}
-	if c.options.Releases.Current() == 0 && !c.options.Main.Empty() {
+	if c.needsAdoption() {
 		c.enter(State{Adopting, Halted, Settled}, Look, Wait, Adopt)
 		return
 	}

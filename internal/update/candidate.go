@@ -95,6 +95,11 @@ func (c *Conductor) prepare(ctx context.Context, upload *deposit.Snapshot, again
 	if err := c.refuseReturned(upload, again); err != nil {
 		return c.notPrepared(ctx, err)
 	}
+	if c.needsAdoption() { // it failed when ota began; without it there would be no way back
+		if err := c.adoptMain(ctx); err != nil {
+			return c.notPrepared(ctx, err)
+		}
+	}
 	if err := c.options.Space(upload); err != nil {
 		return happening{event: Hindered, reasons: reason.Of(err)}
 	}

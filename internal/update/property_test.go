@@ -38,7 +38,7 @@ type files map[string]string
 // what the releases since then had replaced. The rooms that write are the real
 // ones, on a real disk.
 func TestMainIsTheReleaseAndTheProgramsOwn(t *testing.T) {
-	runs := uint64(40)
+	runs := uint64(12)
 	if testing.Short() {
 		runs = 5
 	}
@@ -92,7 +92,7 @@ func (g *ground) boot() {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	none := func(string) (string, func(string) bool) { return ".", func(string) bool { return false } }
+	none := func(string) (string, func(string) bool) { return "", func(string) bool { return false } }
 	room := activate.New(activate.Options{Main: filepath.Join(g.dir, "main"), Dir: own, Bytecode: none})
 	g.main = &cutting{Main: room, left: -1}
 	s := &stage{t: g.t, deposit: newFakeDeposit(), main: &fakeMain{}, done: make(chan struct{}), trial: &fakeTrial{}, releases: releases}
@@ -303,7 +303,7 @@ func (g *ground) note(what string) { g.past = append(g.past, what) }
 
 func (g *ground) fail(what string) {
 	g.t.Helper()
-	g.t.Fatalf("%s\nstate %v, release %d, after:\n%s", what, g.stage.conductor.Report().State,
+	g.t.Fatalf("%s\nstate %v, %v, release %d, after:\n%s", what, g.stage.conductor.Report().State, g.stage.conductor.Report().Reasons,
 		g.stage.releases.Current(), strings.Join(g.past, "\n"))
 }
 

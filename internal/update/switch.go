@@ -14,12 +14,25 @@ func (c *Conductor) beginSwitch() {
 	c.begun(func() happening { return c.switchEnded(candidate, c.options.Main.Switch()) })
 }
 
+func (c *Conductor) beginMend() {
+	candidate := c.attempt.candidate
+	c.begun(func() happening { return c.mend(candidate) })
+}
+
 // mend tries again to bring a torn switch to one of its ends.
-func (c *Conductor) mend() happening {
+func (c *Conductor) mend(candidate *candidate) happening {
 	found, note, err := c.options.Main.Recover()
-	candidate := recovered(note)
-	if candidate == nil || err == nil && found == activate.Nothing {
-		return happening{event: SwitchUndone}
+	if err == nil && found == activate.Nothing {
+		if c.needsAdoption() {
+			return happening{event: Unadopted}
+		}
+		return happening{event: Whole}
+	}
+	if candidate == nil {
+		candidate = recovered(note)
+	}
+	if candidate == nil {
+		candidate = foreign
 	}
 	happened := c.switchEnded(candidate, err)
 	happened.candidate = candidate
@@ -42,6 +55,10 @@ func (c *Conductor) switchEnded(candidate *candidate, err error) happening {
 		return happening{event: SwitchUndone, reasons: reason.Of(err)}
 	}
 }
+
+// foreign is what a note that can't be read stands for: main/ is whole, and
+// nobody knows what it is.
+var foreign = &candidate{Repair: []release.Name{}}
 
 func (c *Conductor) beginClear() {
 	candidate, tries := c.attempt.candidate, c.tries

@@ -89,6 +89,8 @@ const (
 	SwitchUndone Event = "switch undone"   // it failed; the old release is in main/
 	BackUndone   Event = "rollback undone" // the same of a rollback
 	SwitchTorn   Event = "switch torn"     // it failed, and undoing it too
+	Whole        Event = "whole"           // no switch was under way after all
+	Unadopted    Event = "whole, not adopted"
 	PutAway      Event = "put away"
 	NotPutAway   Event = "not put away"
 	GivenBack    Event = "given back"
@@ -135,7 +137,7 @@ const (
 	Cancel    Act = "cancel"     // a Prepare or Defer under way, which then answers soon
 	StopAll   Act = "stop"       // the program and all that it started → Down
 	Switch    Act = "switch"     // → Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn
-	Mend      Act = "mend"       // a torn switch → the same
+	Mend      Act = "mend"       // a torn switch → the same, Whole, Unadopted
 	Start     Act = "start"      // the program → Crashed, NoProgram; later EndedWell, Crashed, Proved, Failed
 	Clear     Act = "clear"      // put old versions and names away → PutAway, NotPutAway
 	GiveBack  Act = "give back"  // → GivenBack, NotGivenBack

@@ -16,7 +16,7 @@ var allStandings = []Standing{Settled, OnTrial, Proven, Condemned, Stranded, Unp
 
 var allEvents = []Event{
 	Complete, Empty, Waits, Changed, OpeningOver, Adopted, Prepared, Unchanged, Disturbed, Refused, Hindered, NothingPrior,
-	Postponed, Due, CalledOff, Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn, PutAway, NotPutAway,
+	Postponed, Due, CalledOff, Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn, Whole, Unadopted, PutAway, NotPutAway,
 	GivenBack, NotGivenBack, Discarded, NotDiscarded, RetryDue, Proved, Failed, Noted, NotNoted, NoteDue,
 	Down, EndedWell, Crashed, CrashedOut, NoProgram, PauseOver,
 	AskStart, AskStop, AskRestart, AskApply, AskNow, AskRetry, AskDiscard, AskRollback, AskEnd,
@@ -30,7 +30,7 @@ var answers = map[Act][]Event{
 	Revert:   {Prepared, Refused, Hindered, NothingPrior},
 	StopAll:  {Down},
 	Switch:   {Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn},
-	Mend:     {Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn},
+	Mend:     {Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn, Whole, Unadopted},
 	Clear:    {PutAway, NotPutAway},
 	GiveBack: {GivenBack, NotGivenBack},
 	Discard:  {Discarded, NotDiscarded},

@@ -152,6 +152,8 @@ func (w *world) answersOf(act Act) []Event {
 		return []Event{Prepared, Refused}
 	case act == Revert:
 		return []Event{Prepared, Hindered}
+	case act == Mend && w.disk.coming == nowhere:
+		return []Event{Whole, Unadopted, SwitchTorn}
 	case (act == Switch || act == Mend) && back:
 		return []Event{Switched, SwitchedSure, BackUndone, SwitchTorn}
 	case act == Switch || act == Mend:
@@ -177,7 +179,7 @@ func (w *world) happen(event Event) {
 		// What was begun for the release before means nothing any more.
 		clear(w.timers)
 		delete(w.pending, Confirm)
-	case SwitchUndone, BackUndone:
+	case SwitchUndone, BackUndone, Whole, Unadopted:
 		w.disk.mixture, w.disk.coming = false, nowhere
 	case PutAway:
 		w.record()
