@@ -20,6 +20,7 @@ const (
 	Preparing  Attempt = "preparing"  // sealed, judged and staged while the program runs
 	Held       Attempt = "held"       // refused; its files stay in deposit/
 	Deferred   Attempt = "deferred"   // staged; waits until the program may be interrupted
+	Withdrawn  Attempt = "withdrawn"  // makes way for a rollback that somebody asked for
 	Reverting  Attempt = "reverting"  // an earlier release is staged while the program runs
 	Halting    Attempt = "halting"    // staged; waits until the program is gone
 	Switching  Attempt = "switching"  // main/ is being changed

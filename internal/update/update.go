@@ -311,7 +311,7 @@ func (c *Conductor) takeIn(happened *happening) {
 	case AskNow:
 		c.attempt.urgency = urgent
 	case AskRollback:
-		if slices.Contains(free, c.state.Attempt) {
+		if state, _ := Next(c.state, AskRollback); state != c.state {
 			c.attempt.target = happened.waiter.target
 		}
 	case Refused, Hindered, SwitchUndone, BackUndone:

@@ -189,7 +189,7 @@ func (w *world) happen(event Event) {
 		w.asked = true
 	}
 	state, acts := Next(w.state, event)
-	if event == AskRollback && state.Attempt == Reverting && w.state.Attempt != Reverting {
+	if event == AskRollback && state != w.state {
 		w.byHand = true
 	}
 	w.enter(state, acts...)
