@@ -20,6 +20,9 @@ type Parcel struct {
 	// Trace is set by Return: by it, what stands in deposit/ is known again. It
 	// is empty where something else stands there: that is newer, and stays.
 	Trace string
+	// Damage is set if Copy does not have the right content: then nothing is put
+	// there. The others are, all the same.
+	Damage error
 }
 
 // Trace is what a file or link in deposit/ is known by: who writes the same
@@ -60,6 +63,8 @@ func (r *Room) Return(ctx context.Context, parcels []Parcel) error {
 	return nil
 }
 
+var errDamaged = errors.New("it is damaged: its content does not have the SHA-256 of its name")
+
 // layDown writes parcels into a folder.
 func layDown(ctx context.Context, folder string, parcels []Parcel) error {
 	dir, err := beneath.Open(folder)
@@ -77,7 +82,11 @@ func layDown(ctx context.Context, folder string, parcels []Parcel) error {
 			continue
 		}
 		err := layOne(ctx, dir, parcel, owner, buffer)
-		if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, beneath.ErrInTheWay) {
+		switch {
+		case err == nil, errors.Is(err, fs.ErrExist), errors.Is(err, beneath.ErrInTheWay):
+		case errors.Is(err, errDamaged):
+			parcel.Damage = err
+		default:
 			return fmt.Errorf("%q: %w", parcel.Path, err)
 		}
 	}
@@ -153,6 +162,9 @@ func writeParcel(ctx context.Context, parent *beneath.Dir, name string, parcel *
 		return parent.Symlink(parcel.Target, name)
 	}
 	source, err := os.Open(parcel.Copy)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.Join(errDamaged, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -163,7 +175,7 @@ func writeParcel(ctx context.Context, parent *beneath.Dir, name string, parcel *
 	}
 	_, sum, err := copysum.Copy(ctx, target, source, buffer)
 	if err == nil && sum != parcel.Sum {
-		err = fmt.Errorf("%s is damaged: its content does not have the SHA-256 of its name", parcel.Copy)
+		err = fmt.Errorf("%s: %w", parcel.Copy, errDamaged)
 	}
 	if err == nil {
 		err = owner.give(target, parcel.Mode)

@@ -125,11 +125,17 @@ func TestDamagedContentIsNotReturned(t *testing.T) {
 	room := roomFor(t)
 	parcel := parcelOf(t, "a", "1")
 	write(t, parcel.Copy, "2")
-	if err := room.Return(t.Context(), []Parcel{parcel}); err == nil {
-		t.Error("no error")
+	missing := parcelOf(t, "b", "1")
+	missing.Copy += ".missing"
+	parcels := []Parcel{parcel, missing, parcelOf(t, "c", "1")}
+	if err := room.Return(t.Context(), parcels); err != nil {
+		t.Error(err)
 	}
-	if found := contents(t, room.options.Dir); len(found) > 0 {
-		t.Errorf("deposit/ has %v", found)
+	if parcels[0].Damage == nil || parcels[1].Damage == nil || parcels[2].Damage != nil {
+		t.Errorf("%+v", parcels)
+	}
+	if diff := cmp.Diff(map[string]string{"c": "1"}, contents(t, room.options.Dir)); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -50,6 +50,9 @@ func (c *Conductor) giveBack() happening {
 		if parcels[i].Trace != "" {
 			put++
 		}
+		if parcels[i].Damage != nil {
+			c.options.Log.Error("a file of the release that failed can't be put back", "file", parcels[i].Path, "error", parcels[i].Damage)
+		}
 	}
 	returned.Files = slices.DeleteFunc(returned.Files, func(file release.ReturnedFile) bool { return file.Trace == "" })
 	returned.Step = release.Done
