@@ -100,7 +100,7 @@ func generate(t *testing.T, count int) *history {
 	dir := harness.FastDir(t)
 	h := openHistory(t, filepath.Join(dir, "repository"))
 	h.git("init", "-q")
-	g := &generator{random: rand.New(rand.NewPCG(1, 2)), tree: harness.Tree{}}
+	g := &generator{random: rand.New(rand.NewPCG(1, 4)), tree: harness.Tree{"kept/.gitkeep": harness.File("")}}
 	for i := range 40 {
 		g.add(i)
 	}
@@ -127,7 +127,7 @@ func (g *generator) change(commit int) {
 	path := g.pick()
 	entry := g.tree[path]
 	isFile := entry.Mode.IsRegular()
-	switch g.random.IntN(9) {
+	switch g.random.IntN(10) {
 	case 0, 1:
 		g.add(commit)
 	case 2:
@@ -150,6 +150,11 @@ func (g *generator) change(commit int) {
 		if isFile {
 			entry.Content = fmt.Sprintf("# %s\n", path)
 			g.tree[path] = entry
+		}
+	case 7: // a folder where a file was
+		if commit%10 == 0 {
+			delete(g.tree, path)
+			g.tree[path+"/inside"] = entry
 		}
 	default:
 		if isFile {
