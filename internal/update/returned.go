@@ -137,9 +137,11 @@ func (c *Conductor) failedBefore(number int) error {
 }
 
 // noteRemoved keeps the files of a failed release that somebody has deleted
-// from deposit/.
+// from deposit/. A view from before the last Look tells nothing: it may show
+// deposit/ as it was before they came back.
 func (c *Conductor) noteRemoved() {
-	if slices.Contains(free, c.state.Attempt) && c.options.Releases.Returned().Step == release.Done {
+	isNew := c.attempt.view.Asked >= c.asks
+	if isNew && slices.Contains(free, c.state.Attempt) && c.options.Releases.Returned().Step == release.Done {
 		c.handle(happening{event: AskDiscard})
 	}
 }
