@@ -130,11 +130,29 @@ func (c *Conductor) await(asked *waiter) {
 	case asked.is(AskApply, AskNow, AskRetry) && !slices.Contains(free, attempt) && attempt != Deferred:
 		asked.result.Outcome = Occupied
 		asked.answer <- nil
+	case asked.is(AskDiscard, AskRollback) && attempt == Deferred && slices.Contains(present, c.state.Program):
+		c.waiters = append(c.waiters, asked) // see askAgain
 	case asked.is(AskRollback) && attempt != Reverting, asked.is(AskDiscard) && attempt != Discarding:
 		asked.answer <- ErrBusy
 	default:
 		c.waiters = append(c.waiters, asked)
 	}
+}
+
+// askAgain begins what was asked for while an upload was deferred, once that is
+// called off. If it was too late for that it answers instead.
+func (c *Conductor) askAgain(ended Event) {
+	c.answer(func(one *waiter) bool {
+		switch {
+		case !one.is(AskDiscard, AskRollback):
+			return false
+		case ended == CalledOff:
+			c.queued = append(c.queued, happening{event: one.event, waiter: one})
+		default:
+			one.answer <- ErrBusy
+		}
+		return true
+	})
 }
 
 // settle answers those whose wish came true, or can't.

@@ -61,8 +61,9 @@ var table = []row{
 	{at(Preparing), leaving, nil, on(Prepared), State{Attempt: Idle}, do(Drop)},
 	{at(Discarding), nil, sound, on(Discarded), State{Attempt: Idle}, do(Look)},
 
-	// It waits until the program may be interrupted. More of it ends the waiting.
-	{at(Deferred), present, nil, on(Complete, Changed, Empty, Waits), State{}, do(Cancel)},
+	// It waits until the program may be interrupted. More of it ends the waiting,
+	// and so does who wants it away or something else in main/.
+	{at(Deferred), present, nil, on(Complete, Changed, Empty, Waits, AskDiscard, AskRollback), State{}, do(Cancel)},
 	{at(Deferred), present, nil, on(AskNow), State{}, do(Hurry)},
 	{at(Deferred), willing, sound, on(Due), State{Attempt: Halting, Program: Yielding}, do(StopAll)},
 	{at(Deferred), in(Restarting), sound, on(Due), State{Attempt: Halting, Program: Yielding}, nil},

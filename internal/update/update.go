@@ -302,11 +302,15 @@ func (c *Conductor) takeIn(happened *happening) {
 		c.attempt.waitsFor = happened.reasons
 		c.tellPostponed()
 	case Due:
+		c.askAgain(Due)
 		c.attempt.free, c.attempt.waitsFor = happened.free, nil
 		if c.attempt.candidate != nil {
 			c.attempt.candidate.Exempt = happened.exempt
 		}
-	case Down, CalledOff:
+	case CalledOff:
+		c.askAgain(CalledOff)
+		c.allowBusy()
+	case Down:
 		c.allowBusy()
 	case AskNow:
 		c.attempt.urgency = urgent
