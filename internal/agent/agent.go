@@ -69,7 +69,7 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 	if err != nil {
 		return 1, err
 	}
-	lock, err := a.folder.lock()
+	lock, err := a.folder.lockSoon(ctx)
 	if err != nil {
 		return 1, err
 	}
