@@ -65,7 +65,7 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 		return 1, err
 	}
 	made, lacking := a.folder.make()
-	lock, err := a.folder.lock()
+	lock, err := a.folder.lockSoon(ctx)
 	if err != nil {
 		return 1, err
 	}

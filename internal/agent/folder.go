@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"ota/internal/kit/durable"
 	"ota/internal/kit/flock"
@@ -126,6 +128,34 @@ func (f folder) lock() (*os.File, error) {
 		file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	return file, nil
+}
+
+const (
+	lockLimit = 2 * time.Second
+	lockAgain = 10 * time.Millisecond
+)
+
+// lockSoon is lock, but waits a moment for who has ended: a child that a killed
+// ota was about to start has its lock until it becomes another program.
+func (f folder) lockSoon(ctx context.Context) (*os.File, error) {
+	limit := time.NewTimer(lockLimit)
+	defer limit.Stop()
+	again := time.NewTicker(lockAgain)
+	defer again.Stop()
+	for {
+		file, err := f.lock()
+		locked, isLocked := errors.AsType[*Locked](err)
+		if !isLocked || !hasEnded(locked.PID) {
+			return file, err
+		}
+		select {
+		case <-again.C:
+		case <-limit.C:
+			return nil, err
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 func readPID(file *os.File) int {

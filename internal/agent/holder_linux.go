@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"errors"
 	"os"
 	"strconv"
 	"strings"
 	"syscall"
+
+	"ota/internal/kit/proc"
 )
 
 // holder tells whether a process has the lock, and its pid if that is known. It
@@ -37,4 +40,11 @@ func hasLock(locks string, inode uint64) bool {
 		}
 	}
 	return false
+}
+
+// hasEnded reports whether there is no process with this number any more, or
+// one that has let go of all that it had.
+func hasEnded(pid int) bool {
+	stat, err := proc.Read(pid)
+	return errors.Is(err, os.ErrNotExist) || err == nil && !stat.Alive()
 }

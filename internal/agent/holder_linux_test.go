@@ -2,7 +2,9 @@ package agent
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -29,6 +31,42 @@ func TestHolderLooksAndDoesNotTake(t *testing.T) {
 	lock.Close()
 	if _, held := place.holder(); held {
 		t.Error("the lock outlives its holder")
+	}
+}
+
+// TestLockOfWhoHasEnded: a child that a killed ota was starting may have its
+// lock for a moment.
+func TestLockOfWhoHasEnded(t *testing.T) {
+	place := folder{t.TempDir()}
+	if _, err := place.make(); err != nil {
+		t.Fatal(err)
+	}
+	left, err := place.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var locked *Locked
+	if _, err := place.lockSoon(t.Context()); !errors.As(err, &locked) {
+		t.Errorf("the lock of one who lives: %v", err)
+	}
+	gone := exec.Command("true")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(place.lockFile(), fmt.Appendln(nil, gone.Process.Pid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan error)
+	go func() {
+		lock, err := place.lockSoon(t.Context())
+		if err == nil {
+			lock.Close()
+		}
+		taken <- err
+	}()
+	left.Close()
+	if err := <-taken; err != nil {
+		t.Error(err)
 	}
 }
 

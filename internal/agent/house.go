@@ -83,7 +83,7 @@ func depositStatus(report update.Report) api.Deposit {
 			shown.State = api.Deferred
 			shown.Reasons = api.Reasons(report.WaitsFor)
 		}
-	case update.Reverting, update.Halting, update.Switching, update.Torn, update.Finishing, update.Unfinished,
+	case update.Withdrawn, update.Unwanted, update.Reverting, update.Halting, update.Switching, update.Torn, update.Finishing, update.Unfinished,
 		update.Returning, update.Discarding:
 		shown.State = api.Switching
 	default:

@@ -130,7 +130,8 @@ func (c *Conductor) await(asked *waiter) {
 	case asked.is(AskApply, AskNow, AskRetry) && !slices.Contains(free, attempt) && attempt != Deferred:
 		asked.result.Outcome = Occupied
 		asked.answer <- nil
-	case asked.is(AskRollback) && attempt != Reverting && attempt != Withdrawn, asked.is(AskDiscard) && attempt != Discarding:
+	case asked.is(AskRollback) && attempt != Reverting && attempt != Withdrawn,
+		asked.is(AskDiscard) && attempt != Discarding && attempt != Unwanted:
 		asked.answer <- ErrBusy
 	default:
 		c.waiters = append(c.waiters, asked)

@@ -140,9 +140,12 @@ func (c *Conductor) failedBefore(number int) error {
 }
 
 // noteRemoved keeps the files of a failed release that somebody has deleted
-// from deposit/.
+// from deposit/. A view from before the last Look tells nothing: it may show
+// deposit/ as it was before they came back.
 func (c *Conductor) noteRemoved() {
-	if len(c.attempt.view.Waiting) == 0 && slices.Contains(free, c.state.Attempt) && c.options.Releases.Returned().Step == release.Done {
+	view := c.attempt.view
+	isSeen := view.Asked >= c.asks && len(view.Waiting) == 0
+	if isSeen && slices.Contains(free, c.state.Attempt) && c.options.Releases.Returned().Step == release.Done {
 		c.handle(happening{event: AskDiscard})
 	}
 }

@@ -6,9 +6,9 @@ var (
 	switching = []Attempt{Switching, Torn}
 	atRest    = []Attempt{Opening, Idle, Held, Torn, Unfinished}
 	// The program comes and goes beside these.
-	beside = []Attempt{Adopting, Idle, Held, Preparing, Deferred, Withdrawn, Reverting, Finishing, Unfinished, Returning, Discarding}
+	beside = []Attempt{Adopting, Idle, Held, Preparing, Deferred, Withdrawn, Unwanted, Reverting, Finishing, Unfinished, Returning, Discarding}
 	// In these the history is as it was, so that a release can be confirmed.
-	recorded   = []Attempt{Adopting, Idle, Held, Preparing, Deferred, Withdrawn, Reverting, Discarding}
+	recorded   = []Attempt{Adopting, Idle, Held, Preparing, Deferred, Withdrawn, Unwanted, Reverting, Discarding}
 	unrecorded = []Attempt{Finishing, Unfinished, Returning}
 
 	willing = []Program{Running, Waiting, Finished, Backoff} // to be started after a switch
@@ -59,6 +59,9 @@ var table = []row{
 	{at(Preparing), known, sound, on(Hindered), State{Attempt: Held}, do(RetrySoon)},
 	{at(Preparing), present, sound, on(Prepared), State{Attempt: Deferred}, do(Defer)},
 	{at(Preparing), leaving, nil, on(Prepared), State{Attempt: Idle}, do(Drop)},
+	{at(Preparing, Deferred), present, nil, on(AskDiscard), State{Attempt: Unwanted}, do(Cancel)},
+	{at(Unwanted), present, nil, on(Prepared, Due, CalledOff), State{Attempt: Discarding}, do(Drop, Discard)},
+	{at(Unwanted), present, nil, on(Unchanged, Disturbed, Refused, Hindered), State{Attempt: Discarding}, do(Discard)},
 	{at(Discarding), nil, sound, on(Discarded), State{Attempt: Idle}, do(Look)},
 	{at(Discarding), nil, sound, on(NotDiscarded), State{Attempt: Idle}, do(RetrySoon)}, // no look: it would lead here again
 
@@ -96,7 +99,7 @@ var table = []row{
 	{at(Finishing), quiet, being(Condemned), on(NotPutAway), State{Attempt: Unfinished}, do(RetrySoon)},
 	{at(Finishing), leaving, being(Condemned), on(NotPutAway), State{Attempt: Unfinished}, nil},
 	{at(Unfinished), staying, nil, on(RetryDue, AskApply, AskNow, AskRetry), State{Attempt: Finishing}, do(Clear)},
-	{at(Preparing, Deferred, Withdrawn, Reverting, Halting, Switching, Finishing, Returning, Discarding), staying, nil, on(RetryDue), State{}, do(RetrySoon)},
+	{at(Preparing, Deferred, Withdrawn, Unwanted, Reverting, Halting, Switching, Finishing, Returning, Discarding), staying, nil, on(RetryDue), State{}, do(RetrySoon)},
 	{at(Returning), nil, noted, on(GivenBack), State{Attempt: Idle}, do(Look)},
 	{at(Returning), nil, noted, on(NotGivenBack), State{Attempt: Idle}, do(RetrySoon, Look)},
 	{at(Returning), nil, being(Proven), on(GivenBack), State{Attempt: Idle}, do(Confirm, Look)},
@@ -113,8 +116,8 @@ var table = []row{
 	{free, in(Running), being(OnTrial), on(CrashedOut), State{Reverting, Backoff, Condemned}, do(Revert)},
 	{at(Preparing, Deferred), present, being(OnTrial), on(Failed), State{Standing: Condemned}, do(Cancel)},
 	{at(Preparing, Deferred), in(Running), being(OnTrial), on(CrashedOut), State{Program: Backoff, Standing: Condemned}, do(Cancel)},
-	{at(Withdrawn, Reverting, Finishing, Unfinished, Returning, Discarding), present, being(OnTrial), on(Failed), State{Standing: Condemned}, nil},
-	{at(Withdrawn, Reverting, Finishing, Returning, Discarding), in(Running), being(OnTrial), on(CrashedOut), State{Program: Backoff, Standing: Condemned}, nil},
+	{at(Withdrawn, Unwanted, Reverting, Finishing, Unfinished, Returning, Discarding), present, being(OnTrial), on(Failed), State{Standing: Condemned}, nil},
+	{at(Withdrawn, Unwanted, Reverting, Finishing, Returning, Discarding), in(Running), being(OnTrial), on(CrashedOut), State{Program: Backoff, Standing: Condemned}, nil},
 	{at(Unfinished), in(Running), being(OnTrial), on(CrashedOut), State{Program: Backoff, Standing: Condemned}, do(Pause)},
 
 	// A release that failed goes away as soon as nothing else is on its way.
@@ -131,8 +134,8 @@ var table = []row{
 	{at(Preparing, Deferred), present, nil, on(AskRollback), State{Attempt: Withdrawn}, do(Cancel)},
 	{at(Withdrawn), present, nil, on(Prepared, Due, CalledOff), State{Attempt: Reverting}, do(Drop, Revert)},
 	{at(Withdrawn), present, nil, on(Unchanged, Disturbed, Refused, Hindered), State{Attempt: Reverting}, do(Revert)},
-	{at(Withdrawn), leaving, nil, on(Prepared, Due, CalledOff), State{Attempt: Idle}, do(Drop)},
-	{at(Withdrawn), leaving, nil, on(Unchanged, Disturbed, Refused, Hindered), State{Attempt: Idle}, nil},
+	{at(Withdrawn, Unwanted), leaving, nil, on(Prepared, Due, CalledOff), State{Attempt: Idle}, do(Drop)},
+	{at(Withdrawn, Unwanted), leaving, nil, on(Unchanged, Disturbed, Refused, Hindered), State{Attempt: Idle}, nil},
 	{at(Reverting), in(Halted), nil, on(Prepared), State{Attempt: Switching}, do(Switch)},
 	{at(Reverting), willing, nil, on(Prepared), State{Attempt: Halting, Program: Yielding}, do(StopAll)},
 	{at(Reverting), in(Restarting), nil, on(Prepared), State{Attempt: Halting, Program: Yielding}, nil},

@@ -21,6 +21,7 @@ const (
 	Held       Attempt = "held"       // refused; its files stay in deposit/
 	Deferred   Attempt = "deferred"   // staged; waits until the program may be interrupted
 	Withdrawn  Attempt = "withdrawn"  // makes way for a rollback that somebody asked for
+	Unwanted   Attempt = "unwanted"   // is about to be discarded
 	Reverting  Attempt = "reverting"  // an earlier release is staged while the program runs
 	Halting    Attempt = "halting"    // staged; waits until the program is gone
 	Switching  Attempt = "switching"  // main/ is being changed

@@ -7,7 +7,7 @@ import (
 )
 
 var allAttempts = []Attempt{
-	Opening, Adopting, Idle, Preparing, Held, Deferred, Withdrawn, Reverting, Halting, Switching, Torn, Finishing, Unfinished, Returning, Discarding,
+	Opening, Adopting, Idle, Preparing, Held, Deferred, Withdrawn, Unwanted, Reverting, Halting, Switching, Torn, Finishing, Unfinished, Returning, Discarding,
 }
 
 var allPrograms = []Program{Stopped, Waiting, Finished, Backoff, Halted, Gone, Running, Stopping, Restarting, Yielding, Ending}

@@ -147,6 +147,38 @@ func TestWindow(t *testing.T) {
 	awaitConfirmed(d, 2)
 }
 
+// TestDiscardWhileDeferred: who wants the upload away need not wait for it.
+func TestDiscardWhileDeferred(t *testing.T) {
+	t.Parallel()
+	d := newBusy(t, "", "LOCK_EX", "rest()\n")
+	before := awaitRunning(d, 1)
+	second := programs(good, "second")
+	upload(t, d, second)
+	awaitDeferred(t, d)
+	checkSaid(t, d.Say("discard"), "moved 1 file to "+discarded(d, "1"))
+	awaitRunning(d, 1)
+	checkSame(t, d, before)
+	checkTree(t, discarded(d, "1"), second)
+	checkNoTry(t, d, 2)
+}
+
+// TestRollbackWhileDeferred: nor who wants an earlier release; the upload is laid
+// over that one then.
+func TestRollbackWhileDeferred(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, proving, nil)
+	grow(t, d, 2, programs("ready()\n"+busy("LOCK_SH", "rest()\n"), "second"))
+	awaitNote(t, d, "busy", 1)
+	upload(t, d, harness.Tree{"a.txt": harness.File("3\n")})
+	awaitDeferred(t, d)
+	checkSaid(t, d.Say("rollback"), "release 1 is in main/ again")
+	awaitConfirmed(d, 3)
+	checkTree(t, d.Main(), programs(good, "first").Over(harness.Tree{"a.txt": harness.File("3\n")}))
+	if got := entry(t, d, 3); got.From != 1 {
+		t.Errorf("release 3: %+v", got)
+	}
+}
+
 // TestUploadsWhileDeferred: they are one release.
 func TestUploadsWhileDeferred(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ package device
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -160,4 +161,65 @@ func TestWhyProbe(t *testing.T) {
 		t.Errorf("probe: %+v", got)
 	}
 	checkSaid(t, d.Say("why", "2"), "probe command grep -q well state: BAD (exit code 1); release 1 said OK")
+}
+
+// sensitive is a program that does not run where there is a file "poison".
+const sensitive = "if os.path.exists(place('poison')):\n    sys.exit(4)\n" + good
+
+// TestTwoInARowFail: where the release gone back to does not run any more either,
+// the one before it is used, and the files of both are in deposit/, the newer
+// ones first.
+func TestTwoInARowFail(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, once, nil)
+	grow(t, d, 2, programs(sensitive, "second").Over(harness.Tree{"two.txt": harness.File("2\n"), "both.txt": harness.File("2\n")}))
+	third := harness.Tree{
+		"main.py":  program("note('poison', 'x')\n"+failing, "third"),
+		"both.txt": harness.File("3\n"), "three.txt": harness.File("3\n"),
+	}
+	upload(t, d, third)
+	awaitBack(d, 1)
+	checkStates(t, d, "1 confirmed, 2 rolled back, 3 rolled back")
+	checkFailed(t, d, 2, "exit code 4")
+	checkTree(t, d.Main(), programs(good, "first"))
+	checkTree(t, d.Deposit(), third.Over(harness.Tree{"two.txt": harness.File("2\n")}))
+	put(t, filepath.Join(d.Deposit(), "main.py"), program(good, "mended").Content)
+	awaitConfirmed(d, 4)
+	checkTree(t, d.Main(), programs(good, "mended").Over(harness.Tree{
+		"two.txt": harness.File("2\n"), "both.txt": harness.File("3\n"), "three.txt": harness.File("3\n"),
+	}))
+}
+
+// TestNothingRunsAnyMore: the first release is not given up, and runs when it
+// can again; what failed before it stays in deposit/.
+func TestNothingRunsAnyMore(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, "python3")
+	d := newDevice(t, programs(sensitive, "first"), once)
+	awaitStart(t, d, 1)
+	second := programs("note('poison', 'x')\n"+failing, "second")
+	upload(t, d, second)
+	awaitConsole(t, d, "there is no release to go back to")
+	d.Await("the pause", func(s harness.Status) bool {
+		return s.Program.State == "backoff" && s.Release.Number == 1 && s.Deposit.State == "held"
+	})
+	remove(t, filepath.Join(d.Dir, "poison"))
+	awaitBack(d, 1)
+	checkTree(t, d.Deposit(), second)
+	checkStates(t, d, "1 confirmed, 2 rolled back")
+}
+
+// TestCannotBeStarted: a release whose program can't even be started has failed
+// like one that crashes.
+func TestCannotBeStarted(t *testing.T) {
+	t.Parallel()
+	run := harness.Entry{Mode: 0o755, Content: "#!/bin/sh\nexec sleep 1000\n"}
+	d := newDevice(t, harness.Tree{"run": run}, brief+`program.command = ["./run"]`)
+	upload(t, d, harness.Tree{"run": harness.File("#!/bin/sh\n")})
+	awaitBack(d, 1)
+	checkFailed(t, d, 2, "it can't be started: ")
+	checkTree(t, d.Main(), harness.Tree{"run": run})
+	if why := d.Why(2); why.Evidence == nil || why.Evidence.Exit != nil || len(why.Evidence.Files) != 1 {
+		t.Errorf("why: %+v, %+v", why, why.Evidence)
+	}
 }

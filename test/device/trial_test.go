@@ -312,3 +312,38 @@ func TestStopDuringATrial(t *testing.T) {
 	d.Say("start")
 	awaitConfirmed(d, 2)
 }
+
+// TestUploadDuringThePauseOfATrial: it does not wait for the next start, and is
+// counted anew.
+func TestUploadDuringThePauseOfATrial(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, proving, nil)
+	upload(t, d, programs(failing, "second"))
+	d.Await("the pause", func(s harness.Status) bool { return s.Release.Number == 2 && s.Program.State == "backoff" })
+	upload(t, d, programs("if not os.path.exists(place('third')):\n    note('third', 'x')\n    sys.exit(3)\n"+good, "third"))
+	awaitConfirmed(d, 3)
+	if got := startsOf(d, 3); got != 2 {
+		t.Errorf("release 3 was started %d times", got)
+	}
+	checkStates(t, d, "1 adopted, 2 superseded, 3 confirmed")
+	d.Say("rollback", "2") // never judged
+	awaitBack(d, 1)
+	checkFailed(t, d, 2, "exit code 3")
+}
+
+// TestFirstUploadWithoutAProgram: it is a release, and the next one brings the
+// program.
+func TestFirstUploadWithoutAProgram(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, "python3")
+	d := harness.NewDevice(t, harness.FastDir(t), nil, proving)
+	d.Start()
+	d.Await("the first upload to be waited for", func(s harness.Status) bool { return s.Program.State == "waiting" })
+	upload(t, d, harness.Tree{"helper.py": harness.File("V = 1\n")})
+	d.Await("release 1", func(s harness.Status) bool { return s.Program.State == "waiting" && isIn(s, 1) })
+	upload(t, d, programs("import helper\n"+good, "second"))
+	awaitConfirmed(d, 2)
+	checkStates(t, d, "1 superseded, 2 confirmed")
+	upload(t, d, programs(failing, "third"))
+	awaitBack(d, 2)
+}

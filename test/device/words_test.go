@@ -23,15 +23,15 @@ func TestStatusJSON(t *testing.T) {
 	d.Start()
 	d.Await("the first upload to be waited for", func(s harness.Status) bool { return s.Program.State == "waiting" })
 	checkShape(t, d.Say("status", "--json"), `{"running": true, "pid": 1, "version": "", "dir": "",
-		"program": {"state": "waiting", "pid": null, "started": null, "restarts": 0, "last_exit": null},
+		"program": {"state": "waiting", "pid": null, "started": null, "restarts": 0, "last_exit": null, "crash_looping": false},
 		"release": null,
 		"deposit": {"state": "empty", "files": 0, "bytes": 0, "reasons": []}}`)
 	upload(t, d, harness.Tree{"run.sh": harness.File("kill -TERM $$\n")})
 	d.Await("the crash", func(s harness.Status) bool { return s.Program.State == "backoff" })
 	checkShape(t, d.Say("status", "--json"), `{"running": true, "pid": 1, "version": "", "dir": "",
 		"program": {"state": "backoff", "pid": null, "started": null, "restarts": 0,
-			"last_exit": {"code": null, "signal": "SIGTERM", "at": "time"}},
-		"release": {"number": 1, "digest": "sha256:", "state": "confirmed"},
+			"last_exit": {"code": null, "signal": "SIGTERM", "at": "time"}, "crash_looping": false},
+		"release": {"number": 1, "digest": "sha256:", "state": "trial", "pinned": false},
 		"deposit": {"state": "empty", "files": 0, "bytes": 0, "reasons": []}}`)
 	upload(t, d, harness.Tree{"run.sh": harness.File("exec sleep 1000\n")})
 	awaitRunning(d, 2)
@@ -39,13 +39,13 @@ func TestStatusJSON(t *testing.T) {
 	awaitHeld(d)
 	checkShape(t, d.Say("status", "--json"), `{"running": true, "pid": 1, "version": "", "dir": "",
 		"program": {"state": "running", "pid": 1, "started": "time", "restarts": 0,
-			"last_exit": {"code": null, "signal": "SIGTERM", "at": "time"}},
-		"release": {"number": 2, "digest": "sha256:", "state": "confirmed"},
+			"last_exit": {"code": null, "signal": "SIGTERM", "at": "time"}, "crash_looping": false},
+		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false},
 		"deposit": {"state": "held", "files": 1, "bytes": 0, "reasons": [{"path": "run.sh", "line": null, "message": ""}]}}`)
 	d.Stop()
 	checkShape(t, d.Say("status", "--json"), `{"running": false, "pid": null, "version": "", "dir": "",
-		"program": {"state": null, "pid": null, "started": null, "restarts": 0, "last_exit": null},
-		"release": {"number": 2, "digest": "sha256:", "state": "confirmed"},
+		"program": {"state": null, "pid": null, "started": null, "restarts": 0, "last_exit": null, "crash_looping": false},
+		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false},
 		"deposit": {"state": null, "files": 0, "bytes": 0, "reasons": []}}`)
 }
 
@@ -55,9 +55,9 @@ func TestHistoryJSON(t *testing.T) {
 	d := newDevice(t, first, noting)
 	upload(t, d, harness.Tree{"latin1-\xe9": harness.File("x\n"), "main.py": harness.File("second\n")})
 	awaitRunning(d, 2)
-	want := `[{"number": 2, "digest": "sha256:", "state": "confirmed", "current": true, "created": "time",
+	want := `[{"number": 2, "digest": "sha256:", "state": "trial", "current": true, "pinned": false, "from": 1, "created": "time",
 			"files": [{"path": "latin1-\\xe9", "change": "added"}, {"path": "main.py", "change": "replaced"}], "reason": null},
-		{"number": 1, "digest": "sha256:", "state": "adopted", "current": false, "created": "time",
+		{"number": 1, "digest": "sha256:", "state": "adopted", "current": false, "pinned": false, "from": null, "created": "time",
 			"files": [{"path": "main.py", "change": "added"}], "reason": null}]`
 	checkShape(t, d.Say("history", "--json"), want)
 	d.Stop()
@@ -265,9 +265,9 @@ func TestConsoleThatNobodyReads(t *testing.T) {
 // TestIdle: an empty deposit/ and a quiet program cost nothing. It runs alone, as
 // every mount that another test makes wakes ota.
 func TestIdle(t *testing.T) {
-	d := newDevice(t, first, noting)
+	d := newDevice(t, first, noting+"[trial]\nperiod = \"100ms\"\n")
 	upload(t, d, harness.Tree{"main.py": harness.File("second\n")})
-	status := awaitRunning(d, 2)
+	status := awaitConfirmed(d, 2)
 	window := func(length time.Duration) int {
 		before := switches(t, status.PID)
 		<-time.After(length)
