@@ -50,6 +50,7 @@ func (c *Conductor) adoptMain(ctx context.Context) error {
 		Digest:  digest,
 		State:   release.Adopted,
 		Origin:  release.FromMain,
+		From:    releases.Current(),
 		Created: time.Now(),
 		Files:   files,
 	}

@@ -158,7 +158,7 @@ func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, seale
 		return nil, err
 	}
 	releases := c.options.Releases
-	tree, err := releases.Tree(releases.Current())
+	tree, err := c.base(ctx, differing)
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +195,32 @@ func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, seale
 		return nil, err
 	}
 	return candidate, nil
+}
+
+// base is the tree that an upload is laid over: that of the current release. A
+// card may have lost what that consists of. Then no upload could ever be taken,
+// so what is in main/ is adopted anew.
+func (c *Conductor) base(ctx context.Context, differing []arrived) (*release.Tree, error) {
+	releases := c.options.Releases
+	tree, err := releases.Tree(releases.Current())
+	for i := 0; err == nil && i < len(differing); i++ {
+		_, _, err = tree.Lookup(differing[i].Path)
+		if folder, _ := c.options.Bytecode(differing[i].Path); err == nil && isSource(differing[i].Path) {
+			_, err = tree.Names(folder)
+		}
+	}
+	if err == nil {
+		return tree, nil
+	}
+	damaged := releases.Current()
+	c.options.Log.Error("the current release can't be read; what is in main/ is adopted in its place", "release", damaged, "error", err)
+	if err := c.adoptMain(ctx); err != nil {
+		return nil, err
+	}
+	if releases.Current() == damaged { // there is nothing in main/
+		return releases.Store().Empty(), nil
+	}
+	return releases.Tree(releases.Current())
 }
 
 // arrived is a sealed file that main/ does not have like that.
