@@ -18,6 +18,8 @@ type Inspection struct {
 	// Torn are the files that a power cut may have left like that: gone, empty,
 	// a beginning of the right content, or with zeros in place of blocks.
 	Torn []Wanted
+	// Missing are those of the torn that are gone.
+	Missing []Wanted
 	// Lost are those of them of which the store has no whole copy.
 	Lost []Wanted
 	// Edited are other differences: somebody made them.
@@ -86,6 +88,7 @@ func (i *inspector) gone(wanted Wanted) {
 		}
 	}
 	i.found.Torn = append(i.found.Torn, wanted)
+	i.found.Missing = append(i.found.Missing, wanted)
 }
 
 func (i *inspector) link(parent *beneath.Dir, name string, info fs.FileInfo, wanted Wanted) error {

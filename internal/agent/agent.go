@@ -11,6 +11,8 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -218,7 +220,9 @@ const reserveBytes = 256 << 10
 // program: in main/, with its environment and its Python.
 func (a *agent) trial() *trial.Room {
 	wanted := a.config.Trial
-	env := func() []string { return a.supervisor.environment(a.releases.Current()) }
+	env := func() []string {
+		return slices.DeleteFunc(a.supervisor.environment(a.releases.Current()), isOfService)
+	}
 	return trial.New(trial.Options{
 		Period: wanted.Period, Ready: wanted.Ready,
 		HTTP: wanted.HTTP, TCP: wanted.TCP, Command: wanted.Command,
@@ -226,6 +230,12 @@ func (a *agent) trial() *trial.Room {
 		Execute: trial.Command(a.folder.main(), env, a.supervisor.find),
 		Log:     a.log,
 	})
+}
+
+// isOfService reports whether a variable is between ota and who started it as a
+// service (sd_notify(3)).
+func isOfService(variable string) bool {
+	return strings.HasPrefix(variable, "NOTIFY_SOCKET=") || strings.HasPrefix(variable, "WATCHDOG_")
 }
 
 // space asks for room for an upload twice: in the store, where each content and

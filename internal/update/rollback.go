@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"ota/internal/activate"
 	"ota/internal/reason"
 	"ota/internal/release"
 	"ota/internal/trial"
@@ -130,6 +131,11 @@ func (c *Conductor) readyBack(ctx context.Context, way back) (*candidate, error)
 	if err != nil {
 		return nil, err
 	}
+	if way.Verdict == release.RolledBack {
+		if err := c.addMissing(ctx, &plan, way.To); err != nil {
+			return nil, err
+		}
+	}
 	candidate := &candidate{Back: &way}
 	plan.Note = candidate.note()
 	err = c.spending(func() error { return c.options.Main.Prepare(ctx, plan) })
@@ -139,4 +145,28 @@ func (c *Conductor) readyBack(ctx context.Context, way back) (*candidate, error)
 		err = c.options.Main.Prepare(ctx, plan)
 	}
 	return candidate, err
+}
+
+// addMissing adds what a release needs, has in common with the one that failed,
+// and is gone all the same: what failed may have removed it.
+func (c *Conductor) addMissing(ctx context.Context, plan *activate.Plan, to int) error {
+	tree, err := c.options.Releases.Tree(to)
+	if err != nil {
+		return err
+	}
+	found, err := c.options.Main.Inspect(ctx, tree, c.options.Releases.Store())
+	if err != nil {
+		return err
+	}
+	planned := map[release.Name]bool{}
+	for _, change := range plan.Changes {
+		planned[change.Path] = true
+	}
+	for _, missing := range found.Missing {
+		if !planned[release.Name(missing.Path)] {
+			c.options.Log.Warn("a file is gone from main/; it is put back", "file", missing.Path)
+			plan.Changes = append(plan.Changes, c.putChange(missing.Path, missing.Entry))
+		}
+	}
+	return nil
 }

@@ -52,3 +52,27 @@ func spoil(t *testing.T, path string) {
 		t.Error(err)
 	}
 }
+
+// TestBadReleaseThatDeletes: what the last good release needs is there again
+// when that starts, also if the bad one has removed what both have in common.
+func TestBadReleaseThatDeletes(t *testing.T) {
+	t.Parallel()
+	before := harness.Tree{
+		"main.py":     harness.File("import time, lib.part\ntime.sleep(1000)\n"),
+		"lib/part.py": harness.File("1\n"), "lib/other.py": harness.File("1\n"),
+	}
+	d := harness.NewDevice(t, t.TempDir(), harness.Tree{"old.txt": harness.File("")}, "[update]\nquiet = \"10ms\"\n[trial]\nperiod = \"300ms\"\n")
+	d.Start()
+	before.Write(t, d.Deposit())
+	d.Await("a good release", func(s harness.Status) bool { return s.Release.Number == 2 && s.Release.State == "confirmed" })
+	bad := "import shutil, sys\nshutil.rmtree('lib')\nsys.exit(1)\n"
+	harness.Tree{"main.py": harness.File(bad)}.Write(t, d.Deposit())
+	d.Await("its return", func(s harness.Status) bool {
+		return s.Release.Number == 2 && s.Release.State == "confirmed" && s.Deposit.State == "held" && s.Program.State == "running"
+	})
+	for path, entry := range before {
+		if found, err := os.ReadFile(filepath.Join(d.Main(), path)); string(found) != entry.Content {
+			t.Errorf("%s: %q, %v", path, found, err)
+		}
+	}
+}

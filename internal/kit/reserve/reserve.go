@@ -12,7 +12,8 @@ import (
 	"os"
 )
 
-// File is the room that is kept. One goroutine at a time may use it.
+// File is the room that is kept. Several goroutines may spend it; one at a time
+// fills it.
 type File struct {
 	path string
 	size int
