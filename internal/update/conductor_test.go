@@ -421,6 +421,9 @@ func TestWhatLiesInDepositComesFirst(t *testing.T) {
 		if s.main.switched != 1 || s.program.count() != 1 {
 			t.Errorf("%d switches, %d starts", s.main.switched, s.program.count())
 		}
+		if s.busy.taken != 0 {
+			t.Error("the program can't become busy")
+		}
 	})
 }
 

@@ -9,7 +9,9 @@ import (
 	"ota/internal/release"
 )
 
+// beginSwitch changes main/. The program is down, so that it can't be busy.
 func (c *Conductor) beginSwitch() {
+	c.allowBusy()
 	candidate := c.attempt.candidate
 	c.begun(func() happening { return c.switchEnded(candidate, c.options.Main.Switch()) })
 }

@@ -306,8 +306,6 @@ func (c *Conductor) takeIn(happened *happening) {
 		if c.attempt.candidate != nil {
 			c.attempt.candidate.Exempt = happened.exempt
 		}
-	case Down, CalledOff:
-		c.allowBusy()
 	case AskNow:
 		c.attempt.urgency = urgent
 	case AskRollback:
