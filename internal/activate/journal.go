@@ -29,12 +29,12 @@ func (r *Room) journalPath() string { return filepath.Join(r.options.Dir, "journ
 
 // writeJournal writes the plan down; the caller syncs.
 func (r *Room) writeJournal(ready prepared) error {
-	body, err := json.MarshalIndent(journal{ready.made, ready.plan}, "", " ")
+	body, err := durable.Lines(journal{ready.made, ready.plan})
 	if err != nil {
 		return err
 	}
-	data := append([]byte(headPrepared), bytes.TrimPrefix(body, []byte("{"))...)
-	return durable.Replace(r.journalPath(), append(data, '\n'), 0o600)
+	data := append([]byte(headPrepared), bytes.TrimPrefix(body, []byte("{\n"))...)
+	return durable.Replace(r.journalPath(), data, 0o600)
 }
 
 // markJournal writes down that main/ is about to be changed.

@@ -22,7 +22,6 @@
 package release
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -279,9 +278,9 @@ func highest(numbers []int) int {
 }
 
 func replaceJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
+	data, err := durable.Lines(v)
 	if err != nil {
 		return err
 	}
-	return durable.Replace(path, append(data, '\n'), 0o600)
+	return durable.Replace(path, data, 0o600)
 }
