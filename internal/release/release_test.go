@@ -137,3 +137,48 @@ func TestTakenContentHeals(t *testing.T) {
 		t.Errorf("the store has %q, %v", data, err)
 	}
 }
+
+// TestTakenBackContent stays in the store as it is if it is whole there, and
+// else the version that comes back replaces it. The file is gone either way.
+func TestTakenBackContent(t *testing.T) {
+	for name, there := range map[string]string{"whole": "content", "torn": "cont", "zeros": "\x00\x00\x00\x00\x00\x00\x00", "longer": "contents", "gone": ""} {
+		t.Run(name, func(t *testing.T) {
+			room := newRoom(t)
+			place := room.Store().Path(fileEntry("content").Sum)
+			before := writeContent(t, place, there)
+			file := filepath.Join(t.TempDir(), "file")
+			writeContent(t, file, "content")
+			if err := room.Store().TakeBack(file, fileEntry("content").Sum); err != nil {
+				t.Fatal(err)
+			}
+			if data, err := os.ReadFile(place); string(data) != "content" {
+				t.Errorf("the store has %q, %v", data, err)
+			}
+			if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the file: %v", err)
+			}
+			if after, err := os.Stat(place); err != nil || os.SameFile(before, after) != (name == "whole") {
+				t.Errorf("the content is the same file: %v, %v", err == nil && os.SameFile(before, after), err)
+			}
+		})
+	}
+}
+
+// writeContent writes a file, or none if it is to be empty.
+func writeContent(t *testing.T, path, content string) fs.FileInfo {
+	t.Helper()
+	if content == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
+}

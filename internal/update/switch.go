@@ -118,7 +118,7 @@ func (c *Conductor) record(candidate *candidate, tries release.Tries, olds []act
 	}
 	for i, old := range olds {
 		if sums[i] != (release.Sum{}) {
-			if err := c.options.Releases.Store().Take(old.File, sums[i]); err != nil {
+			if err := c.options.Releases.Store().TakeBack(old.File, sums[i]); err != nil {
 				return err
 			}
 		}
