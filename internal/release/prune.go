@@ -62,8 +62,8 @@ func (r *Room) droppable(numbers []int) []int {
 	})
 }
 
-// drop removes the records for good, so that no power cut brings back one whose
-// contents are gone.
+// drop removes the records, without a sync. That they are, is not written down
+// by itself: should it be forgotten, the store is swept a little later.
 func (r *Room) drop(numbers []int) error {
 	if len(numbers) == 0 {
 		return nil
@@ -75,12 +75,15 @@ func (r *Room) drop(numbers []int) error {
 			}
 		}
 	}
-	if err := durable.SyncDir(filepath.Dir(r.recordPath(1))); err != nil {
-		return err
-	}
-	next := r.now()
-	next.Unswept += len(numbers)
-	return r.setState(next)
+	r.countUnswept(r.now().Unswept + len(numbers))
+	return nil
+}
+
+// countUnswept is written down with the next release.
+func (r *Room) countUnswept(count int) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.state.Unswept = count
 }
 
 // sweepTo sweeps the store, and drops the oldest releases until it is no larger
@@ -101,11 +104,16 @@ func (r *Room) sweepTo(most int64, droppable []int) (dropped []int, err error) {
 }
 
 // sweep removes the contents that no release needs and returns the size of the
-// others. It removes nothing if it can't read what a release needs.
+// others. It removes nothing if it can't read what a release needs, and nothing
+// before the records that needed it are gone for good: no power cut brings back
+// one whose contents are not there.
 func (r *Room) sweep() (size int64, err error) {
 	needed, err := r.needed()
 	if err != nil {
 		return 0, fmt.Errorf("cannot tell which contents are needed, so none is dropped: %w", err)
+	}
+	if err := durable.SyncDir(filepath.Dir(r.recordPath(1))); err != nil {
+		return 0, err
 	}
 	err = filepath.WalkDir(r.store.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -124,9 +132,8 @@ func (r *Room) sweep() (size int64, err error) {
 	if err != nil {
 		return size, fmt.Errorf("cannot drop contents that no release needs: %w", err)
 	}
-	next := r.now()
-	next.Unswept = 0
-	return size, r.setState(next)
+	r.countUnswept(0)
+	return size, nil
 }
 
 // needed collects the sums of all contents and listings of all releases.
