@@ -59,7 +59,7 @@ func (h *home) start(ctx context.Context, main []file) error {
 	h.ended = make(chan error, 1)
 	go func() { h.ended <- h.process.Wait() }()
 	h.newest = 1
-	return errors.Join(awaitRelease(ctx, h.dir, 1), wait(ctx, warmUp))
+	return errors.Join(awaitRelease(ctx, h.ota, h.dir, 1), wait(ctx, warmUp))
 }
 
 // upload brings files, which are not complete before release is called.
@@ -93,7 +93,7 @@ func (h *home) goBack(ctx context.Context, to int) error {
 }
 
 func (h *home) awaitConfirmed(ctx context.Context, number int) error {
-	if err := awaitRelease(ctx, h.dir, number); err != nil {
+	if err := awaitRelease(ctx, h.ota, h.dir, number); err != nil {
 		return err
 	}
 	return await(ctx, func() (bool, error) {
@@ -114,9 +114,10 @@ func (h *home) main() string    { return filepath.Join(h.dir, "main") }
 func (h *home) deposit() string { return filepath.Join(h.dir, "deposit") }
 func (h *home) hold() string    { return filepath.Join(h.deposit(), ".hold") }
 
-// awaitRelease returns when release number is current in ota's folder dir and
-// everything of the switch to it is put away.
-func awaitRelease(ctx context.Context, dir string, number int) error {
+// awaitRelease returns when release number is current in ota's folder dir,
+// everything of the switch to it is put away, and ota says so too. It is asked
+// only then, so that it is left alone meanwhile.
+func awaitRelease(ctx context.Context, ota, dir string, number int) error {
 	err := await(ctx, func() (bool, error) {
 		var state struct{ Current int }
 		err := readJSON(filepath.Join(dir, ".ota", "state.json"), &state)
@@ -129,10 +130,25 @@ func awaitRelease(ctx context.Context, dir string, number int) error {
 		left, err := os.ReadDir(filepath.Join(dir, "deposit"))
 		return len(left) == 0, err
 	})
+	if err == nil {
+		err = await(ctx, func() (bool, error) { return isAtRest(ctx, ota, dir) })
+	}
 	if err != nil {
 		return fmt.Errorf("cannot wait for release %d: %w", number, err)
 	}
 	return nil
+}
+
+func isAtRest(ctx context.Context, ota, dir string) (bool, error) {
+	command := exec.CommandContext(ctx, ota, "status", "--json")
+	command.Dir = dir
+	said, err := command.Output()
+	if err != nil {
+		return false, fmt.Errorf("cannot ask ota for its status: %w", err)
+	}
+	var status struct{ Deposit struct{ State string } }
+	err = json.Unmarshal(said, &status)
+	return status.Deposit.State == "empty", err
 }
 
 // await asks until the answer is yes.

@@ -215,7 +215,7 @@ func (r *rig) update(ctx context.Context, s speed) (update, error) {
 
 // rollBack goes back to the version before and returns when that runs. Only ota
 // knows how.
-func (r *rig) rollBack(ctx context.Context, ota string) (update, error) {
+func (r *rig) rollBack(ctx context.Context) (update, error) {
 	if err := r.stamps.read(); err != nil {
 		return update{}, err
 	}
@@ -225,7 +225,7 @@ func (r *rig) rollBack(ctx context.Context, ota string) (update, error) {
 		return update{}, err
 	}
 	r.ran, r.runs = r.runs, r.ran
-	if err := rollBack(ctx, ota, r.dir, r.runs); err != nil {
+	if err := rollBack(ctx, r.subject.argv[0], r.dir, r.runs); err != nil {
 		return update{}, err
 	}
 	first, err := r.await(ctx, r.runs)
@@ -337,7 +337,7 @@ func (r *rig) await(ctx context.Context, version int) (stamp, error) {
 // the start of the program.
 func (r *rig) settle(ctx context.Context) error {
 	if r.subject.name != floorName {
-		if err := awaitRelease(ctx, r.dir, r.runs); err != nil {
+		if err := awaitRelease(ctx, r.subject.argv[0], r.dir, r.runs); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -93,10 +92,13 @@ func (b *bench) scaleRound(ctx context.Context, s subject, files, round int) err
 func (b *bench) scaleUpdate(ctx context.Context, r *rig, at place, counts bool) error {
 	r.changed = at.changed - 1
 	done, err := r.update(ctx, atOnce)
-	if err == nil && counts {
+	if err != nil {
+		return err
+	}
+	if counts {
 		b.costs.noteSwitch(at, done)
 	}
-	return errors.Join(err, r.settle(ctx))
+	return r.settle(ctx)
 }
 
 func (b *bench) timeRollbacks(ctx context.Context, r *rig, files int) error {
@@ -107,11 +109,14 @@ func (b *bench) timeRollbacks(ctx context.Context, r *rig, files int) error {
 		}
 		back := at
 		back.deed = rollingBack
-		done, err := r.rollBack(ctx, b.tools.ota)
-		if err == nil && n > 0 {
+		done, err := r.rollBack(ctx)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
 			b.costs.noteSwitch(back, done)
 		}
-		if err := errors.Join(err, r.settle(ctx)); err != nil {
+		if err := r.settle(ctx); err != nil {
 			return err
 		}
 	}
@@ -135,7 +140,7 @@ func (b *bench) countCalls(ctx context.Context, r *rig, files int) error {
 		}
 		back := at
 		back.deed = rollingBack
-		err := b.countDeed(ctx, r, back, func() error { _, err := r.rollBack(ctx, b.tools.ota); return err })
+		err := b.countDeed(ctx, r, back, func() error { _, err := r.rollBack(ctx); return err })
 		if err != nil {
 			return err
 		}
@@ -145,7 +150,10 @@ func (b *bench) countCalls(ctx context.Context, r *rig, files int) error {
 
 func (b *bench) countDeed(ctx context.Context, r *rig, at place, act func() error) error {
 	made, err := traced(ctx, b.tools.dir, r.process.Process.Pid, func() error {
-		return errors.Join(act(), r.settle(ctx))
+		if err := act(); err != nil {
+			return err
+		}
+		return r.settle(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("cannot count the system calls of a switch: %w", err)
