@@ -218,7 +218,7 @@ func TestPage(t *testing.T) {
 	}
 	r.failed(ota)
 	var text strings.Builder
-	shown := page{Machine: []fact{{"kernel", "Linux"}}, Size: quick, Results: r, Missing: []string{"entr, which is not installed"}}
+	shown := page{Machine: []fact{{"kernel", "Linux"}}, Size: quick, Parts: allParts, Results: r, Costs: costsShown(), Missing: []string{"entr, which is not installed"}}
 	if err := writePage(&text, shown); err != nil {
 		t.Fatal(err)
 	}

@@ -19,11 +19,7 @@ func (p page) Scale() string {
 
 // scaleRows are those of one kind of switch, a row for each thing measured.
 func (c *costs) scaleRows(d deed, changed int) [][]string {
-	title := "files"
-	if changed == 1 {
-		title = "file"
-	}
-	title = thousands(changed) + " " + title
+	title := filesText(changed)
 	if d == rollingBack {
 		title += ", back"
 	}
@@ -73,6 +69,18 @@ func (c *costs) sweep(d deed, changed, files int) (summary, bool) {
 	return summarize([]float64{calls.most}), measured && d == updating && changed == rollbackFiles
 }
 
+// Largest is for the template.
+func (p page) Largest() string { return thousands(changedFiles[len(changedFiles)-1]) }
+
+// NoCalls is for the template: why there are none.
+func (p page) NoCalls() string { return p.Costs.noCalls }
+
+// NoDisk is for the template.
+func (p page) NoDisk() string { return p.Costs.noDisk }
+
+// OnDisk is for the template.
+func (p page) OnDisk() int { return p.Size.onDisk }
+
 // Disk is for the template.
 func (p page) Disk() string {
 	rows := [][]string{{
@@ -114,7 +122,7 @@ func (p page) Store() string {
 			label, fmt.Sprint(t.files), fmt.Sprint(t.folders), kib(t.bytes), kib(t.blocks), quotient(float64(t.bytes), changed),
 		}
 	}
-	for _, of := range []share{contents, records, spare, others} {
+	for _, of := range []share{contents, listings, records, spare, others} {
 		t := p.Costs.stored.shares[of]
 		rows = append(rows, row(string(of), t))
 		all.files, all.folders = all.files+t.files, all.folders+t.folders
@@ -134,6 +142,13 @@ func (s stored) Kept() int { return s.kept }
 
 // Releases is for the template.
 func (s stored) Releases() int { return s.releases }
+
+func filesText(count int) string {
+	if count == 1 {
+		return "1 file"
+	}
+	return thousands(count) + " files"
+}
 
 func kib(bytes int64) string { return number(float64(bytes) / 1024) }
 

@@ -5,12 +5,14 @@
 // today, in one run on one machine.
 //
 // In: the tree it is started in, from which it builds ota; Python 3; what of
-// the others is installed or can be fetched by npm. Out: a Markdown page with
+// the others is installed or can be fetched by npm; strace, and root with loop
+// devices and mkfs.ext4, for what only they can count. Out: a Markdown page with
 // every figure as a median, its spread and a ratio to the floor, and how far
 // the goals are met. Never: a figure from another run or another machine, nor
 // anything left outside its own temporary folder.
 //
 //	go run ./bench -quick
+//	go run ./bench -quick -parts scale,disk,store
 //	go run ./bench >docs/benchmarks.md
 package main
 

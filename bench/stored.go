@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,8 @@ type stored struct {
 type share string
 
 const (
-	contents share = "contents and listings"
+	contents share = "contents"
+	listings share = "listings of folders"
 	records  share = "records"
 	spare    share = "the reserve for a full disk"
 	others   share = "everything else"
@@ -80,6 +82,9 @@ func lookAtStore(dir string) (stored, error) {
 			return err
 		}
 		of := shareOf(strings.TrimPrefix(path, dir+"/"))
+		if of == contents && entry.Type().IsRegular() && isListing(path) {
+			of = listings
+		}
 		if of == records && entry.Type().IsRegular() {
 			found.kept++
 		}
@@ -119,4 +124,11 @@ func shareOf(path string) share {
 	default:
 		return others
 	}
+}
+
+// isListing tells the listing of a folder from the contents that this bench
+// makes.
+func isListing(path string) bool {
+	text, err := os.ReadFile(path)
+	return err == nil && bytes.HasPrefix(text, []byte(`{"name":`))
 }
