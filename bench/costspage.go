@@ -43,7 +43,7 @@ func (c *costs) scaleRows(d deed, changed int) [][]string {
 		{"preparing, ms", func(files int) (summary, bool) { return c.of(own(files), preparing) }},
 		{"system calls", func(files int) (summary, bool) { return c.of(own(files), callsMade) }},
 		{"bytes written by them", func(files int) (summary, bool) { return c.of(own(files), bytesGiven) }},
-		{"system calls, with a sweep", func(files int) (summary, bool) { return c.sweep(d, changed, files) }},
+		{"system calls, with a sweep", func(files int) (summary, bool) { return c.of(own(files), callsSwept) }},
 	} {
 		if cells := row(one.label, one.of); cells != nil {
 			rows = append(rows, cells)
@@ -61,12 +61,6 @@ func (c *costs) beyondFloor(d deed, changed, files int) (summary, bool) {
 	own, measured := c.of(place{subject: heldName, deed: d, changed: changed, files: files}, gap)
 	floor, too := c.floorGap(changed, files)
 	return summarize([]float64{own.median - floor.median}), measured && too
-}
-
-// sweep is the most that an update took: one of several has the store swept.
-func (c *costs) sweep(d deed, changed, files int) (summary, bool) {
-	calls, measured := c.of(place{subject: heldName, deed: d, changed: changed, files: files}, callsMade)
-	return summarize([]float64{calls.most}), measured && d == updating && changed == rollbackFiles
 }
 
 // Largest is for the template.
