@@ -35,7 +35,8 @@ lint:
 	GOOS=windows go vet ./...
 	GOARCH=arm go vet ./...
 
-# The figures of docs/benchmarks.md, on this machine; a quarter of an hour.
+# The figures of docs/benchmarks.md, on this machine; half an hour, and root for
+# the bytes that reach a device. `go run ./bench -quick -parts disk` is a part.
 bench:
 	go run ./bench >docs/benchmarks.md
 

@@ -44,7 +44,7 @@ func (c *costs) goals() []goal {
 				Text: fmt.Sprintf("%s for %s in a `main/` of %s: at most %.2f × that in one of %s, + %.0f ms",
 					one.what, filesText(changed), thousands(allFiles[1]), scaleFactor, thousands(allFiles[0]), scaleSlack),
 				Measured: fmt.Sprintf("%.1f ms, %.1f ms", large.median, small.median),
-				Verdict:  judge(large.median <= scaleFactor*small.median+scaleSlack),
+				Verdict:  judge(large.median <= scaleFactor*max(small.median, 0)+scaleSlack),
 			})
 		}
 	}

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -126,12 +125,13 @@ func (b *bench) timeRollbacks(ctx context.Context, r *rig, files int) error {
 }
 
 // countCalls has each kind of switch watched by strace, which makes it far too
-// slow to be timed. What has the store swept is counted apart: one update in
-// five, so the least of two is without.
+// slow to be timed. The least counts: one update in five has the store swept,
+// and one after many files rewrites the long record of those. The most is noted
+// apart, where it is sure to be that of a sweep.
 func (b *bench) countCalls(ctx context.Context, r *rig, files int) error {
 	at := place{subject: r.subject.name, deed: updating, files: files}
 	for _, at.changed = range changedFiles {
-		times := 2
+		times := 3
 		if at.changed == rollbackFiles {
 			times = sweepsEvery
 		}
@@ -144,11 +144,11 @@ func (b *bench) countCalls(ctx context.Context, r *rig, files int) error {
 			}
 			made = append(made, one)
 		}
-		b.costs.noteCalls(at, slices.MinFunc(made, byCalls))
+		b.costs.noteCalls(at, leastOf(made))
 		if at.changed != rollbackFiles {
 			continue
 		}
-		b.costs.note(at, callsSwept, float64(slices.MaxFunc(made, byCalls).calls))
+		b.costs.note(at, callsSwept, float64(mostCalls(made)))
 		one, err := b.countDeed(ctx, r, func() error { _, err := r.rollBack(ctx); return err })
 		if err != nil {
 			return err
@@ -160,7 +160,20 @@ func (b *bench) countCalls(ctx context.Context, r *rig, files int) error {
 	return nil
 }
 
-func byCalls(a, b callsAndBytes) int { return cmp.Compare(a.calls, b.calls) }
+func leastOf(made []callsAndBytes) callsAndBytes {
+	least := made[0]
+	for _, one := range made {
+		least.calls, least.bytes = min(least.calls, one.calls), min(least.bytes, one.bytes)
+	}
+	return least
+}
+
+func mostCalls(made []callsAndBytes) (most int64) {
+	for _, one := range made {
+		most = max(most, one.calls)
+	}
+	return most
+}
 
 func (b *bench) countDeed(ctx context.Context, r *rig, act func() error) (callsAndBytes, error) {
 	made, err := traced(ctx, b.tools.dir, r.process.Process.Pid, func() error {

@@ -61,7 +61,7 @@ func TestBadReleaseThatDeletes(t *testing.T) {
 		"main.py":     harness.File("import time, lib.part\ntime.sleep(1000)\n"),
 		"lib/part.py": harness.File("1\n"), "lib/other.py": harness.File("1\n"),
 	}
-	d := harness.NewDevice(t, t.TempDir(), harness.Tree{"old.txt": harness.File("")}, "[update]\nquiet = \"10ms\"\n[trial]\nperiod = \"300ms\"\n")
+	d := harness.NewDevice(t, t.TempDir(), harness.Tree{"old.txt": harness.File("")}, "[update]\nquiet = \"10ms\"\n[trial]\nperiod = \"5s\"\nattempts = 1\n")
 	d.Start()
 	before.Write(t, d.Deposit())
 	d.Await("a good release", func(s harness.Status) bool { return s.Release.Number == 2 && s.Release.State == "confirmed" })
