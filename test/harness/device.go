@@ -343,7 +343,7 @@ func (d *Device) KillPrograms() {
 
 // mostConsole is how much of the console is kept at most, and half of it at
 // least: what a device prints in hours would be gigabytes.
-const mostConsole = 32 << 20
+const mostConsole = 8 << 20
 
 // console keeps what was printed last; several goroutines may use it.
 type console struct {

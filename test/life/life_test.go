@@ -1,8 +1,8 @@
 //go:build linux
 
 // Package life looks at a device over a long time, with the real binary: many
-// updates in a row, good ones and bad ones, and the history of a whole project,
-// forth and back.
+// updates in a row, good ones and bad ones, the history of a whole project, forth
+// and back, and ways between releases in any order.
 //
 // In: uploads, one after the other. Out: whether the right release ran after
 // each of them, whether main/ and deposit/ held what they should, and what all
@@ -26,7 +26,7 @@ import (
 
 var (
 	updates = flag.Int("life.updates", 300, "how many updates there are in a row")
-	commits = flag.Int("life.commits", 30, "how many commits of the history are replayed")
+	commits = flag.Int("life.commits", 30, "how many commits of the history are replayed, and how many steps are walked")
 )
 
 func TestMain(m *testing.M) {
