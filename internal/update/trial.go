@@ -21,14 +21,18 @@ type failure struct {
 	to     int // the release to go back to; 0: the last good one
 }
 
-// watch begins to watch a run of a release that has not proved itself.
+// watch begins to watch a run of a release that has not proved itself. Where
+// there is nothing to go back to, it may do so later than in time.
 func (c *Conductor) watch(run Run) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.watching = cancel
-	terms := c.terms()
+	terms, standing := c.terms(), c.state.Standing
 	c.acts.Go(func() {
 		defer cancel()
 		verdict := c.options.Trial.Watch(ctx, run, terms)
+		for standing == Unproven && verdict.Outcome == trial.Failed {
+			verdict = c.options.Trial.Watch(ctx, run, terms)
+		}
 		switch verdict.Outcome {
 		case trial.Proved:
 			c.post(happening{event: Proved, of: run, ready: verdict.ReadyAfter})

@@ -104,12 +104,10 @@ func TestBusyProgramCrashes(t *testing.T) {
 	awaitConfirmed(d, 2)
 }
 
-// TestBusyCommand: `ota busy` holds the lock for a command that somebody else
-// runs.
-func TestBusyCommand(t *testing.T) {
-	t.Parallel()
-	d := newProving(t, proving, nil)
-	command := d.Command(t.Context(), "busy", "--", "/bin/sh", "-c", "echo started >>busy; read line; exit 7")
+// hold runs a command with `ota busy` and returns what ends it.
+func hold(t *testing.T, d *harness.Device) (end func()) {
+	t.Helper()
+	command := d.Command(t.Context(), "busy", "--", "/bin/sh", "-c", "echo started >>held; read line; exit 7")
 	stdin, err := command.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -117,13 +115,24 @@ func TestBusyCommand(t *testing.T) {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	awaitNote(t, d, "busy", 1)
+	awaitNote(t, d, "held", 1)
+	return func() {
+		stdin.Close()
+		if err, isExit := command.Wait().(*exec.ExitError); !isExit || err.ExitCode() != 7 {
+			t.Errorf("ota busy ended with %v", err)
+		}
+	}
+}
+
+// TestBusyCommand: `ota busy` holds the lock for a command that somebody else
+// runs, and ends like that.
+func TestBusyCommand(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, proving, nil)
+	end := hold(t, d)
 	upload(t, d, programs(good, "second"))
 	awaitDeferred(t, d)
-	stdin.Close()
-	if err, isExit := command.Wait().(*exec.ExitError); !isExit || err.ExitCode() != 7 {
-		t.Errorf("ota busy ended with %v", err)
-	}
+	end()
 	awaitConfirmed(d, 2)
 }
 

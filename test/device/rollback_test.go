@@ -78,6 +78,22 @@ func TestFirstReleaseOfAll(t *testing.T) {
 	awaitBack(d, 1)
 }
 
+// TestFirstReleaseOfAllIsLate: nor is it too late for the first release to say
+// that it is ready.
+func TestFirstReleaseOfAllIsLate(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, "python3")
+	d := harness.NewDevice(t, harness.FastDir(t), nil, brief+"trial.ready = true\n")
+	d.Start()
+	d.Await("the first upload to be waited for", func(s harness.Status) bool { return s.Program.State == "waiting" })
+	upload(t, d, programs("wait_for('go')\n"+good, "first"))
+	awaitConsole(t, d, "there is no release to go back to")
+	before := awaitRunning(d, 1)
+	signal(t, d, "go")
+	awaitConfirmed(d, 1)
+	checkSame(t, d, before)
+}
+
 // TestWhy: exit code, traceback, output and the files that differ.
 func TestWhy(t *testing.T) {
 	t.Parallel()
