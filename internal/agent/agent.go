@@ -221,7 +221,7 @@ const reserveBytes = 256 << 10
 func (a *agent) trial() *trial.Room {
 	wanted := a.config.Trial
 	env := func() []string {
-		return slices.DeleteFunc(a.supervisor.environment(a.releases.Current()), isOfService)
+		return slices.DeleteFunc(a.supervisor.environment(int(a.supervisor.started.Load())), isOfService)
 	}
 	return trial.New(trial.Options{
 		Period: wanted.Period, Ready: wanted.Ready,

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,6 +36,7 @@ type supervisor struct {
 	log    *slog.Logger
 	logs   *logs.Log
 
+	started   atomic.Int64   // the release that was started last
 	listening sync.WaitGroup // the output of every run
 	mu        sync.Mutex     // guards python
 	python    string         // path of the interpreter, once found
@@ -70,6 +72,7 @@ func stopSteps(signals []syscall.Signal) []program.Step {
 
 // Start starts the program of a release.
 func (s *supervisor) Start(release int) (update.Run, error) {
+	s.started.Store(int64(release))
 	env := s.environment(release)
 	argv, err := s.command(env)
 	if err != nil {

@@ -72,6 +72,7 @@ func TestReturnReplacesNothing(t *testing.T) {
 	parcels := []Parcel{
 		parcelOf(t, "newer.py", "older"), parcelOf(t, "same.py", "same"), parcelOf(t, "way/below.py", "x"),
 		parcelOf(t, "sub/new.py", "new"), {File: File{Path: "link", Kind: KindLink, Target: "sub/new.py"}},
+		{File: File{Path: "empty", Kind: KindFolder}},
 	}
 	if err := room.Return(t.Context(), parcels); err != nil {
 		t.Fatal(err)
@@ -82,6 +83,9 @@ func TestReturnReplacesNothing(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, contents(t, room.options.Dir)); diff != "" {
 		t.Error(diff)
+	}
+	if info, err := os.Stat(filepath.Join(room.options.Dir, "empty")); err != nil || !info.IsDir() {
+		t.Errorf("the empty folder: %v", err)
 	}
 	for i, known := range []bool{false, true, false, true, true} {
 		if (parcels[i].Trace != "") != known {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ota/internal/deposit"
 	"ota/internal/reason"
@@ -20,11 +21,13 @@ func (c *Conductor) owe(from, to int) error {
 		return err
 	}
 	returned := releases.Returned()
-	for _, one := range differences {
+	for i, one := range differences {
 		known := slices.ContainsFunc(returned.Files, func(file release.ReturnedFile) bool {
 			return string(file.Path) == one.Path
 		})
-		if !known && one.After.Kind != "" && one.After.Kind != release.Folder {
+		// A folder comes with what is in it, which follows it; an empty one does not.
+		isFull := i+1 < len(differences) && strings.HasPrefix(differences[i+1].Path, one.Path+"/")
+		if !known && one.After.Kind != "" && (one.After.Kind != release.Folder || !isFull) {
 			returned.Files = append(returned.Files, release.ReturnedFile{Path: release.Name(one.Path), Entry: one.After})
 		}
 	}
