@@ -66,7 +66,6 @@ func TestReverseIsTheSameTwice(t *testing.T) {
 	enterWith(t, room, "2", Trial)
 	reversal := Reversal{
 		From: 2, To: 1, Verdict: RolledBack, Reason: "exit code 1", Trial: true, Tries: Tries{Downs: 1},
-		Left: []Kept{{Path: "file", Entry: fileEntry("edited")}},
 	}
 	reverse(t, room, reversal)
 	once, _ := room.History()
@@ -75,7 +74,7 @@ func TestReverseIsTheSameTwice(t *testing.T) {
 	if diff := cmp.Diff(once, twice); diff != "" {
 		t.Error(diff)
 	}
-	if once[0].State != RolledBack || once[0].Reason != "exit code 1" || len(once[0].Left) != 1 || once[1].State != Trial {
+	if once[0].State != RolledBack || once[0].Reason != "exit code 1" || once[1].State != Trial {
 		t.Errorf("history: %+v", once)
 	}
 	if room.Current() != 1 || room.Tries() != (Tries{Downs: 1}) || room.Next() != 3 {
@@ -158,6 +157,64 @@ func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 	}
 	if _, err := room.Verify(t.Context(), func(d Damage) { t.Errorf("%+v", d) }); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAsideGoesWithItsRelease: what stands for a file of a release is kept as
+// long as a release has that file; what stands for none, for good.
+func TestAsideGoesWithItsRelease(t *testing.T) {
+	room := newRoom(t)
+	aside := Aside{}
+	for by, content := range map[int]string{0: "own", 1: "edited in 1", 9: "edited in 9"} {
+		put(t, room, content)
+		stood := Stood{By: by, Was: fileEntry(content)}
+		if by != 0 {
+			stood.Of = fileEntry(string(rune('a' + by - 1)))
+		}
+		aside.Put("file", stood)
+	}
+	if err := room.SetAside(aside); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		enterWith(t, room, string(rune('a'+i)), Confirmed)
+	}
+	if _, err := room.Prune(Limits{Keep: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for content, wanted := range map[string]bool{"own": true, "edited in 1": false, "edited in 9": true} {
+		if err := room.Store().Check(t.Context(), fileEntry(content).Sum); (err == nil) != wanted {
+			t.Errorf("%s: %v", content, err)
+		}
+	}
+	if left := room.Aside()["file"]; len(left) != 2 {
+		t.Errorf("aside: %+v", left)
+	}
+}
+
+func TestAsideIsKnownByWhatItStoodFor(t *testing.T) {
+	aside := Aside{}
+	aside.Put("f", Stood{By: 0, Was: fileEntry("own")})
+	aside.Put("f", Stood{By: 1, Of: fileEntry("1"), Was: fileEntry("edited")})
+	aside.Put("f", Stood{By: 1, Of: fileEntry("1"), Was: fileEntry("edited again")})
+	for _, test := range []struct {
+		sought Stood
+		want   string
+	}{
+		{Stood{By: 0}, "own"},
+		{Stood{By: 1, Of: fileEntry("1")}, "edited again"},
+		{Stood{By: Forgotten, Of: fileEntry("1")}, "edited again"},
+		{Stood{By: 3, Of: fileEntry("1")}, ""}, // the same content, brought once more
+	} {
+		found, ok := aside.Find("f", test.sought)
+		if ok != (test.want != "") || ok && found.Was != fileEntry(test.want) {
+			t.Errorf("%+v: %+v", test.sought, found)
+		}
+	}
+	aside.Drop("f", Stood{By: 1})
+	aside.Drop("f", Stood{By: 0})
+	if len(aside) != 0 {
+		t.Errorf("left: %v", aside)
 	}
 }
 

@@ -108,6 +108,9 @@ func (r *Room) sweepTo(most int64, droppable []int) (dropped []int, err error) {
 // before the records that needed it are gone for good: no power cut brings back
 // one whose contents are not there.
 func (r *Room) sweep() (size int64, err error) {
+	if err := r.pruneAside(); err != nil {
+		return 0, fmt.Errorf("cannot tell what is kept aside for which release: %w", err)
+	}
 	needed, err := r.needed()
 	if err != nil {
 		return 0, fmt.Errorf("cannot tell which contents are needed, so none is dropped: %w", err)
@@ -150,8 +153,10 @@ func (r *Room) needed() (map[Sum]bool, error) {
 		if err := r.store.mark(record.Digest, needed); err != nil {
 			return nil, fmt.Errorf("release %d: %w", record.Number, err)
 		}
-		for _, kept := range slices.Concat(record.Kept, record.Left) {
-			needed[kept.Entry.Sum] = true
+	}
+	for _, all := range r.Aside() {
+		for _, stood := range all {
+			needed[stood.Was.Sum] = true
 		}
 	}
 	return needed, nil

@@ -11,6 +11,7 @@
 //	state.json               which release is current, the highest number used
 //	releases/3.json          the record of release 3
 //	releases/3.why.json      why release 3 failed, with the evidence
+//	aside.json               what was replaced and is in no release
 //	store/ab/abcdef…         a content, named by its SHA-256 (see sha256sum)
 //
 // The manifest of a release is a tree: for each folder one listing, itself a
@@ -69,9 +70,8 @@ type Touched struct {
 	Effect Effect `json:"change"`
 }
 
-// Kept is a file or link that a switch took out of main/ although it was in no
-// release: made or changed by the program or a person. Its content is in the
-// store.
+// Kept is a file or link that a release replaced although it was in none: made
+// or changed by the program or a person. See [Aside].
 type Kept struct {
 	Path  Name  `json:"path"`
 	Entry Entry `json:"was"`
@@ -98,7 +98,6 @@ type Record struct {
 	Created time.Time `json:"created"`
 	Files   []Touched `json:"files"`
 	Kept    []Kept    `json:"kept,omitempty"` // what it replaced that was in no release
-	Left    []Kept    `json:"left,omitempty"` // what stood in main/ in place of its files when it was rolled back
 	Reason  string    `json:"reason,omitempty"`
 	Pinned  bool      `json:"pinned,omitempty"` // never pruned
 	// ReadyAfter is how long it took from its start to be ready, when it was

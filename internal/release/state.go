@@ -108,7 +108,7 @@ func (r *Room) Reverse(reversal Reversal) error {
 		next.Turn++
 	}
 	next.Current, next.Tries = reversal.To, reversal.Tries
-	to.Turn, to.Left, to.Exempt = next.Turn, nil, reversal.Exempt
+	to.Turn, to.Exempt = next.Turn, reversal.Exempt
 	switch {
 	case reversal.Trial:
 		if to.State.Good() {
@@ -128,7 +128,6 @@ func (r *Room) Reverse(reversal Reversal) error {
 				from.Reason = reversal.Reason
 			}
 		}
-		from.Left = merged(from.Left, reversal.Left)
 		failed = append(failed, r.write(from))
 	}
 	if err := errors.Join(append(failed, r.setState(next))...); err != nil {
@@ -177,10 +176,8 @@ func (r *Room) Recorded(record Record) bool {
 
 // Merge adds to what is known to be kept, one entry a path: the first counts, as
 // what is written down twice after an interruption is found again in part only.
-func (k Record) Merge(more []Kept) []Kept { return merged(k.Kept, more) }
-
-func merged(known, more []Kept) []Kept {
-	result := slices.Clone(known)
+func (r Record) Merge(more []Kept) []Kept {
+	result := slices.Clone(r.Kept)
 	for _, one := range more {
 		if !slices.ContainsFunc(result, func(k Kept) bool { return k.Path == one.Path }) {
 			result = append(result, one)

@@ -27,6 +27,16 @@ func (r *Room) Verify(ctx context.Context, report func(Damage)) (contents int, e
 		return 0, fmt.Errorf("cannot list the releases: %w", err)
 	}
 	seen := map[Sum]bool{}
+	look := func(number int, at string, entry Entry) {
+		if seen[entry.Sum] || entry.Kind != File {
+			return
+		}
+		seen[entry.Sum] = true
+		contents++
+		if err := r.store.Check(ctx, entry.Sum); err != nil && ctx.Err() == nil {
+			report(Damage{number, at, entry, r.store.Path(entry.Sum), err})
+		}
+	}
 	for _, number := range slices.Backward(numbers) {
 		record, err := r.Record(number)
 		if errors.Is(err, fs.ErrNotExist) { // dropped meanwhile
@@ -36,18 +46,8 @@ func (r *Room) Verify(ctx context.Context, report func(Damage)) (contents int, e
 			report(Damage{Release: number, File: r.recordPath(number), Err: err})
 			continue
 		}
-		look := func(at string, entry Entry) {
-			if seen[entry.Sum] || entry.Kind != File {
-				return
-			}
-			seen[entry.Sum] = true
-			contents++
-			if err := r.store.Check(ctx, entry.Sum); err != nil && ctx.Err() == nil {
-				report(Damage{number, at, entry, r.store.Path(entry.Sum), err})
-			}
-		}
 		err = r.store.Tree(record.Digest).Walk(func(at string, entry Entry) error {
-			look(at, entry)
+			look(number, at, entry)
 			return ctx.Err()
 		})
 		if ctx.Err() != nil {
@@ -56,8 +56,10 @@ func (r *Room) Verify(ctx context.Context, report func(Damage)) (contents int, e
 		if err != nil {
 			report(Damage{Release: number, File: r.store.Path(record.Digest), Err: err})
 		}
-		for _, kept := range slices.Concat(record.Kept, record.Left) {
-			look(string(kept.Path), kept.Entry)
+	}
+	for path, all := range r.Aside() {
+		for _, stood := range all {
+			look(max(stood.By, 0), string(path), stood.Was)
 		}
 	}
 	return contents, nil

@@ -145,11 +145,8 @@ func (c *Conductor) mendFiles() {
 // should have: what was adopted is somebody's own, to be emptied or removed.
 func (c *Conductor) sortLost(found []activate.Wanted) (lost []activate.Wanted, theirs []string) {
 	var adopted []*release.Tree
-	ancestry, err := c.ancestry(c.options.Releases.Current())
-	if err != nil {
-		return found, nil
-	}
-	for _, record := range ancestry {
+	records, _ := c.options.Releases.History() // those that can be read
+	for _, record := range records {
 		if record.Origin == release.FromMain {
 			adopted = append(adopted, c.options.Releases.Store().Tree(record.Digest))
 		}

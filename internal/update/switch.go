@@ -123,14 +123,17 @@ func (c *Conductor) record(candidate *candidate, tries release.Tries, olds []act
 	if candidate.Repair != nil {
 		return nil
 	}
-	kept, sums, err := c.sort(from, olds)
+	own, sums, err := c.sort(from, olds)
 	if err != nil {
 		return err
 	}
+	if err := c.setAside(candidate, own); err != nil {
+		return err
+	}
 	if candidate.Back != nil {
-		err = c.recordBack(candidate, tries, kept)
+		err = c.recordBack(candidate, tries)
 	} else {
-		err = c.recordUpload(candidate, tries, kept)
+		err = c.recordUpload(candidate, tries, own)
 	}
 	if err != nil {
 		return err
@@ -145,10 +148,16 @@ func (c *Conductor) record(candidate *candidate, tries release.Tries, olds []act
 	return nil
 }
 
+// owned is an old version that was not that of the release.
+type owned struct {
+	path  release.Name
+	stood release.Stood
+}
+
 // sort finds out which old versions are not those of a release, and the sums of
 // those that have contents.
-func (c *Conductor) sort(from int, olds []activate.Old) (kept []release.Kept, sums []release.Sum, err error) {
-	before, err := c.options.Releases.Tree(from)
+func (c *Conductor) sort(from int, olds []activate.Old) (own []owned, sums []release.Sum, err error) {
+	before, err := c.lineage(from)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -158,19 +167,45 @@ func (c *Conductor) sort(from int, olds []activate.Old) (kept []release.Kept, su
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot keep the old %q: %w", old.Path, err)
 		}
-		was, inRelease, err := before.Lookup(old.Path)
+		sums[i] = entry.Sum
+		was, inRelease, err := before.tree.Lookup(old.Path)
 		if err != nil {
 			return nil, nil, err
 		}
-		if !inRelease || was != entry {
-			kept = append(kept, release.Kept{Path: release.Name(old.Path), Entry: entry})
+		if inRelease && was == entry {
+			continue
 		}
-		sums[i] = entry.Sum
+		stood, err := before.at(release.Name(old.Path))
+		if err != nil {
+			return nil, nil, err
+		}
+		stood.Was = entry
+		own = append(own, owned{release.Name(old.Path), stood})
 	}
-	return kept, sums, nil
+	return own, sums, nil
 }
 
-func (c *Conductor) recordUpload(candidate *candidate, tries release.Tries, kept []release.Kept) error {
+// setAside writes down what was taken out of main/ and is in no release, and
+// forgets what stands there again. It may be done twice: what is added and what
+// is forgotten never stand for the same.
+func (c *Conductor) setAside(candidate *candidate, own []owned) error {
+	aside := c.options.Releases.Aside()
+	if way := candidate.Back; way != nil {
+		err := c.forAside(way.From, way.To, func(path release.Name, stood release.Stood) { aside.Drop(path, stood) })
+		if err != nil {
+			return err
+		}
+	}
+	for _, one := range own {
+		aside.Put(one.path, one.stood)
+	}
+	for _, folder := range candidate.Record.Kept { // of an upload: folders that were there
+		aside.Put(folder.Path, release.Stood{Was: folder.Entry})
+	}
+	return c.options.Releases.SetAside(aside)
+}
+
+func (c *Conductor) recordUpload(candidate *candidate, tries release.Tries, own []owned) error {
 	record := candidate.Record
 	record.Exempt = candidate.Exempt
 	if c.options.Releases.Recorded(record) {
@@ -180,6 +215,10 @@ func (c *Conductor) recordUpload(candidate *candidate, tries release.Tries, kept
 		}
 		record.Kept = known.Kept
 	}
+	var kept []release.Kept
+	for _, one := range own {
+		kept = append(kept, release.Kept{Path: one.path, Entry: one.stood.Was})
+	}
 	record.Kept = record.Merge(kept)
 	if err := c.options.Releases.Enter(record, tries); err != nil {
 		return err
@@ -187,11 +226,11 @@ func (c *Conductor) recordUpload(candidate *candidate, tries release.Tries, kept
 	return c.useReturned(record)
 }
 
-func (c *Conductor) recordBack(candidate *candidate, tries release.Tries, left []release.Kept) error {
+func (c *Conductor) recordBack(candidate *candidate, tries release.Tries) error {
 	way := candidate.Back
 	err := c.options.Releases.Reverse(release.Reversal{
 		From: way.From, To: way.To, Verdict: way.Verdict, Reason: way.Reason,
-		Left: left, Trial: way.Trial == withTrial, Tries: tries, Exempt: candidate.Exempt,
+		Trial: way.Trial == withTrial, Tries: tries, Exempt: candidate.Exempt,
 	})
 	if err == nil && way.Owes == owesFiles {
 		err = c.owe(way.From, way.To)

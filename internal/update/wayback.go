@@ -1,8 +1,7 @@
 package update
 
 import (
-	"errors"
-	"io/fs"
+	"context"
 	"maps"
 	"slices"
 
@@ -19,10 +18,11 @@ type wanted struct {
 }
 
 // planBack is what has to change in main/: the files by which two releases
-// differ become those of the one gone to, and what a release in between
-// replaced that was in none is brought back.
+// differ become those of the one gone to, and what stood there when that was
+// current and was in no release is brought back.
 func (c *Conductor) planBack(from, to int) (activate.Plan, error) {
-	differences, err := c.options.Releases.Diff(from, to)
+	releases := c.options.Releases
+	differences, err := releases.Diff(from, to)
 	if err != nil {
 		return activate.Plan{}, err
 	}
@@ -30,77 +30,94 @@ func (c *Conductor) planBack(from, to int) (activate.Plan, error) {
 	for _, one := range differences {
 		way[one.Path] = wanted{one.After, one.Before.Kind}
 	}
-	ancestry, err := c.ancestry(from)
+	err = c.forAside(from, to, func(path release.Name, stood release.Stood) {
+		if stood.Was.Kind == release.File && releases.Store().Check(context.Background(), stood.Was.Sum) != nil {
+			c.options.Log.Warn("what stood here before can't be brought back: it is damaged", "file", string(path))
+			return
+		}
+		way[string(path)] = wanted{entry: stood.Was}
+	})
+	return c.planOf(way), err
+}
+
+// forAside calls visit for all that was set aside and stands in main/ again when
+// release to does in place of release from: what stood for a file of to, and
+// what stood where to has nothing and from has something.
+func (c *Conductor) forAside(from, to int, visit func(path release.Name, stood release.Stood)) error {
+	before, err := c.lineage(from)
 	if err != nil {
-		return activate.Plan{}, err
+		return err
 	}
-	way.bringBack(ancestry, to)
-	if target, err := c.options.Releases.Record(to); err == nil {
-		for _, left := range target.Left {
-			if _, changes := way[string(left.Path)]; changes {
-				way[string(left.Path)] = wanted{entry: left.Entry}
-			}
-		}
+	after, err := c.lineage(to)
+	if err != nil {
+		return err
 	}
-	return c.planOf(way), nil
-}
-
-// ancestry returns a release and those that it was laid over, newest first, as
-// far as they are kept.
-func (c *Conductor) ancestry(number int) ([]release.Record, error) {
-	var records []release.Record
-	for number != 0 {
-		record, err := c.options.Releases.Record(number)
-		if errors.Is(err, fs.ErrNotExist) && len(records) > 0 {
-			break
-		}
+	aside := c.options.Releases.Aside()
+	for path := range aside {
+		now, err := before.at(path)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		records = append(records, record)
-		number = record.From
+		next, err := after.at(path)
+		if err != nil {
+			return err
+		}
+		if found, there := aside.Find(path, next); there && (next.By != 0 || now.By != 0) {
+			visit(path, found)
+		}
 	}
-	return records, nil
+	return nil
 }
 
-// bringBack wants what the first release after to found at a path, if that was
-// in no release. To a release that is no ancestor only what goes away otherwise
-// makes room for it.
-func (w wayback) bringBack(ancestry []release.Record, to int) {
-	end := slices.IndexFunc(ancestry, func(record release.Record) bool { return record.Number == to })
-	isAncestor := end >= 0
-	if !isAncestor {
-		end = len(ancestry)
+// lineage is a release and those that it was laid over.
+type lineage struct {
+	releases *release.Room
+	tree     *release.Tree
+	records  []forebear // newest first; more are read when they are needed
+	next     int        // the one to be read; 0: there is none
+}
+
+// forebear is a release and the paths that it brought.
+type forebear struct {
+	number int
+	brings map[release.Name]bool
+}
+
+func (c *Conductor) lineage(number int) (*lineage, error) {
+	tree, err := c.options.Releases.Tree(number)
+	return &lineage{releases: c.options.Releases, tree: tree, next: number}, err
+}
+
+// at is what an edit of the file at a path would stand for.
+func (l *lineage) at(path release.Name) (release.Stood, error) {
+	entry, there, err := l.tree.Lookup(string(path))
+	if err != nil || !there {
+		return release.Stood{}, err
 	}
-	plain := maps.Clone(w)
-	for _, record := range ancestry[:end] {
-		found := map[string]release.Entry{}
-		for _, kept := range record.Kept {
-			found[string(kept.Path)] = kept.Entry
+	for i := 0; ; i++ {
+		if i == len(l.records) && !l.read() {
+			return release.Stood{By: release.Forgotten, Of: entry}, nil
 		}
-		for _, file := range record.Files {
-			w.choose(string(file.Path), found, plain, isAncestor)
-		}
-		for path, entry := range found {
-			if entry.Kind == release.Folder {
-				w.choose(path, found, plain, isAncestor)
-			}
+		if l.records[i].brings[path] {
+			return release.Stood{By: l.records[i].number, Of: entry}, nil
 		}
 	}
 }
 
-func (w wayback) choose(path string, found map[string]release.Entry, plain wayback, isAncestor bool) {
-	usual, changes := plain[path]
-	entry, wasOwn := found[path]
-	switch {
-	case !isAncestor && (!changes || usual.entry.Kind != ""):
-	case wasOwn:
-		w[path] = wanted{entry: entry}
-	case changes:
-		w[path] = usual
-	default:
-		delete(w, path)
+// read reads one more record, and returns false if there is none.
+func (l *lineage) read() bool {
+	record, err := l.releases.Record(l.next)
+	if l.next == 0 || err != nil { // dropped, or damaged
+		l.next = 0
+		return false
 	}
+	brings := make(map[release.Name]bool, len(record.Files))
+	for _, file := range record.Files {
+		brings[file.Path] = true
+	}
+	l.records = append(l.records, forebear{record.Number, brings})
+	l.next = record.From
+	return true
 }
 
 // planOf makes the changes of a switch: first what goes, the deepest first.

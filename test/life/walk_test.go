@@ -21,9 +21,7 @@ func TestWalk(t *testing.T) {
 	t.Parallel()
 	for _, walked := range []walk{
 		{name: "back", goal: (*walk).ancestor},
-		// What the program writes where another branch has a file comes back on the
-		// way back of its own branch only, so here it has names of its own.
-		{name: "anywhere", goal: (*walk).any, prefix: "own-"},
+		{name: "anywhere", goal: (*walk).any},
 	} {
 		t.Run(walked.name, func(t *testing.T) {
 			t.Parallel()
@@ -56,9 +54,8 @@ func (w *walk) walk(t *testing.T) {
 
 // walk is a device on its way between releases.
 type walk struct {
-	name   string
-	goal   func(*walk) int // the release to go back to; 0: there is none
-	prefix string          // of the names of the program's own files
+	name string
+	goal func(*walk) int // the release to go back to; 0: there is none
 
 	*testing.T
 	*harness.Device
@@ -88,14 +85,14 @@ func (w *walk) any() int {
 }
 
 // place is one of a few paths that all releases have in common.
-func (w *walk) place(prefix string) string {
-	return fmt.Sprintf("%s%sf%d", []string{"", "sub/", "sub/deep/"}[w.random.IntN(3)], prefix, w.random.IntN(8))
+func (w *walk) place() string {
+	return fmt.Sprintf("%sf%d", []string{"", "sub/", "sub/deep/"}[w.random.IntN(3)], w.random.IntN(8))
 }
 
 // scribble writes something where the release has nothing.
 func (w *walk) scribble(i int) {
 	w.Helper()
-	at := w.place(w.prefix)
+	at := w.place()
 	if _, is := w.releases[w.current][at]; !is {
 		w.own[at] = harness.File(fmt.Sprintf("own %d\n", i))
 		harness.Tree{at: w.own[at]}.Write(w.T, w.Main())
@@ -107,7 +104,7 @@ func (w *walk) bring(i int) {
 	w.Helper()
 	brought := harness.Tree{}
 	for range 1 + w.random.IntN(3) {
-		at := w.place("")
+		at := w.place()
 		brought[at] = harness.File(fmt.Sprintf("release content %d\n", i))
 	}
 	next := maps.Clone(w.releases[w.current])
