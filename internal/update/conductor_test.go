@@ -230,7 +230,7 @@ func (f *fakeTrial) fail(why string) {
 	f.fails = why
 }
 
-// fakeBusy is a lock that a test takes.
+// fakeBusy is a lock that a test takes, or the conductor: once.
 type fakeBusy struct {
 	mutex sync.Mutex
 	busy  bool
@@ -240,7 +240,7 @@ type fakeBusy struct {
 func (b *fakeBusy) Take() (func(), bool, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	if b.busy {
+	if b.busy || b.taken > 0 {
 		return nil, false, nil
 	}
 	b.taken++
@@ -420,6 +420,11 @@ func TestWhatLiesInDepositComesFirst(t *testing.T) {
 		s.expect(Running, Idle)
 		if s.main.switched != 1 || s.program.count() != 1 {
 			t.Errorf("%d switches, %d starts", s.main.switched, s.program.count())
+		}
+		s.deposit.put("v2") // the program is not kept from being busy any more, nor busy
+		time.Sleep(time.Second)
+		if s.main.switched != 2 {
+			t.Errorf("the next upload is %s", s.conductor.Report().State.Attempt)
 		}
 	})
 }

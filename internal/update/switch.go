@@ -10,6 +10,7 @@ import (
 )
 
 func (c *Conductor) beginSwitch() {
+	c.allowBusy() // nothing of the program is left, or nothing was started yet
 	candidate := c.attempt.candidate
 	c.begun(func() happening { return c.switchEnded(candidate, c.options.Main.Switch()) })
 }

@@ -306,7 +306,7 @@ func (c *Conductor) takeIn(happened *happening) {
 		if c.attempt.candidate != nil {
 			c.attempt.candidate.Exempt = happened.exempt
 		}
-	case Down, CalledOff:
+	case CalledOff:
 		c.allowBusy()
 	case AskNow:
 		c.attempt.urgency = urgent
