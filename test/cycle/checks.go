@@ -46,6 +46,14 @@ func (s *Scene) endsWith(step Step) bool {
 	return isOfStep == (step.ends == confirmed) && newest != ""
 }
 
+// IsBad reports whether the program that was started last is the bad one.
+func (s *Scene) IsBad() bool {
+	isBad := func(step Step) bool {
+		return step.ends == returned && strings.HasSuffix(s.Device.Starts(), releaseOf(step).seen)
+	}
+	return slices.ContainsFunc(Steps, isBad)
+}
+
 // releaseOf is main/ with the upload of a step in it.
 func releaseOf(step Step) known {
 	at := slices.IndexFunc(Steps, func(one Step) bool { return one.Name == step.Name })

@@ -141,9 +141,9 @@ func killedInRecovery(t *testing.T, from state, found *findings) {
 // findings is what all kills found; several goroutines may use it.
 type findings struct {
 	mu         sync.Mutex
-	killed     int // points of the cycle
-	looked     int // points of recoveries
-	recoveries int // that were looked at
+	killed     int     // points of the cycle
+	looked     int     // points of recoveries
+	recoveries int     // that were looked at
 	states     []state // to be recovered from
 	seen       map[string]bool
 	leftOut    int
