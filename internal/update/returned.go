@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ota/internal/deposit"
 	"ota/internal/reason"
@@ -20,16 +21,32 @@ func (c *Conductor) owe(from, to int) error {
 		return err
 	}
 	returned := releases.Returned()
-	for _, one := range differences {
+	for _, one := range withoutFilled(differences) {
 		known := slices.ContainsFunc(returned.Files, func(file release.ReturnedFile) bool {
 			return string(file.Path) == one.Path
 		})
-		if !known && one.After.Kind != "" && one.After.Kind != release.Folder {
+		if !known && one.After.Kind != "" {
 			returned.Files = append(returned.Files, release.ReturnedFile{Path: release.Name(one.Path), Entry: one.After})
 		}
 	}
 	returned.Release, returned.Step = from, release.Owed
 	return releases.SetReturned(returned)
+}
+
+// withoutFilled leaves out the folders that come back with what is in them. One
+// that is empty comes back too, beside files: alone it would make an upload that
+// can't be known again.
+func withoutFilled(differences []release.Difference) []release.Difference {
+	isFile := func(one release.Difference) bool { return one.After.Kind != "" && one.After.Kind != release.Folder }
+	hasFiles := slices.ContainsFunc(differences, isFile)
+	var kept []release.Difference
+	for i, one := range differences {
+		isFilled := i+1 < len(differences) && strings.HasPrefix(differences[i+1].Path, one.Path+"/")
+		if isFile(one) || one.After.Kind == release.Folder && hasFiles && !isFilled {
+			kept = append(kept, one)
+		}
+	}
+	return kept
 }
 
 // giveBack puts the files that are owed into deposit/.

@@ -321,8 +321,13 @@ func (r *run) checkSyncs() {
 		return filepath.Base(call.Path) == "journal.json" && call.Name == "unlinkat"
 	}
 	relies := changes
-	if slices.ContainsFunc(r.made[:r.before], changes) {
-		relies = ends
+	for _, call := range r.made[:r.before] { // of the switch under way, if there is one
+		switch {
+		case changes(call):
+			relies = ends
+		case ends(call):
+			relies = changes
+		}
 	}
 	written := false
 	for _, call := range r.made[r.before:] {
