@@ -94,11 +94,15 @@ func layDown(ctx context.Context, folder string, parcels []Parcel) error {
 }
 
 func layOne(ctx context.Context, dir *beneath.Tree, parcel *Parcel, owner owner, buffer []byte) error {
-	parent, err := dir.MakeDir(parentOf(parcel.Path))
+	folder := parentOf(parcel.Path)
+	if parcel.Kind == KindFolder {
+		folder = parcel.Path // it leaves no trace: what is known again are files
+	}
+	parent, err := dir.MakeDir(folder)
 	if err == nil {
 		err = owner.giveFolder(parent)
 	}
-	if err != nil {
+	if err != nil || parcel.Kind == KindFolder {
 		return err
 	}
 	_, name := beneath.Split(parcel.Path)
@@ -108,9 +112,6 @@ func layOne(ctx context.Context, dir *beneath.Tree, parcel *Parcel, owner owner,
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
-	}
-	if parcel.Kind == KindFolder {
-		return parent.Mkdir(name)
 	}
 	temporary := temporaryName(name)
 	if err := parent.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -168,3 +168,18 @@ func TestDiscardMovesAndKeepsSome(t *testing.T) {
 		t.Errorf("of nothing: %+v, %v", found, err)
 	}
 }
+
+// TestReturnEmptyFolder: it comes back as a folder, once or twice, and nothing
+// else is known of it.
+func TestReturnEmptyFolder(t *testing.T) {
+	room := roomFor(t)
+	for range 2 {
+		parcels := []Parcel{{File: File{Path: "data/empty", Kind: KindFolder}}}
+		if err := room.Return(t.Context(), parcels); err != nil || parcels[0].Trace != "" {
+			t.Errorf("trace %q, %v", parcels[0].Trace, err)
+		}
+		if info, err := os.Stat(filepath.Join(room.options.Dir, "data", "empty")); err != nil || !info.IsDir() {
+			t.Errorf("the folder: %v", err)
+		}
+	}
+}

@@ -148,10 +148,11 @@ func TestCardFullWhileRunning(t *testing.T) {
 	d := harness.NewDevice(t, card(t, 12), first, noting)
 	d.Start()
 	awaitRunning(d, 1)
-	hold, ballast := filepath.Join(d.Deposit(), ".hold"), filepath.Join(d.Dir, "ballast")
-	try(t, put(hold, ""), put(filepath.Join(d.Deposit(), "main.py"), "second\n"))
+	ballast := filepath.Join(d.Dir, "ballast")
+	d.HoldBack()
+	try(t, put(filepath.Join(d.Deposit(), "main.py"), "second\n"))
 	fill(t, ballast)
-	try(t, os.Remove(hold))
+	d.LetGo()
 	awaitHeld(d, 1, "no space", "needed", "free")
 	d.Say("restart")
 	awaitHeld(d, 1, "no space")
@@ -160,6 +161,58 @@ func TestCardFullWhileRunning(t *testing.T) {
 	if content, err := os.ReadFile(filepath.Join(d.Main(), "main.py")); err != nil || string(content) != "second\n" {
 		t.Errorf("main.py holds %q, %v", content, err)
 	}
+}
+
+// failing is the program noting with a trial: where main.py says so it fails
+// when there is no file "stay" any more.
+var failing = strings.Replace(noting, "trap", `read -r kind <main.py
+[ "$kind" = bad ] && { while [ -e "$OTA_DIR/stay" ]; do sleep 0.02; done; exit 7; }
+trap`, 1) + `
+[trial]
+period = "5m"
+attempts = 1
+`
+
+// TestCardFullDuringATrial: a release that fails on a card without a free block
+// is rolled back all the same, although its large file can't be copied. What it
+// brought is in deposit/ when there is room again, and can be mended.
+func TestCardFullDuringATrial(t *testing.T) {
+	t.Parallel()
+	const size = 1 << 20 // more than ota keeps in reserve
+	table := func(line string) harness.Entry { return harness.File(strings.Repeat(line+"\n", size/(len(line)+1))) }
+	old := harness.Tree{"main.py": harness.File("first\n"), "table": table("old")}
+	bad := harness.Tree{"main.py": harness.File("bad\n"), "table": table("new"), "more.py": harness.File("more\n")}
+	d := harness.NewDevice(t, card(t, 16), old, failing)
+	d.Start()
+	awaitRunning(d, 1)
+	stay, ballast := filepath.Join(d.Dir, "stay"), filepath.Join(d.Dir, "ballast")
+	d.HoldBack()
+	bad.Write(t, d.Deposit())
+	try(t, put(stay, ""))
+	d.LetGo()
+	awaitRunning(d, 2)
+	awaitSaid(t, d, "the release is recorded release=2")
+	fill(t, ballast)
+	try(t, os.Remove(stay))
+	d.Await("the release before", func(s harness.Status) bool {
+		return s.Release.Number == 1 && s.Program.State == "running" && s.Program.PID != 0
+	})
+	checkTree(t, d.Main(), old)
+	awaitSaid(t, d, "ota uses its reserve")
+	awaitSaid(t, d, "contents are moved out of the store")
+	for path, entry := range bad {
+		if !d.Keeps(path, entry.Content) {
+			t.Errorf("the uploaded %s is lost", path)
+		}
+	}
+
+	try(t, os.Remove(ballast))
+	awaitHeld(d, 1, "failed its trial as release 2: exit code 7")
+	checkTree(t, d.Deposit(), bad)
+	try(t, put(filepath.Join(d.Deposit(), "main.py"), "mended\n"))
+	awaitRunning(d, 3)
+	checkTree(t, d.Main(), harness.Tree{"main.py": harness.File("mended\n")}.Over(bad).Over(old))
+	d.Say("verify")
 }
 
 // TestReadOnlyMain: while main/ can't be written an upload is held; status and

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	ptrace.Main()
 	// Most of these tests wait for ota to try again, half a minute and more.
 	flag.Set("test.parallel", "96")
-	harness.Main(m)
+	harness.Main(m, cycle.Program)
 }
 
 // duration is how long calls fail.
@@ -112,9 +112,7 @@ func record(t *testing.T, errno syscall.Errno) []ptrace.Call {
 	var calls []ptrace.Call
 	r := newRun(t, fault{n: mostCalls, errno: errno, lasts: once})
 	r.answered = func(call ptrace.Call) { calls = append(calls, call) }
-	for _, step := range cycle.Steps {
-		r.through(step)
-	}
+	r.throughAll()
 	r.end()
 	return calls
 }

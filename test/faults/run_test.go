@@ -76,13 +76,10 @@ func (r *run) rest() {
 // endure goes through the cycle with one fault and checks all.
 func endure(t *testing.T, fault fault, found *findings) {
 	r := newRun(t, fault)
-	for _, step := range cycle.Steps {
-		if r.through(step); t.Failed() {
-			break
-		}
-	}
+	r.throughAll()
 	if !t.Failed() {
-		r.Check(t)
+		r.Check()
+		r.CheckUndisturbed()
 	}
 	r.end()
 	r.checkSyncs()
@@ -191,21 +188,26 @@ const still = 200 * time.Millisecond
 // is a minute.
 const longest = 150 * time.Second
 
-// through goes through a step of the cycle, however often the fault stops it.
-func (r *run) through(step cycle.Step) {
+// throughAll goes through the cycle.
+func (r *run) throughAll() {
 	r.t.Helper()
-	if step.Begin != nil {
-		step.Begin(r.Scene)
+	for r.through(); !r.t.Failed() && r.Next(); {
+		r.through()
 	}
+}
+
+// through goes through a step of the cycle, however often the fault stops it.
+func (r *run) through() {
+	r.t.Helper()
+	r.Act()
 	began := time.Now()
 	var nudged time.Time
-	for !r.isOver(step) {
+	for !r.IsOver() {
 		if r.t.Failed() {
 			return
 		}
 		if time.Since(began) > longest {
-			status, err := r.Device.Status()
-			r.t.Errorf("%s: in vain; status: %+v, %v", step.Name, status, err)
+			r.t.Errorf("%s: in vain; %s", r.Step().Name, r.Describe())
 			return
 		}
 		select {
@@ -215,7 +217,7 @@ func (r *run) through(step cycle.Step) {
 		case <-time.After(min(max(5*time.Millisecond, time.Since(began)/10), time.Second/2)):
 		}
 		if r.isStill() {
-			if r.stands(step); time.Since(nudged) > 2*time.Second {
+			if r.stands(); time.Since(nudged) > 2*time.Second {
 				r.nudge()
 				nudged = time.Now()
 			}
@@ -232,20 +234,20 @@ func (r *run) isStill() bool {
 
 // stands is called when the fault has stopped the cycle: that must be said, and
 // nothing be lost; then the cause goes away.
-func (r *run) stands(step cycle.Step) {
+func (r *run) stands() {
 	r.t.Helper()
 	r.mu.Lock()
 	lifted := r.lifted && r.stood
 	r.mu.Unlock()
-	if lifted || r.isOver(step) {
+	if lifted || r.IsOver() {
 		return
 	}
 	r.rest()
-	harness.Await(r.t, "the reason", func() bool { return r.isTold() || r.isOver(step) || r.hasEnded() }, r.process.console.String)
-	if r.hasEnded() || r.isOver(step) {
+	harness.Await(r.t, "the reason", func() bool { return r.isTold() || r.IsOver() || r.hasEnded() }, r.process.console.String)
+	if r.hasEnded() || r.IsOver() {
 		return
 	}
-	r.CheckNothingLost(r.t)
+	r.CheckNothingLost()
 	harness.Await(r.t, "a program", func() bool { return r.hasProgram() || r.hasEnded() }, r.process.console.String)
 	r.mu.Lock()
 	r.lifted, r.stood = true, true
@@ -265,10 +267,11 @@ func (r *run) isTold() bool {
 }
 
 // hasProgram reports whether a program runs, or none may: between two releases,
-// or where none can be started for want of a descriptor.
+// where none can be started for want of a descriptor, or where the one that is
+// started again and again is bad.
 func (r *run) hasProgram() bool {
 	said := r.process.console.String()
-	return len(r.Device.Programs()) > 0 || strings.Contains(said, "can't be undone yet") ||
+	return len(r.Device.Programs()) > 0 || r.IsBad() || strings.Contains(said, "can't be undone yet") ||
 		r.fault.errno == syscall.EMFILE && strings.Contains(said, "the program can't be started")
 }
 
@@ -281,24 +284,12 @@ func (r *run) hasEnded() bool {
 	}
 }
 
-// nudge makes ota look into deposit/ again, as a person does who says that the
-// upload is complete.
+// nudge tells ota that the upload is complete, as a person does who sees that
+// it waits.
 func (r *run) nudge() {
-	if !r.IsHeld() {
-		r.Hold(r.t)
-		r.Release()
-	}
-}
-
-// isOver asks the disk where the socket could not be made.
-func (r *run) isOver(step cycle.Step) bool {
-	if step.IsOver(r.Scene) {
-		return true
-	}
-	said := r.process.console.String()
-	cannotBeAsked := strings.Contains(said, "ota can't be steered")
-	notAdopted := strings.Contains(said, "can't be adopted as a release")
-	return (cannotBeAsked || notAdopted) && r.IsDoneOnDisk()
+	ctx, stop := context.WithTimeout(r.t.Context(), 5*time.Second)
+	defer stop()
+	r.Device.Command(ctx, "apply").Run() // it may have no descriptor to be heard with
 }
 
 // endedByItself accepts that ota can't begin, and does what starts it on a
@@ -306,7 +297,7 @@ func (r *run) isOver(step cycle.Step) bool {
 func (r *run) endedByItself() {
 	r.t.Helper()
 	p := r.process
-	if p.err != nil || r.Starts() != "" || p.status.ExitStatus() != 1 || !r.isTold() || r.ends > 0 {
+	if p.err != nil || r.Device.Starts() != "" || p.status.ExitStatus() != 1 || !r.isTold() || r.ends > 0 {
 		r.t.Errorf("ota ended by itself, status %#x, %v", int(p.status), p.err)
 		return
 	}
@@ -330,8 +321,13 @@ func (r *run) checkSyncs() {
 		return filepath.Base(call.Path) == "journal.json" && call.Name == "unlinkat"
 	}
 	relies := changes
-	if slices.ContainsFunc(r.made[:r.before], changes) {
-		relies = ends
+	for _, call := range r.made[:r.before] { // of the switch under way, if there is one
+		switch {
+		case changes(call):
+			relies = ends
+		case ends(call):
+			relies = changes
+		}
 	}
 	written := false
 	for _, call := range r.made[r.before:] {

@@ -263,9 +263,29 @@ func (d *Device) read(into any, args ...string) {
 // for a tenth of the time.
 func (d *Device) Status() (Status, error) {
 	var status Status
+	err := d.get(&status, "status")
+	return status, err
+}
+
+// HistoryNow is History over the socket.
+func (d *Device) HistoryNow() ([]Release, error) {
+	var history []Release
+	err := d.get(&history, "history")
+	return history, err
+}
+
+// WhyNow is Why over the socket.
+func (d *Device) WhyNow(release int) (Why, error) {
+	var why Why
+	err := d.get(&why, fmt.Sprintf("why?release=%d", release))
+	return why, err
+}
+
+// get asks the running ota for something that is JSON.
+func (d *Device) get(into any, what string) error {
 	folder, err := os.Open(filepath.Join(d.Dir, ".ota"))
 	if err != nil {
-		return status, err
+		return err
 	}
 	defer folder.Close()
 	// The path of a test's folder is often too long for a socket's address.
@@ -276,16 +296,16 @@ func (d *Device) Status() (Status, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", address)
 		},
 	}}
-	answer, err := client.Get("http://ota/api/v1/status")
+	answer, err := client.Get("http://ota/api/v1/" + what)
 	if err != nil {
-		return status, err
+		return err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(answer.Body)
-		return status, fmt.Errorf("%s: %s", answer.Status, body)
+		return fmt.Errorf("%s: %s", answer.Status, body)
 	}
-	return status, json.NewDecoder(answer.Body).Decode(&status)
+	return json.NewDecoder(answer.Body).Decode(into)
 }
 
 // Await waits until the status is as done wants it, and returns it.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,31 +23,37 @@ import (
 // machine, as it is only reached by a fault.
 const Deadline = 60 * time.Second
 
-// binary is ota, once Main has built it.
-var binary string
+// binary is ota, and built where the other programs are, once Main has made
+// them.
+var binary, built string
 
-// Main is what a TestMain calls: it builds ota, runs the tests and removes it
-// again. OTA_TEST_BINARY names a binary to be tested instead. It does not
-// return.
-func Main(m *testing.M) { os.Exit(buildAndRun(m)) }
+// Main is what a TestMain calls: it builds ota, and other packages that the
+// tests need, runs the tests and removes all that again. OTA_TEST_BINARY names
+// an ota to be tested instead. It does not return.
+func Main(m *testing.M, others ...string) { os.Exit(buildAndRun(m, others)) }
 
-func buildAndRun(m *testing.M) int {
-	if binary = os.Getenv("OTA_TEST_BINARY"); binary != "" {
-		return m.Run()
-	}
+func buildAndRun(m *testing.M, others []string) int {
 	dir, err := os.MkdirTemp("", "ota-built-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cannot build ota:", err)
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "ota")
-	if err := Build(context.Background(), binary); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+	built = dir
+	if binary = os.Getenv("OTA_TEST_BINARY"); binary == "" {
+		binary, others = filepath.Join(dir, "ota"), append(others, product)
+	}
+	for _, one := range others {
+		if err := build(context.Background(), one, filepath.Join(dir, path.Base(one)), shippedTags); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	return m.Run()
 }
+
+// Built is the path of another package that Main has built.
+func Built(other string) string { return filepath.Join(built, path.Base(other)) }
 
 // Binary is the path of ota, once Main has built it.
 func Binary() string { return binary }
@@ -54,22 +61,25 @@ func Binary() string { return binary }
 // Build builds ota as it is shipped: static and stripped. Assignments such as
 // "GOARCH=arm" choose for which machine.
 func Build(ctx context.Context, output string, assignments ...string) error {
-	return build(ctx, output, shippedTags, assignments...)
+	return build(ctx, product, output, shippedTags, assignments...)
 }
 
 // BuildTagged is Build with one more build tag.
 func BuildTagged(ctx context.Context, output, tag string) error {
-	return build(ctx, output, shippedTags+","+tag)
+	return build(ctx, product, output, shippedTags+","+tag)
 }
 
-const shippedTags = "nethttpomithttp2"
+const (
+	product     = "ota/cmd/ota"
+	shippedTags = "nethttpomithttp2"
+)
 
-func build(ctx context.Context, output, tags string, assignments ...string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags="+tags, "-ldflags=-s -w", "-o", output, "ota/cmd/ota")
+func build(ctx context.Context, what, output, tags string, assignments ...string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags="+tags, "-ldflags=-s -w", "-o", output, what)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Env = append(cmd.Env, assignments...)
 	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot build ota %v: %w\n%s", assignments, err, said)
+		return fmt.Errorf("cannot build %s %v: %w\n%s", what, assignments, err, said)
 	}
 	return nil
 }

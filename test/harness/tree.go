@@ -77,6 +77,9 @@ func (e Entry) write(path string) error {
 	case fs.ModeDir:
 		return os.MkdirAll(path, e.Mode.Perm())
 	case fs.ModeSymlink:
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 		return os.Symlink(e.Content, path)
 	case fs.ModeSocket:
 		return syscall.Mknod(path, syscall.S_IFSOCK|uint32(e.Mode.Perm()), 0)

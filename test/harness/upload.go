@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -37,20 +38,24 @@ func (d *Device) IsHeldBack() bool {
 	return err == nil
 }
 
-// Keeps reports whether the bytes of an uploaded file are in deposit/, at its
-// path, or in the store.
+// Keeps reports whether the bytes of an uploaded file are kept: in deposit/ or
+// main/, at its path, among what was discarded, or in the store.
 func (d *Device) Keeps(path, content string) bool {
 	sum := sha256.Sum256([]byte(content))
 	name := hex.EncodeToString(sum[:])
-	for _, place := range []string{
+	places := []string{
 		filepath.Join(d.Deposit(), path),
 		filepath.Join(d.Dir, ".ota", "store", name[:2], name),
-	} {
-		if found, err := os.ReadFile(place); err == nil && string(found) == content {
-			return true
-		}
+		filepath.Join(d.Main(), path),
 	}
-	return false
+	discarded, _ := filepath.Glob(filepath.Join(d.Dir, ".ota", "discarded", "*"))
+	for _, folder := range discarded {
+		places = append(places, filepath.Join(folder, path))
+	}
+	return slices.ContainsFunc(places, func(place string) bool {
+		found, err := os.ReadFile(place)
+		return err == nil && string(found) == content
+	})
 }
 
 // starts is the file into which a program writes what it found at its starts.

@@ -4,34 +4,44 @@
 // each system call that changes its folder, and again before each of those by
 // which it recovers, and then looks whether a normal start makes all well.
 //
-// In: a folder with an old program and an upload. Out: how many points there
-// were. Never: a power cut; what was written stays written here, so what a
-// missing sync would lose is not seen.
+// In: the cycle of a device. Out: how many points there were. Never: a power
+// cut; what was written stays written here, so what a missing sync would lose
+// is not seen.
 package kill
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"strconv"
 	"sync"
 	"testing"
 
+	"ota/test/cycle"
 	"ota/test/harness"
 	"ota/test/ptrace"
 )
 
+var (
+	all  = flag.Bool("kill.all", false, "recover from each state of the disk that any number of kills leads to")
+	most = flag.Int("kill.recoveries", 500, "without -kill.all: from how many states that a recovery was killed in")
+)
+
 func TestMain(m *testing.M) {
 	ptrace.Main()
-	harness.Main(m)
+	flag.Set("test.parallel", "12") // they wait for programs most of the time
+	harness.Main(m, cycle.Program)
 }
 
-// TestKillAnywhere goes through all points of one update: start, adoption,
-// sealing, switch, start of the new version. Then through all points of every
-// recovery. What a recovery does depends on nothing but the disk, so each
-// state of the disk is recovered from once, however many points lead to it.
+// TestKillAnywhere kills at all points of the cycle, then at those of every
+// recovery, and at those of the recoveries from that, until no new state of the
+// disk comes up: what a recovery does depends on nothing else, so that each is
+// recovered from once, however many points lead to it. Of a recovery it is the
+// state of the disk at each point that is kept, while ota goes on; that is what
+// a kill would leave there.
 func TestKillAnywhere(t *testing.T) {
 	var found findings
-	t.Run("update", func(t *testing.T) {
+	t.Run("cycle", func(t *testing.T) {
 		for n := range uninterrupted(t) {
 			t.Run(strconv.Itoa(n+1), func(one *testing.T) {
 				one.Parallel()
@@ -43,24 +53,29 @@ func TestKillAnywhere(t *testing.T) {
 	// Threads race, so another run may have more calls than the first had.
 	for more := true; more && !t.Failed(); {
 		more = false // unless it is asked for and runs
-		n := found.points + 1
-		t.Run(fmt.Sprintf("update/%d", n), func(t *testing.T) { more = killAt(t, n, &found) })
+		n := found.killed + 1
+		t.Run(fmt.Sprintf("cycle/%d", n), func(t *testing.T) { more = killAt(t, n, &found) })
 	}
-	once := found.points
+	for depth := 2; !t.Failed(); depth++ {
+		states := found.next()
+		if len(states) == 0 {
+			break
+		}
+		t.Run(fmt.Sprintf("kill %d", depth), func(t *testing.T) {
+			for i, from := range states {
+				t.Run(fmt.Sprintf("%d_%s", i, from.name), func(one *testing.T) {
+					one.Parallel()
+					skipAfterFailure(one, t)
+					killedInRecovery(one, from, &found)
+				})
+			}
+		})
+	}
 	if t.Failed() {
 		return
 	}
-	t.Run("recovery", func(t *testing.T) {
-		for i, from := range found.states {
-			t.Run(fmt.Sprintf("%d_%s", i, from.name), func(one *testing.T) {
-				one.Parallel()
-				skipAfterFailure(one, t)
-				killInRecovery(one, from, &found)
-			})
-		}
-	})
-	report := fmt.Sprintf("killed at %d points of an update, at %d points of %d recoveries; %d states of the disk, all recovered from",
-		once, found.points-once, found.recoveries, len(found.seen))
+	report := fmt.Sprintf("killed at %d points of the cycle, and at %d points of %d recoveries; %d states of the disk, recovered from %d, left out %d",
+		found.killed, found.looked, found.recoveries, len(found.seen), len(found.seen)-found.leftOut, found.leftOut)
 	t.Log(report)
 	fmt.Fprintln(os.Stdout, report)
 }
@@ -72,89 +87,90 @@ func skipAfterFailure(one, all *testing.T) {
 	}
 }
 
-// uninterrupted counts the points of an update.
+// uninterrupted counts the points of the cycle.
 func uninterrupted(t *testing.T) int {
 	s := newScene(t)
 	points := 0
-	s.trace(t, func(ptrace.Call) ptrace.Action {
+	s.trace(func(ptrace.Call) ptrace.Action {
 		points++
 		return ptrace.Continue
+	}, func() {
+		s.Check()
+		s.CheckUndisturbed()
 	})
-	s.Check(t)
 	return points
 }
 
-// killAt kills before call n of an update and recovers; it returns false if
-// the update was over before.
+// killAt kills before call n of the cycle and recovers; it returns false if
+// the cycle was over before.
 func killAt(t *testing.T, n int, found *findings) bool {
 	s := newScene(t)
 	points, name := 0, ""
-	s.trace(t, func(call ptrace.Call) ptrace.Action {
+	s.trace(func(call ptrace.Call) ptrace.Action {
 		points++
 		if points == n {
 			name = call.Name
 			return ptrace.Kill
 		}
 		return ptrace.Continue
-	})
+	}, func() {})
 	if name == "" {
-		s.Check(t)
 		return false
 	}
-	s.CheckNothingLost(t)
-	found.reach(1)
-	found.add(s.capture(t, fmt.Sprintf("%d_%s", n, name)))
-	s.recover(t)
+	s.CheckNothingLost()
+	found.kill()
+	if state := s.capture(fmt.Sprintf("%d_%s", n, name)); found.claim(state.key) {
+		s.recover(found.look(s))
+	} else {
+		s.recover(nil)
+	}
 	return true
 }
 
-// killInRecovery starts from one state of the disk again and again, each time
-// killing before the first call that would be made in a state not seen yet,
-// until a recovery gets through.
-func killInRecovery(t *testing.T, from state, found *findings) {
+// killedInRecovery recovers from a state of the disk.
+func killedInRecovery(t *testing.T, from state, found *findings) {
 	s := restored(t, from)
-	passed := 0 // points whose states have been seen
-	for !t.Failed() {
-		s.restore(t, from)
-		points, name := 0, ""
-		s.trace(t, func(call ptrace.Call) ptrace.Action {
-			points++
-			if points > passed && found.claim(s.key(t)) {
-				name, passed = call.Name, points
-				return ptrace.Kill
-			}
-			return ptrace.Continue
-		})
-		if name == "" {
-			found.reach(points)
-			found.recovered()
-			return
-		}
-		found.claim(s.key(t)) // what another thread had under way is done now
-		s.CheckNothingLost(t)
-		s.recover(t)
+	s.CheckNothingLost()
+	if *all {
+		s.recover(found.look(s))
+	} else {
+		s.recover(nil)
 	}
 }
 
 // findings is what all kills found; several goroutines may use it.
 type findings struct {
 	mu         sync.Mutex
-	points     int
-	recoveries int
-	states     []state // after one kill, each once
+	killed     int     // points of the cycle
+	looked     int     // points of recoveries
+	recoveries int     // that were looked at
+	states     []state // to be recovered from
 	seen       map[string]bool
+	leftOut    int
 }
 
-func (f *findings) reach(points int) {
+func (f *findings) kill() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.points += points
+	f.killed++
 }
 
-func (f *findings) recovered() {
+// look keeps the states that a recovery goes through and that have not been
+// seen.
+func (f *findings) look(s *scene) func(ptrace.Call) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.recoveries++
+	f.mu.Unlock()
+	return func(call ptrace.Call) {
+		state := s.capture(call.Name)
+		isNew := f.claim(state.key)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.looked++
+		if isNew {
+			f.states = append(f.states, state)
+		}
+	}
 }
 
 // claim is true for the first that asks about a state.
@@ -171,10 +187,18 @@ func (f *findings) claim(key string) bool {
 	return true
 }
 
-func (f *findings) add(s state) {
-	if f.claim(s.key) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.states = append(f.states, s)
+// next returns the states that are to be recovered from now: all, or evenly
+// chosen ones.
+func (f *findings) next() []state {
+	states := f.states
+	f.states = nil
+	if *all || len(states) <= *most {
+		return states
 	}
+	chosen := make([]state, *most)
+	for i := range chosen {
+		chosen[i] = states[i*len(states)/len(chosen)]
+	}
+	f.leftOut += len(states) - len(chosen)
+	return chosen
 }

@@ -4,7 +4,6 @@ package kill
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,83 +17,94 @@ import (
 // scene is a folder in which ota runs, is killed, and runs again.
 type scene struct {
 	*cycle.Scene
+	t    testing.TB
+	memo memo
 }
 
-func newScene(t *testing.T) *scene {
+func newScene(t testing.TB) *scene {
 	t.Helper()
-	return &scene{cycle.New(t)}
+	return &scene{Scene: cycle.New(t), t: t, memo: memo{}}
 }
 
-// trace runs ota until decide has it killed or the update is done. Once the
-// program runs, the upload is complete.
-func (s *scene) trace(t *testing.T, decide func(ptrace.Call) ptrace.Action) {
-	t.Helper()
-	ctx, stop := context.WithCancel(t.Context())
+// trace runs ota until decide has it killed at a call that changes the folder,
+// or until the cycle is over and all that is written after that. Before it is
+// killed then, check is called.
+func (s *scene) trace(decide func(ptrace.Call) ptrace.Action, check func()) {
+	s.t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	var calls atomic.Int64
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		s.watch(ctx, &calls)
-		stop()
-	}()
 	ota := s.Device.Command(context.Background(), "run", s.Device.Dir)
 	console := &strings.Builder{}
 	ota.Stdout, ota.Stderr = console, console
-	_, err := ptrace.Run(ctx, ota, func(call ptrace.Call) ptrace.Action {
-		if !s.Counts(call) {
-			return ptrace.Continue
+	ended := make(chan struct{})
+	var err error
+	go func() {
+		defer close(ended)
+		_, err = ptrace.Run(ctx, ota, func(call ptrace.Call) ptrace.Action {
+			if !s.Counts(call) {
+				return ptrace.Continue
+			}
+			calls.Add(1)
+			return decide(call)
+		})
+	}()
+	defer func() {
+		stop()
+		<-ended
+		if s.t.Failed() {
+			s.t.Logf("console of the traced ota:\n%s", console.String())
 		}
-		calls.Add(1)
-		return decide(call)
-	})
-	stop()
-	<-watched
-	if err != nil {
-		t.Fatal(err)
+	}()
+	s.Live(ended)
+	if awaitSilence(&calls, ended) {
+		check()
 	}
-	harness.Await(t, "the end of all that was killed", func() bool { return len(s.Device.Programs()) == 0 },
+	stop()
+	<-ended
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	harness.Await(s.t, "the end of all that was killed", func() bool { return len(s.Device.Programs()) == 0 },
 		func() string { return console.String() })
 }
 
-// watch completes the upload once the program runs, and returns when the update
-// is done and nothing has been written for a while, or ctx has ended.
-func (s *scene) watch(ctx context.Context, calls *atomic.Int64) {
+// awaitSilence returns true when no call was made for a while, and false if
+// ended was closed before.
+func awaitSilence(calls *atomic.Int64, ended <-chan struct{}) bool {
 	const still = 50 * time.Millisecond
-	again := time.NewTicker(2 * time.Millisecond)
-	defer again.Stop()
-	deadline := time.After(harness.Deadline)
-	last, since := int64(0), time.Now()
-	for {
+	for last := int64(-1); ; {
+		now := calls.Load()
+		if now == last {
+			return true
+		}
+		last = now
 		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return
-		case <-deadline:
-			return // the checks that follow say what is wrong
-		}
-		if now := calls.Load(); now != last {
-			last, since = now, time.Now()
-		}
-		if s.IsHeld() {
-			if status, err := s.Device.Status(); err == nil && status.Program.State == "running" {
-				s.Release()
-			}
-		} else if time.Since(since) > still && s.IsDone() {
-			return
+		case <-time.After(still):
+		case <-ended:
+			return false
 		}
 	}
 }
 
-// recover starts ota as usual, waits until the update is done, and checks all.
-func (s *scene) recover(t *testing.T) {
-	t.Helper()
-	s.Release()
-	s.Device.Start()
-	harness.Await(t, "the update", s.IsDone, func() string {
-		status, err := s.Device.Status()
-		return fmt.Sprintf("status: %+v, %v", status, err)
-	})
-	s.Check(t)
-	s.Device.Kill()
-	s.Device.KillPrograms()
+// recover starts ota as usual, goes on with the cycle to its end, and checks
+// all. If look is there it is called before each call that changes the folder,
+// until the step is over in which ota was killed.
+func (s *scene) recover(look func(ptrace.Call)) {
+	s.t.Helper()
+	if look == nil {
+		s.Device.Start()
+		s.Live(nil)
+		s.Check()
+		s.Device.Kill()
+		s.Device.KillPrograms()
+		return
+	}
+	from := s.Stage().Step
+	s.trace(func(call ptrace.Call) ptrace.Action {
+		if s.Stage().Step == from {
+			look(call)
+		}
+		return ptrace.Continue
+	}, s.Check)
 }
