@@ -10,6 +10,7 @@ import (
 
 	"ota/internal/kit/beneath"
 	"ota/internal/kit/copysum"
+	"ota/internal/kit/durable"
 )
 
 // Parcel is a file, link or empty folder that ota itself puts somewhere: back
@@ -65,23 +66,65 @@ func (r *Room) Return(ctx context.Context, parcels []Parcel) error {
 
 var errDamaged = errors.New("it is damaged: its content does not have the SHA-256 of its name")
 
-// layDown writes parcels into a folder.
+// layDown writes parcels into a folder, under temporary names first: a power cut
+// must not leave a name without its content.
 func layDown(ctx context.Context, folder string, parcels []Parcel) error {
+	if len(parcels) == 0 {
+		return nil
+	}
+	disk, err := durable.OpenFS(folder)
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
 	dir, err := beneath.Open(folder)
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
-	owner := ownerOf(folder)
-	buffer := make([]byte, copyBuffer)
+	l := &laying{ctx, dir, ownerOf(folder), make([]byte, copyBuffer), map[*Parcel]bool{}}
+	err = l.each(parcels, l.write)
+	if err == nil {
+		err = disk.Sync()
+	}
+	if err == nil {
+		err = l.each(parcels, l.name)
+	}
+	if err != nil {
+		return errors.Join(err, l.each(parcels, l.clean))
+	}
+	return disk.Sync()
+}
+
+// laying is one call of layDown.
+type laying struct {
+	ctx     context.Context
+	dir     *beneath.Tree
+	owner   owner
+	buffer  []byte
+	written map[*Parcel]bool // under their temporary names
+}
+
+// each does a step for every parcel that has no trace yet.
+func (l *laying) each(parcels []Parcel, step func(parent *beneath.Dir, name string, parcel *Parcel) error) error {
 	var before string
 	for i := range parcels {
 		parcel := &parcels[i]
-		before = leave(dir, before, parentOf(parcel.Path))
+		before = leave(l.dir, before, parentOf(parcel.Path))
 		if parcel.Trace != "" {
 			continue
 		}
-		err := layOne(ctx, dir, parcel, owner, buffer)
+		parentPath, name := beneath.Split(parcel.Path)
+		if parcel.Kind == KindFolder {
+			parentPath = parcel.Path // it leaves no trace: what is known again are files
+		}
+		parent, err := l.dir.MakeDir(parentPath)
+		if err == nil {
+			err = l.owner.giveFolder(parent)
+		}
+		if err == nil && parcel.Kind != KindFolder {
+			err = step(parent, name, parcel)
+		}
 		switch {
 		case err == nil, errors.Is(err, fs.ErrExist), errors.Is(err, beneath.ErrInTheWay):
 		case errors.Is(err, errDamaged):
@@ -93,42 +136,50 @@ func layDown(ctx context.Context, folder string, parcels []Parcel) error {
 	return nil
 }
 
-func layOne(ctx context.Context, dir *beneath.Tree, parcel *Parcel, owner owner, buffer []byte) error {
-	folder := parentOf(parcel.Path)
-	if parcel.Kind == KindFolder {
-		folder = parcel.Path // it leaves no trace: what is known again are files
-	}
-	parent, err := dir.MakeDir(folder)
-	if err == nil {
-		err = owner.giveFolder(parent)
-	}
-	if err != nil || parcel.Kind == KindFolder {
-		return err
-	}
-	_, name := beneath.Split(parcel.Path)
-	info, err := parent.Lstat(name)
-	if err == nil {
-		return knowAgain(ctx, parent, name, info, parcel)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+// write makes a parcel under its temporary name, if nothing has its own.
+func (l *laying) write(parent *beneath.Dir, name string, parcel *Parcel) error {
 	temporary := temporaryName(name)
 	if err := parent.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err = writeParcel(ctx, parent, temporary, parcel, owner, buffer)
+	info, err := parent.Lstat(name)
 	if err == nil {
-		err = beneath.RenameNew(parent, temporary, parent, name)
+		return knowAgain(l.ctx, parent, name, info, parcel)
 	}
-	if err != nil {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := writeParcel(l.ctx, parent, temporary, parcel, l.owner, l.buffer); err != nil {
 		return errors.Join(err, ignoreGone(parent.Remove(temporary)))
 	}
-	if info, err = parent.Lstat(name); err != nil {
+	l.written[parcel] = true
+	return nil
+}
+
+// name gives a parcel its name, if nothing has it by now.
+func (l *laying) name(parent *beneath.Dir, name string, parcel *Parcel) error {
+	if !l.written[parcel] {
+		return nil
+	}
+	if err := beneath.RenameNew(parent, temporaryName(name), parent, name); err != nil {
+		return errors.Join(err, l.clean(parent, name, parcel))
+	}
+	delete(l.written, parcel)
+	info, err := parent.Lstat(name)
+	if err != nil {
 		return err
 	}
 	parcel.Trace = identify(info).trace()
 	return nil
+}
+
+// clean removes a parcel that got no name.
+func (l *laying) clean(parent *beneath.Dir, name string, parcel *Parcel) error {
+	if !l.written[parcel] {
+		return nil
+	}
+	delete(l.written, parcel)
+	return ignoreGone(parent.Remove(temporaryName(name)))
 }
 
 // knowAgain leaves a trace if what stands there is what the parcel would be.

@@ -143,6 +143,21 @@ func TestDamagedContentIsNotReturned(t *testing.T) {
 	}
 }
 
+// TestReturnIsAllOrNothing: what cannot be put back whole holds no upload up with
+// its unfinished files, nor is a part of it taken for one.
+func TestReturnIsAllOrNothing(t *testing.T) {
+	room := roomFor(t)
+	unreadable := parcelOf(t, "sub/b", "1")
+	unreadable.Copy = t.TempDir()
+	parcels := []Parcel{parcelOf(t, "a", "1"), unreadable, parcelOf(t, "c", "1")}
+	if err := room.Return(t.Context(), parcels); err == nil {
+		t.Error("a folder was copied")
+	}
+	if diff := cmp.Diff(map[string]string{}, contents(t, room.options.Dir)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestDiscardMovesAndKeepsSome(t *testing.T) {
 	room := roomFor(t)
 	for i, name := range []string{"first", "second", "third"} {

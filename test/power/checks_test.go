@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,14 +46,17 @@ func (r *recording) recover(t testing.TB, binary, dir string, state state) {
 	if r.checkStarts(t, device, state.at); t.Failed() {
 		return // it may never come to rest
 	}
-	device.Await("rest after the power cut", func(status harness.Status) bool { return isAtRest(device, status) })
+	status := device.Await("rest after the power cut", func(status harness.Status) bool { return isAtRest(device, status) })
 	newest := r.checkStarts(t, device, state.at)
 	if t.Failed() {
 		return
 	}
 	checkMain(t, device, newest)
+	checkOneProgram(t, device, status)
 	r.checkNothingLost(t, device, state.at)
-	checkHistory(t, device, newest)
+	history := device.History()
+	checkHistory(t, history, newest)
+	r.checkWentBack(t, device, history, state.at, newest)
 	checkNextUpdate(t, device)
 }
 
@@ -91,19 +95,35 @@ func (r *recording) checkNothingLost(t testing.TB, device *harness.Device, at in
 }
 
 // checkStarts looks at what the program found at each start since the power
-// cut: a release, whole, and none that came before one that was acknowledged.
-// It returns which it found last.
+// cut: a release, whole, and none that came before one that was acknowledged; a
+// bad one no more often than it may fail, and never after it was rolled back. It
+// returns which it found last.
 func (r *recording) checkStarts(t testing.TB, device *harness.Device, at int) int {
 	t.Helper()
 	oldest := r.acknowledged(at)
 	newest := -1
-	for _, found := range starts(device) {
+	list := starts(device)
+	for _, found := range list {
+		before := newest
 		newest = recognize(found)
-		switch {
-		case newest < 0:
+		if newest < 0 {
 			t.Errorf("the program %s:\n%s", mixture, nearest(found))
-		case newest < oldest:
-			t.Errorf("the program was started in %s, but %s was acknowledged", releases[newest].name, releases[oldest].name)
+			continue
+		}
+		name := releases[newest].name
+		if newest < oldest {
+			t.Errorf("the program was started in %s, but %s was acknowledged", name, releases[oldest].name)
+		}
+		if newest < before && (releases[before].ends == confirmed || releases[before].over != newest) {
+			t.Errorf("the program was started in %s after %s", name, releases[before].name)
+		}
+		if releases[newest].ends == rolledBack && r.has(acknowledged, newest, at) {
+			t.Errorf("the program was started in %s, which had been rolled back", name)
+		}
+	}
+	for number, release := range releases {
+		if release.ends == rolledBack && countStarts(list, number) > attempts {
+			t.Errorf("%s was started %d times", release.name, countStarts(list, number))
 		}
 	}
 	return newest
@@ -121,15 +141,31 @@ func checkMain(t testing.TB, device *harness.Device, newest int) {
 	}
 }
 
-// acknowledged is the newest release of which ota had said so before.
+// checkOneProgram looks whether what ota says runs is all that runs.
+func checkOneProgram(t testing.TB, device *harness.Device, status harness.Status) {
+	t.Helper()
+	if programs := device.Programs(); !slices.Equal(programs, []int{status.Program.PID}) {
+		t.Errorf("the programs %v run, ota says %d", programs, status.Program.PID)
+	}
+}
+
+// acknowledged is the newest release of which ota had said that it is good.
 func (r *recording) acknowledged(at int) int {
 	newest := 0
-	for _, event := range r.events {
-		if event.occasion == acknowledged && event.entries <= at {
-			newest = max(newest, event.release)
+	for number, release := range releases {
+		if release.ends == confirmed && r.has(acknowledged, number, at) {
+			newest = number
 		}
 	}
 	return newest
+}
+
+// has reports whether something was so of a release when so many entries had
+// been written.
+func (r *recording) has(occasion occasion, release, at int) bool {
+	return slices.ContainsFunc(r.events, func(event event) bool {
+		return event.occasion == occasion && event.release == release && event.entries <= at
+	})
 }
 
 // starts lists what the program found at each start.
@@ -141,10 +177,21 @@ func starts(device *harness.Device) []map[string]string {
 			list, found = append(list, found), map[string]string{}
 			continue
 		}
-		sum, path, _ := strings.Cut(strings.TrimSpace(line), "  ./")
+		sum, path, _ := strings.Cut(strings.TrimSpace(line), "  ")
 		found[path] = sum
 	}
 	return list
+}
+
+// countStarts counts those of a release.
+func countStarts(list []map[string]string, number int) int {
+	count := 0
+	for _, found := range list {
+		if recognize(found) == number {
+			count++
+		}
+	}
+	return count
 }
 
 // nearest says what is wrong with a mixture.
@@ -159,22 +206,74 @@ func nearest(found map[string]string) string {
 	return best
 }
 
-// checkHistory looks whether ota knows of the release that is in main/, and of
-// all before it, once each.
-func checkHistory(t testing.TB, device *harness.Device, newest int) {
+// checkHistory looks whether ota knows what became of the release that is in
+// main/, and of all before it, once each. A bad one over it may be known too.
+func checkHistory(t testing.TB, history []harness.Release, newest int) {
 	t.Helper()
-	history := device.History()
+	if releases[newest].ends != confirmed {
+		t.Errorf("%s is in main/ for good", releases[newest].name)
+	}
 	for i, release := range history {
-		if want := len(history) - i; release.Number != want {
-			t.Errorf("the history lists release %d where %d should be", release.Number, want)
+		number := len(history) - i
+		if release.Number != number || number > len(releases) {
+			t.Errorf("the history lists release %d where %d should be", release.Number, number)
+			continue
 		}
-		if release.Current != (i == 0) {
-			t.Errorf("release %d of %d is current: %t", release.Number, len(history), release.Current)
+		if release.Current != (number == newest+1) {
+			t.Errorf("release %d of %d is current: %t", number, len(history), release.Current)
+		}
+		want := string(releases[number-1].ends)
+		if number == 1 {
+			want = "adopted"
+		}
+		if release.State != want {
+			t.Errorf("the history says of %s that it is %s", releases[number-1].name, release.State)
 		}
 	}
-	if len(history) != newest+1 {
-		t.Errorf("the history has %d releases, %d have been in main/", len(history), newest+1)
+	tried := newest + 1
+	if len(history) > tried && tried < len(releases) && releases[tried].ends == rolledBack && releases[tried].over == newest {
+		tried++
 	}
+	if len(history) != tried {
+		t.Errorf("the history has %d releases, %d have been in main/", len(history), tried)
+	}
+}
+
+// checkWentBack looks whether a bad release has left all of its files in
+// deposit/, if it is not part of what is in main/. Some of an upload over them
+// may be there.
+func (r *recording) checkWentBack(t testing.TB, device *harness.Device, history []harness.Release, at, newest int) {
+	t.Helper()
+	for number, release := range releases {
+		if release.ends != rolledBack || release.over != newest || !r.has(uploaded, number, at) {
+			continue
+		}
+		wasTried := len(history) > number
+		if !wasTried && r.has(acknowledged, number, at) {
+			t.Errorf("that %s was rolled back is forgotten", release.name)
+		}
+		if status, err := device.Status(); wasTried && !device.IsHeldBack() && (err != nil || status.Deposit.State != "held") {
+			t.Errorf("deposit/ with the files of %s: %+v, %v", release.name, status.Deposit, err)
+		}
+		for path, entry := range cycle[number-1].upload {
+			if r.isLaidOver(path, number, at) {
+				continue
+			}
+			if found, err := os.ReadFile(filepath.Join(device.Deposit(), path)); err != nil || string(found) != entry.Content {
+				t.Errorf("%s of %s is not in deposit/ again: %d bytes, %v", path, release.name, len(found), err)
+			}
+		}
+	}
+}
+
+// isLaidOver reports whether a later upload with such a file may have begun.
+func (r *recording) isLaidOver(path string, number, at int) bool {
+	for later := number + 1; later < len(releases); later++ {
+		if _, there := cycle[later-1].upload[path]; there && r.has(begun, later, at) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkNextUpdate uploads all files once more: the device has to take them.

@@ -13,20 +13,6 @@ import (
 	"ota/test/harness"
 )
 
-// settings make the program one that writes down, at its start, every file that
-// it finds, with its sum.
-const settings = `[program]
-command = ["/bin/sh", "-c", '''
-{ find . -type f | LC_ALL=C sort | xargs sha256sum; echo "` + endOfStart + `$$"; } >>"$OTA_DIR/starts"
-exec sleep 1000''']
-
-[update]
-quiet = "1ms"
-`
-
-// endOfStart and its process id end what the program writes at each start.
-const endOfStart = "started as "
-
 // step is one upload of the cycle.
 type step struct {
 	name   string
@@ -39,7 +25,8 @@ type ending string
 
 // The endings.
 const (
-	confirmed ending = "confirmed" // its release is current, deposit/ is empty
+	confirmed  ending = "confirmed"   // its release is current, deposit/ is empty
+	rolledBack ending = "rolled back" // the release below it is, its files are in deposit/ again
 )
 
 // before is what main/ holds at the first start.
@@ -92,6 +79,22 @@ var cycle = []step{
 		"static/img/logo.svg":  text("logo", "second"),
 		"translations/fr.json": text("fr", "second"),
 	}, confirmed},
+	{"bad", harness.Tree{
+		"main.py":                 harness.File(bad + "of main\n"),
+		"app/config.py":           text("config", "bad"),
+		"app/table.txt":           large("table", "bad", 200_000),
+		"app/views/page.html":     text("page", "bad"),
+		"app/model.v2/b.bin":      large("b", "bad", 6_000),
+		"app/model.v3/b.bin":      large("b", "third, bad", 11_000),
+		"lib/seven.py":            text("seven", "bad"),
+		"static/style.css":        large("style", "bad", 25_000),
+		"tests/deep/er/test.py":   text("test", "bad"),
+		"tests/deep/er/table.txt": large("table of tests", "bad", 50_000),
+		"translations/es.json":    text("es", "bad"),
+	}, rolledBack},
+	{"corrected", harness.Tree{
+		"main.py": text("main", "corrected"),
+	}, confirmed},
 }
 
 // last is uploaded after each power cut, on top of all that the cycle brought:
@@ -125,19 +128,23 @@ func large(name, version string, size int) harness.Entry {
 type known struct {
 	name string
 	sums map[string]string
+	ends ending
+	over int // the release below it, in the list
 }
 
 // releases lists what may be in main/, in the order in which it comes there:
-// what was there at first and then one for each step.
+// what was there at first and then one for each step. What came back to deposit/
+// belongs to the next.
 var releases = func() []known {
-	good := maps.Clone(before)
-	list := []known{{"old", sums(good)}}
+	list := []known{{name: "old", sums: sums(before), ends: confirmed}}
+	good, over, upload := before, 0, harness.Tree{}
 	for _, step := range cycle {
+		maps.Copy(upload, step.upload)
 		tried := maps.Clone(good)
-		maps.Copy(tried, step.upload)
-		list = append(list, known{step.name, sums(tried)})
+		maps.Copy(tried, upload)
+		list = append(list, known{step.name, sums(tried), step.ends, over})
 		if step.ends == confirmed {
-			good = tried
+			good, over, upload = tried, len(list)-1, harness.Tree{}
 		}
 	}
 	return list
@@ -147,7 +154,7 @@ var releases = func() []known {
 var updated = func() known {
 	tree := maps.Clone(before)
 	maps.Copy(tree, last.upload)
-	return known{last.name, sums(tree)}
+	return known{name: last.name, sums: sums(tree), ends: confirmed}
 }()
 
 func sums(tree harness.Tree) map[string]string {

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package power cuts the power: it records what ota makes a file system write
-// to its disk in a whole cycle of updates, makes disks of parts of it as a
+// to its disk in a whole cycle of updates, one of them bad, makes disks of parts of it as a
 // power cut leaves them, and looks whether ota, started on each, keeps what it
 // promises.
 //
@@ -23,12 +23,15 @@ import (
 )
 
 var (
-	states = flag.Int("power.states", 150, "how many disks are tried for each file system")
+	states = flag.Int("power.states", 100, "how many disks are tried for each file system")
 	keep   = flag.String("power.keep", "", "a folder for the disks that were not recovered from")
 	seed   = flag.Uint64("power.seed", 0, "by which they are chosen; 0: another one each time")
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(role) != "" {
+		os.Exit(runProgram())
+	}
 	os.Exit(inOwnWorld(func() { harness.Main(m) }))
 }
 

@@ -27,9 +27,12 @@ type recording struct {
 type occasion string
 
 const (
-	uploaded     occasion = "uploaded"     // an upload lies on the disk, held back
-	complete     occasion = "complete"     // it is let go
-	acknowledged occasion = "acknowledged" // ota says so of its release
+	begun        occasion = "begun"       // the upload comes in
+	uploaded     occasion = "uploaded"    // an upload lies on the disk, held back
+	complete     occasion = "complete"    // it is let go
+	failedOnce   occasion = "failed once" // its release has, and waits for its next start
+	startedAgain occasion = "started again"
+	acknowledged occasion = "acknowledged" // ota says how it ended
 	over         occasion = "over"         // a while after that
 )
 
@@ -69,7 +72,7 @@ func firstDisk(t *testing.T, system fileSystem, image, dir string) []writelog.Wr
 	if err := system.mount(image, dir, system.options); err != nil {
 		t.Fatal(err)
 	}
-	harness.NewDevice(t, dir, before, settings)
+	harness.NewDevice(t, dir, before, settings())
 	unmount(t, dir)
 	file, err := os.Open(image)
 	if err != nil {
@@ -128,15 +131,42 @@ func (s *stage) step(number int) {
 	step := cycle[number-1]
 	s.device.HoldBack()
 	s.sync() // or a power cut may leave files without what holds them back
+	s.see(begun, number)
 	step.upload.Write(s.t, s.device.Deposit())
 	s.sync() // until then they are the uploader's to lose
 	s.see(uploaded, number)
 	s.device.LetGo()
 	s.see(complete, number)
-	s.await(number+1, string(step.ends))
+	if step.ends == rolledBack {
+		s.fail(number)
+	} else {
+		s.await(number+1, string(confirmed))
+	}
 	s.see(acknowledged, number)
 	s.linger()
 	s.see(over, number)
+}
+
+// fail waits until a bad release was started as often as it may be, and is gone.
+func (s *stage) fail(number int) {
+	s.t.Helper()
+	s.awaitStart(number, 1)
+	s.awaitNoise()
+	s.see(failedOnce, number)
+	s.awaitStart(number, attempts)
+	s.see(startedAgain, number)
+	below := releases[number].over
+	s.device.Await("the way back", func(status harness.Status) bool {
+		return status.Release.Number == below+1 && status.Release.State == string(confirmed) && status.Deposit.State == "held"
+	})
+}
+
+// awaitStart waits for a start of a release.
+func (s *stage) awaitStart(number, times int) {
+	s.t.Helper()
+	harness.Await(s.t, fmt.Sprintf("start %d of the %s release", times, releases[number].name), func() bool {
+		return countStarts(starts(s.device), number) >= times
+	}, s.device.Console)
 }
 
 func (s *stage) see(what occasion, release int) {
@@ -169,6 +199,11 @@ func (s *stage) sync() {
 func (s *stage) linger() {
 	s.t.Helper()
 	s.device.Await("rest", func(status harness.Status) bool { return isAtRest(s.device, status) })
+	s.awaitNoise()
+}
+
+func (s *stage) awaitNoise() {
+	s.t.Helper()
 	const rounds = 20
 	from := s.noise.rounds()
 	harness.Await(s.t, "noise", func() bool { return s.noise.rounds() >= from+rounds }, func() string { return "" })

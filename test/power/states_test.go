@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"ota/test/power/writelog"
@@ -30,11 +31,10 @@ type state struct {
 
 func (s state) String() string { return fmt.Sprintf("%d_%s_%.1f_%d", s.at, s.manner, s.kept, s.seed) }
 
-// choose picks states: half of them spread over the whole recording, half of
+// choose picks states: half of them spread over all of the recording, half of
 // them over the times in which ota was at work.
 func (r *recording) choose(random *rand.Rand, count int) []state {
-	all := []span{{0, r.events[len(r.events)-1].entries}}
-	busy := r.busy()
+	all, busy := r.all(), r.busy()
 	states := make([]state, count)
 	for i := range states {
 		spans := all
@@ -64,18 +64,32 @@ func (r *recording) state(random *rand.Rand, at int) state {
 // span is a time of the recording, in entries.
 type span struct{ from, to int }
 
-// busy lists the times from an upload's completion until its release was
-// acknowledged and a while after.
+// all is the whole recording but for the time in which a bad release waits for
+// its next start and nothing happens.
+func (r *recording) all() []span {
+	return r.between([]occasion{startedAgain}, []occasion{failedOnce})
+}
+
+// busy lists the times from an upload's completion until it was acknowledged
+// what became of it, and a while after.
 func (r *recording) busy() []span {
-	spans := []span{{0, 0}}
+	return r.between([]occasion{complete, startedAgain}, []occasion{over, failedOnce})
+}
+
+// between lists the times that begin with the recording or on one of some
+// occasions, and end on one of others or with the recording.
+func (r *recording) between(beginnings, ends []occasion) []span {
+	spans := []span{{}}
 	for _, event := range r.events {
-		switch event.occasion {
-		case complete:
-			spans = append(spans, span{from: event.entries})
-		case over:
-			spans[len(spans)-1].to = event.entries
+		last := &spans[len(spans)-1]
+		switch {
+		case slices.Contains(beginnings, event.occasion):
+			spans = append(spans, span{from: event.entries, to: event.entries})
+		case slices.Contains(ends, event.occasion):
+			last.to = event.entries
 		}
 	}
+	spans[len(spans)-1].to = r.events[len(r.events)-1].entries
 	return spans
 }
 
