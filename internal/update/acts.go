@@ -11,6 +11,8 @@ func (c *Conductor) act(act Act) Event {
 	switch act {
 	case Start:
 		return c.start()
+	case Watch:
+		c.watch(c.run)
 	case StopAll:
 		c.unwatch()
 		c.begun(c.stop)

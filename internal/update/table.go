@@ -141,6 +141,7 @@ const (
 	Switch    Act = "switch"     // → Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn
 	Mend      Act = "mend"       // a torn switch → the same, Whole, Unadopted
 	Start     Act = "start"      // the program → Crashed, NoProgram; later EndedWell, Crashed, Proved, Failed
+	Watch     Act = "watch"      // the program that runs, once more → Proved
 	Clear     Act = "clear"      // put old versions and names away → PutAway, NotPutAway
 	GiveBack  Act = "give back"  // → GivenBack, NotGivenBack
 	Discard   Act = "discard"    // → Discarded, NotDiscarded

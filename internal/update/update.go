@@ -350,12 +350,7 @@ func (c *Conductor) enter(state State, acts ...Act) []happening {
 	if state.Program == Stopped && c.state.Program != Stopped {
 		c.options.Log.Info("the program is stopped on request")
 	}
-	runsOn := c.state.Program == Running && state.Program == Running
-	becomesUnproven := c.state.Standing != Unproven && state.Standing == Unproven
 	c.state = state
-	if runsOn && becomesUnproven {
-		c.watch(c.run)
-	}
 	c.publish()
 	var happened []happening
 	for _, act := range acts {
