@@ -34,7 +34,8 @@ type candidate struct {
 // read. What the probes had said of the release before is not in it.
 func recovered(note json.RawMessage) *candidate {
 	found := candidate{}
-	if err := json.Unmarshal(note, &found); err != nil {
+	err := json.Unmarshal(note, &found)
+	if err != nil || found.number() == 0 && found.Repair == nil {
 		return nil
 	}
 	found.Exempt = []string{trial.Every}
