@@ -41,14 +41,14 @@ func TestWhereARollbackGoes(t *testing.T) {
 		t.Errorf("release 4 is %s", record.State)
 	}
 	for number, want := range map[int]int{1: 0, 2: 1, 3: 2, 4: 1, 5: 1, 77: 0} {
-		if got := room.Before(number); got != want {
+		if got, err := room.Before(number); got != want || err != nil {
 			t.Errorf("before %d is %d, not %d", number, got, want)
 		}
 	}
 	if err := os.Remove(room.recordPath(2)); err != nil { // as if pruned
 		t.Fatal(err)
 	}
-	if got := room.Before(3); got != 1 {
+	if got, err := room.Before(3); got != 1 || err != nil {
 		t.Errorf("over a gap: %d", got)
 	}
 }
@@ -96,8 +96,9 @@ func TestGoodReleaseOnTrialAgain(t *testing.T) {
 	enterWith(t, room, "2", Trial)
 	reverse(t, room, Reversal{From: 2, To: 1, Verdict: RolledBack, Trial: true})
 	enterWith(t, room, "3", Trial)
-	if record, _ := room.Record(1); record.State != Confirmed || room.Before(3) != 1 {
-		t.Errorf("release 1 is %s, before 3 is %d", record.State, room.Before(3))
+	before, err := room.Before(3)
+	if record, _ := room.Record(1); record.State != Confirmed || before != 1 || err != nil {
+		t.Errorf("release 1 is %s, before 3 is %d, %v", record.State, before, err)
 	}
 	reverse(t, room, Reversal{From: 3, To: 1, Trial: true, Reason: "on request"})
 	reverse(t, room, Reversal{From: 1, To: 3, Trial: true, Reason: "on request"})

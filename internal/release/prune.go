@@ -33,7 +33,10 @@ func (r *Room) Prune(limits Limits) (dropped []int, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot drop old releases: %w", err)
 	}
-	droppable := r.droppable(numbers)
+	droppable, err := r.droppable(numbers)
+	if err != nil {
+		return nil, fmt.Errorf("cannot drop old releases: %w", err)
+	}
 	recent := numbers[max(0, len(numbers)-max(limits.Keep, 1)):]
 	for _, number := range droppable {
 		if !slices.Contains(recent, number) {
@@ -53,13 +56,16 @@ func (r *Room) Prune(limits Limits) (dropped []int, err error) {
 }
 
 // droppable lists the releases that may be dropped, oldest first.
-func (r *Room) droppable(numbers []int) []int {
+func (r *Room) droppable(numbers []int) ([]int, error) {
 	current := r.now().Current
-	kept := []int{current, r.Before(current)}
+	before, err := r.Before(current)
+	if err != nil {
+		return nil, err
+	}
 	return slices.DeleteFunc(slices.Clone(numbers), func(number int) bool {
 		record, err := r.Record(number)
-		return slices.Contains(kept, number) || err == nil && record.Pinned
-	})
+		return number == current || number == before || err == nil && record.Pinned || isPassing(err)
+	}), nil
 }
 
 // drop removes the records, without a sync. That they are, is not written down

@@ -33,6 +33,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"ota/internal/kit/durable"
@@ -202,25 +203,37 @@ func (r *Room) Tree(number int) (*Tree, error) {
 
 // Before returns the release that a rollback from number goes to: the first
 // good one among those that it was laid over. Where one of them was pruned the
-// search goes on with what is below it. 0: there is none.
-func (r *Room) Before(number int) int {
+// search goes on with what is below it. 0: there is none. The error says that
+// this can't be told now, as the system has no room for it.
+func (r *Room) Before(number int) (int, error) {
 	numbers, err := r.numbers()
 	if err != nil {
-		return 0
+		return 0, fmt.Errorf("cannot look for an earlier release: %w", err)
 	}
 	record, err := r.Record(number)
+	if isPassing(err) {
+		return 0, err
+	}
 	for next := record.From; err == nil && next > 0; {
 		record, err := r.Record(next)
 		switch {
+		case isPassing(err):
+			return 0, err
 		case err != nil: // pruned, or damaged
 			next = highest(numbers[:sort.SearchInts(numbers, next)])
 		case record.State.Good():
-			return next
+			return next, nil
 		default:
 			next = record.From
 		}
 	}
-	return 0
+	return 0, nil
+}
+
+// isPassing reports whether an error says nothing of what was to be read.
+func isPassing(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN},
+		func(one error) bool { return errors.Is(err, one) })
 }
 
 // Diff lists by what release b differs from release a, in the order of paths.

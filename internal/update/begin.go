@@ -211,13 +211,18 @@ func (c *Conductor) replaceLost(lost []activate.Wanted) {
 	}
 	why := "damaged, and in the store too: " + strings.Join(names, ", ")
 	releases := c.options.Releases
-	for to := releases.Before(releases.Current()); to != 0; to = releases.Before(to) {
+	to, err := releases.Before(releases.Current())
+	for ; to != 0; to, err = releases.Before(to) {
 		if c.needsNone(to, lost) {
 			c.failure = failure{why: why, to: to}
 			c.options.Log.Error("main/ can't be repaired", "release", releases.Current(), "reason", why)
 			c.enter(State{Reverting, Halted, Condemned}, Revert)
 			return
 		}
+	}
+	if err != nil {
+		c.options.Log.Error("main/ can't be repaired now; it is started as it is", "reason", why, "error", err)
+		return
 	}
 	c.options.Log.Error("main/ can't be repaired, and no earlier release is whole; it is started as it is", "reason", why)
 }

@@ -26,8 +26,9 @@ type candidate struct {
 	// Exempt are the probes that can't fail it.
 	Exempt []string `json:"exempt,omitempty"`
 
-	upload *deposit.Snapshot
-	sealed *deposit.Sealed // nil after an interruption: deposit/ is looked at again
+	evidence *release.Evidence // of a rollback: what could not be kept yet
+	upload   *deposit.Snapshot
+	sealed   *deposit.Sealed // nil after an interruption: deposit/ is looked at again
 }
 
 // recovered is the candidate of an interrupted switch; nil if the note can't be

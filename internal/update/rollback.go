@@ -58,26 +58,33 @@ func (c *Conductor) beginRevert() {
 // one before it where that is not whole any more.
 func (c *Conductor) goBack(ctx context.Context, from int, failed failure) happening {
 	releases := c.options.Releases
-	to := failed.to
+	to, err := failed.to, error(nil)
 	if to == 0 {
-		to = releases.Before(from)
+		to, err = releases.Before(from)
 	}
-	for ; to != 0; to = releases.Before(to) {
+	for ; to != 0; to, err = releases.Before(to) {
 		evidence := c.evidence(from, failed, to)
-		if err := c.spending(func() error { return releases.SetEvidence(evidence) }); err != nil {
-			c.options.Log.Warn("the evidence can't be kept", "release", from, "error", err)
+		keepErr := c.spending(func() error { return releases.SetEvidence(evidence) })
+		if keepErr != nil {
+			c.options.Log.Warn("the evidence can't be kept; it is tried again", "release", from, "error", keepErr)
 		}
 		way := back{From: from, To: to, Verdict: release.RolledBack, Reason: failed.why, Owes: owesFiles}
 		candidate, err := c.readyBack(ctx, way)
 		switch {
 		case err == nil:
 			candidate.Exempt = []string{trial.Every}
+			if keepErr != nil {
+				candidate.evidence = &evidence
+			}
 			return happening{event: Prepared, candidate: candidate}
 		case isIncomplete(err):
 			c.options.Log.Error("a release is not whole any more; one before it is used", "release", to, "error", err)
 		default:
 			return happening{event: Hindered, reasons: reason.Of(err)}
 		}
+	}
+	if err != nil {
+		return happening{event: Hindered, reasons: reason.Of(err)}
 	}
 	evidence := c.evidence(from, failed, 0)
 	if err := c.put(func() error { return releases.SetEvidence(evidence) }); err != nil {
@@ -92,7 +99,10 @@ func (c *Conductor) goTo(ctx context.Context, from int, wanted target) happening
 	releases := c.options.Releases
 	to := wanted.number
 	if to == 0 {
-		to = releases.Before(from)
+		var err error
+		if to, err = releases.Before(from); err != nil {
+			return happening{event: Refused, reasons: reason.Of(err)}
+		}
 	}
 	record, err := releases.Record(to)
 	switch {

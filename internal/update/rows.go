@@ -50,7 +50,7 @@ var table = []row{
 	{free, staying, nil, on(Complete), State{Attempt: Preparing}, do(Prepare)},
 	{at(Held), staying, nil, on(Changed, Empty, Waits), State{Attempt: Idle}, nil},
 	{free, staying, being(Settled, OnTrial, Unproven), on(RetryDue), State{Attempt: Returning}, do(GiveBack)},
-	{free, staying, being(Proven), on(RetryDue), State{Attempt: Idle}, do(Look)},
+	{free, staying, being(Proven), on(RetryDue), State{Attempt: Idle}, do(RetrySoon, Look)},
 	{free, staying, nil, on(AskApply, AskNow), State{Attempt: Idle}, do(Apply)},
 	{free, staying, nil, on(AskRetry), State{Attempt: Idle}, do(Again)},
 	{free, staying, nil, on(AskDiscard), State{Attempt: Discarding}, do(Discard)},

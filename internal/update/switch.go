@@ -228,6 +228,11 @@ func (c *Conductor) recordUpload(candidate *candidate, tries release.Tries, own 
 
 func (c *Conductor) recordBack(candidate *candidate, tries release.Tries) error {
 	way := candidate.Back
+	if candidate.evidence != nil {
+		if err := c.options.Releases.SetEvidence(*candidate.evidence); err != nil {
+			c.options.Log.Warn("the evidence can't be kept", "release", way.From, "error", err)
+		}
+	}
 	err := c.options.Releases.Reverse(release.Reversal{
 		From: way.From, To: way.To, Verdict: way.Verdict, Reason: way.Reason,
 		Trial: way.Trial == withTrial, Tries: tries, Exempt: candidate.Exempt,
