@@ -64,7 +64,7 @@ func (r *Room) droppable(numbers []int) ([]int, error) {
 	}
 	return slices.DeleteFunc(slices.Clone(numbers), func(number int) bool {
 		record, err := r.Record(number)
-		return number == current || number == before || err == nil && record.Pinned || isPassing(err)
+		return number == current || number == before || err == nil && record.Pinned || IsPassing(err)
 	}), nil
 }
 

@@ -211,13 +211,13 @@ func (r *Room) Before(number int) (int, error) {
 		return 0, fmt.Errorf("cannot look for an earlier release: %w", err)
 	}
 	record, err := r.Record(number)
-	if isPassing(err) {
+	if IsPassing(err) {
 		return 0, err
 	}
 	for next := record.From; err == nil && next > 0; {
 		record, err := r.Record(next)
 		switch {
-		case isPassing(err):
+		case IsPassing(err):
 			return 0, err
 		case err != nil: // pruned, or damaged
 			next = highest(numbers[:sort.SearchInts(numbers, next)])
@@ -230,8 +230,8 @@ func (r *Room) Before(number int) (int, error) {
 	return 0, nil
 }
 
-// isPassing reports whether an error says nothing of what was to be read.
-func isPassing(err error) bool {
+// IsPassing reports whether an error says nothing of what was to be read.
+func IsPassing(err error) bool {
 	return slices.ContainsFunc([]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN},
 		func(one error) bool { return errors.Is(err, one) })
 }

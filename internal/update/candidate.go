@@ -211,8 +211,8 @@ func (c *Conductor) base(ctx context.Context, differing []arrived) (*release.Tre
 			_, err = tree.Names(folder)
 		}
 	}
-	if err == nil {
-		return tree, nil
+	if err == nil || release.IsPassing(err) {
+		return tree, err
 	}
 	damaged := releases.Current()
 	c.options.Log.Error("the current release can't be read; what is in main/ is adopted in its place", "release", damaged, "error", err)
