@@ -65,11 +65,17 @@ func join(options ...string) string {
 }
 
 // isAtRest reports whether ota has no more to do until somebody does something.
+// What it says of deposit/ is what it saw last.
 func isAtRest(device *harness.Device, status harness.Status) bool {
-	rests := status.Deposit.State == "empty" || status.Deposit.State == "held" ||
+	rests := status.Deposit.State == "empty" && isEmpty(device.Deposit()) || status.Deposit.State == "held" ||
 		status.Deposit.State == "receiving" && device.IsHeldBack()
 	return rests && status.Program.State == "running" && hasStarted(device, status.Program.PID) &&
 		(status.Release.State == "adopted" || status.Release.State == "confirmed")
+}
+
+func isEmpty(dir string) bool {
+	found, err := harness.Read(dir)
+	return err == nil && len(sums(found)) == 0
 }
 
 // hasStarted reports whether the program of that process id has found out what
