@@ -58,7 +58,11 @@ func (r *Room) Enter(record Record, tries Tries) error {
 	}
 	next.Current, next.Last, next.Tries = record.Number, max(next.Last, record.Number), tries
 	record.Turn = next.Turn
-	if err := errors.Join(r.write(record), r.setState(next)); err != nil {
+	err := r.write(record)
+	if err == nil { // what is current has a record
+		err = r.setState(next)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot record release %d: %w", record.Number, err)
 	}
 	return nil
@@ -118,7 +122,7 @@ func (r *Room) Reverse(reversal Reversal) error {
 	case !to.State.Good():
 		to.State, to.Was, to.Reason = Confirmed, "", ""
 	}
-	failed := []error{r.write(to)}
+	writeErr := r.write(to)
 	if from, err := r.Record(reversal.From); err == nil { // a damaged one is not needed
 		switch {
 		case reversal.Verdict == RolledBack:
@@ -129,10 +133,13 @@ func (r *Room) Reverse(reversal Reversal) error {
 			}
 		}
 		from.Left = merged(from.Left, reversal.Left)
-		failed = append(failed, r.write(from))
+		writeErr = errors.Join(writeErr, r.write(from))
 	}
-	if err := errors.Join(append(failed, r.setState(next))...); err != nil {
-		return fmt.Errorf("cannot record the rollback to release %d: %w", reversal.To, err)
+	if writeErr == nil {
+		writeErr = r.setState(next)
+	}
+	if writeErr != nil {
+		return fmt.Errorf("cannot record the rollback to release %d: %w", reversal.To, writeErr)
 	}
 	return nil
 }
