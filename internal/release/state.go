@@ -70,6 +70,9 @@ func (r *Room) Enter(record Record, tries Tries) error {
 
 func (r *Room) supersede(number int) error {
 	record, err := r.Record(number)
+	if isPassing(err) {
+		return err
+	}
 	if err != nil || record.State != Trial {
 		return nil // none, or damaged: there is nothing to mark
 	}
@@ -122,8 +125,12 @@ func (r *Room) Reverse(reversal Reversal) error {
 	case !to.State.Good():
 		to.State, to.Was, to.Reason = Confirmed, "", ""
 	}
+	from, err := r.Record(reversal.From)
+	if isPassing(err) {
+		return fmt.Errorf("cannot record the rollback to release %d: %w", reversal.To, err)
+	}
 	writeErr := r.write(to)
-	if from, err := r.Record(reversal.From); err == nil { // a damaged one is not needed
+	if err == nil { // a damaged one is not needed
 		switch {
 		case reversal.Verdict == RolledBack:
 			from.State, from.Was, from.Reason = RolledBack, "", reversal.Reason
