@@ -27,6 +27,19 @@ func enterWith(t *testing.T, room *Room, content string, state State) Record {
 	return enter(t, room, map[string]string{"file": content}, state)
 }
 
+// TestNoRecordNoRelease: a release whose record can't be written is not current.
+func TestNoRecordNoRelease(t *testing.T) {
+	room := newRoom(t)
+	enterWith(t, room, "1", Adopted)
+	inTheWay := room.recordPath(2) + ".new"
+	if err := os.Mkdir(inTheWay, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := room.Enter(Record{Number: 2, State: Trial}, Tries{}); err == nil || room.Current() != 1 {
+		t.Errorf("release %d is current; %v", room.Current(), err)
+	}
+}
+
 // TestWhereARollbackGoes: to the newest good release that this one was laid
 // over, not to the one with the next lower number.
 func TestWhereARollbackGoes(t *testing.T) {

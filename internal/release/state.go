@@ -58,7 +58,11 @@ func (r *Room) Enter(record Record, tries Tries) error {
 	}
 	next.Current, next.Last, next.Tries = record.Number, max(next.Last, record.Number), tries
 	record.Turn = next.Turn
-	if err := errors.Join(r.write(record), r.setState(next)); err != nil {
+	err := r.write(record)
+	if err == nil { // what is current has a record
+		err = r.setState(next)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot record release %d: %w", record.Number, err)
 	}
 	return nil
@@ -66,6 +70,9 @@ func (r *Room) Enter(record Record, tries Tries) error {
 
 func (r *Room) supersede(number int) error {
 	record, err := r.Record(number)
+	if IsPassing(err) {
+		return err
+	}
 	if err != nil || record.State != Trial {
 		return nil // none, or damaged: there is nothing to mark
 	}
@@ -108,32 +115,50 @@ func (r *Room) Reverse(reversal Reversal) error {
 		next.Turn++
 	}
 	next.Current, next.Tries = reversal.To, reversal.Tries
-	to.Turn, to.Exempt = next.Turn, reversal.Exempt
-	switch {
-	case reversal.Trial:
-		if to.State.Good() {
-			to.Was = to.State
-		}
-		to.State, to.Reason = Trial, ""
-	case !to.State.Good():
-		to.State, to.Was, to.Reason = Confirmed, "", ""
-	}
-	failed := []error{r.write(to)}
-	if from, err := r.Record(reversal.From); err == nil { // a damaged one is not needed
-		switch {
-		case reversal.Verdict == RolledBack:
-			from.State, from.Was, from.Reason = RolledBack, "", reversal.Reason
-		case from.State == Trial:
-			if from.leave(RolledBack); from.State == RolledBack {
-				from.Reason = reversal.Reason
-			}
-		}
-		failed = append(failed, r.write(from))
-	}
-	if err := errors.Join(append(failed, r.setState(next))...); err != nil {
+	to.Turn = next.Turn
+	to.comeBack(reversal)
+	from, err := r.Record(reversal.From)
+	if IsPassing(err) {
 		return fmt.Errorf("cannot record the rollback to release %d: %w", reversal.To, err)
 	}
+	writeErr := r.write(to)
+	if err == nil { // a damaged one is not needed
+		from.goAway(reversal)
+		writeErr = errors.Join(writeErr, r.write(from))
+	}
+	if writeErr == nil {
+		writeErr = r.setState(next)
+	}
+	if writeErr != nil {
+		return fmt.Errorf("cannot record the rollback to release %d: %w", reversal.To, writeErr)
+	}
 	return nil
+}
+
+// comeBack is what becomes of the release that is current again.
+func (r *Record) comeBack(reversal Reversal) {
+	r.Exempt = reversal.Exempt
+	switch {
+	case reversal.Trial:
+		if r.State.Good() {
+			r.Was = r.State
+		}
+		r.State, r.Reason = Trial, ""
+	case !r.State.Good():
+		r.State, r.Was, r.Reason = Confirmed, "", ""
+	}
+}
+
+// goAway is what becomes of the release that is left.
+func (r *Record) goAway(reversal Reversal) {
+	switch {
+	case reversal.Verdict == RolledBack:
+		r.State, r.Was, r.Reason = RolledBack, "", reversal.Reason
+	case r.State == Trial:
+		if r.leave(RolledBack); r.State == RolledBack {
+			r.Reason = reversal.Reason
+		}
+	}
 }
 
 // Confirm records that a release has proved itself. It does not sync.

@@ -41,9 +41,23 @@ func (s *Scene) IsOver() bool {
 // step ends with: that of its release, or of the one before.
 func (s *Scene) endsWith(step Step) bool {
 	starts := s.Device.Starts()
-	newest := starts[strings.LastIndex(starts, "\n")+1:]
+	newest := s.seen(starts[strings.LastIndex(starts, "\n")+1:])
 	isOfStep := newest == releaseOf(step).seen
 	return isOfStep == (step.ends == confirmed) && newest != ""
+}
+
+// seen is what the program found, without empty folders that may be there.
+func (s *Scene) seen(line string) string {
+	words := strings.Fields(line)
+	if s.Folders == MayRemain {
+		words = slices.DeleteFunc(words, func(word string) bool {
+			isEmpty := !slices.ContainsFunc(words, func(other string) bool {
+				return other != word && strings.HasPrefix(other, word) && !strings.HasSuffix(other, "/")
+			})
+			return strings.HasSuffix(word, "/") && isEmpty && bad.Over(nil)[strings.TrimSuffix(word, "/")].Mode.IsDir()
+		})
+	}
+	return strings.Join(words, " ")
 }
 
 // IsBad reports whether the program that was started last is the bad one.
@@ -99,7 +113,7 @@ func (s *Scene) CheckNothingLost() {
 func (s *Scene) CheckStarts() {
 	s.t.Helper()
 	for line := range strings.Lines(s.Device.Starts()) {
-		seen := strings.TrimSpace(line)
+		seen := s.seen(line)
 		if !slices.ContainsFunc(releases, func(one known) bool { return one.seen == seen }) {
 			s.t.Errorf("the program was started in a mixture: %s", nearest(seen))
 		}

@@ -83,12 +83,23 @@ const (
 // Scene is a folder in which ota runs, is disturbed, and runs on or again. Its
 // methods are called by one goroutine, but for Stage and Counts.
 type Scene struct {
-	Device *harness.Device
+	Device  *harness.Device
+	Folders folders
 
 	t     testing.TB
 	mu    sync.Mutex
 	stage Stage
 }
+
+// folders says what becomes of those that a bad release has brought.
+type folders string
+
+// What becomes of them. On a disk that refuses to remove one it is more that the
+// good release is back.
+const (
+	Removed   folders = ""
+	MayRemain folders = "may remain, empty"
+)
 
 // New lays out a folder at the beginning of the cycle.
 func New(t testing.TB) *Scene {

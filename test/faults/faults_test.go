@@ -85,21 +85,25 @@ func TestFaultAnywhere(t *testing.T) {
 	fmt.Fprintln(os.Stdout, report)
 }
 
-// plan chooses the points. Each call fails once, with one error or the other;
-// the first call of each kind fails with every error, and with one from then on.
-// Opening files is so common that there each kind has to do.
+// plan chooses the points: the first call of each kind fails once, with one
+// error or the other, and with another one from then on.
 func plan(calls []ptrace.Call, errno syscall.Errno) []fault {
 	var points []fault
-	seen := map[string]bool{}
+	sites := map[string]int{} // in the order in which they come first
 	for i, call := range calls {
 		site := siteOf(call)
-		isFirst := *allCalls || !seen[site]
-		isNext := errno != syscall.EMFILE && diskErrnos[i%len(diskErrnos)] == errno
-		seen[site] = true
-		if isFirst || isNext {
+		at, isKnown := sites[site]
+		if !isKnown {
+			at = len(sites)
+			sites[site] = at
+		}
+		isMeant := func(turn int) bool {
+			return *allCalls || !isKnown && (errno == syscall.EMFILE || diskErrnos[(at+turn)%len(diskErrnos)] == errno)
+		}
+		if isMeant(0) {
 			points = append(points, fault{i + 1, errno, once})
 		}
-		if isFirst && (*allCalls || errno == syscall.EMFILE || diskErrnos[len(site)%len(diskErrnos)] == errno) {
+		if isMeant(1) {
 			points = append(points, fault{i + 1, errno, fromThen})
 		}
 	}

@@ -60,6 +60,7 @@ func newRun(t *testing.T, fault fault) *run {
 	processors <- struct{}{}
 	r := &run{Scene: cycle.New(t), t: t, fault: fault, busy: true, last: time.Now()}
 	t.Cleanup(r.rest)
+	r.Folders = cycle.MayRemain
 	r.Device.Patience = 2 * time.Second // who has no descriptor left does not answer
 	r.begin()
 	return r
