@@ -138,7 +138,11 @@ func (r *Room) sweep() (size int64, err error) {
 // needed collects the sums of all contents and listings of all releases.
 func (r *Room) needed() (map[Sum]bool, error) {
 	needed := map[Sum]bool{}
-	for _, file := range r.Returned().Files {
+	returned, err := r.Returned()
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range returned.Files {
 		needed[file.Entry.Sum] = true
 	}
 	records, err := r.History()

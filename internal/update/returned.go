@@ -20,7 +20,10 @@ func (c *Conductor) owe(from, to int) error {
 	if err != nil {
 		return err
 	}
-	returned := releases.Returned()
+	returned, err := releases.Returned()
+	if err != nil {
+		return err
+	}
 	for _, one := range withoutFilled(differences) {
 		known := slices.ContainsFunc(returned.Files, func(file release.ReturnedFile) bool {
 			return string(file.Path) == one.Path
@@ -49,9 +52,19 @@ func withoutFilled(differences []release.Difference) []release.Difference {
 	return kept
 }
 
+// owes reports whether files have to go back, or may have to.
+func (c *Conductor) owes() bool {
+	returned, err := c.options.Releases.Returned()
+	return err != nil || returned.Step == release.Owed
+}
+
 // giveBack puts the files that are owed into deposit/.
 func (c *Conductor) giveBack() happening {
-	returned := c.options.Releases.Returned()
+	returned, err := c.options.Releases.Returned()
+	if err != nil {
+		c.options.Log.Error("it can't be told whether files of a release that failed are to be put back", "error", err)
+		return happening{event: NotGivenBack}
+	}
 	if returned.Step != release.Owed {
 		return happening{event: GivenBack}
 	}
@@ -103,9 +116,9 @@ func (c *Conductor) parcels(files []release.ReturnedFile) []deposit.Parcel {
 // refuseReturned refuses an upload in which nobody has changed anything since
 // its files came back.
 func (c *Conductor) refuseReturned(upload *deposit.Snapshot, again again) error {
-	returned := c.options.Releases.Returned()
-	if returned.Step != release.Done || again == onRequest {
-		return nil
+	returned, err := c.options.Releases.Returned()
+	if err != nil || returned.Step != release.Done || again == onRequest {
+		return err
 	}
 	now, then := upload.Traces(), returned.Traces()
 	if len(now) != len(then) || hasFresh(now, then) {
@@ -117,9 +130,9 @@ func (c *Conductor) refuseReturned(upload *deposit.Snapshot, again again) error 
 // refuseSame refuses a candidate with the very content of a release that failed,
 // unless somebody has uploaded some of it afresh.
 func (c *Conductor) refuseSame(digest release.Sum, upload *deposit.Snapshot, again again) error {
-	returned := c.options.Releases.Returned()
-	if returned.Step != release.Done || again == onRequest || hasFresh(upload.Traces(), returned.Traces()) {
-		return nil
+	returned, err := c.options.Releases.Returned()
+	if err != nil || returned.Step != release.Done || again == onRequest || hasFresh(upload.Traces(), returned.Traces()) {
+		return err
 	}
 	records, err := c.options.Releases.History()
 	if err != nil && len(records) == 0 {
@@ -156,7 +169,10 @@ func (c *Conductor) failedBefore(number int) error {
 // noteRemoved keeps the files of a failed release that somebody has deleted
 // from deposit/.
 func (c *Conductor) noteRemoved() {
-	if len(c.attempt.view.Waiting) == 0 && slices.Contains(free, c.state.Attempt) && c.options.Releases.Returned().Step == release.Done {
+	if len(c.attempt.view.Waiting) > 0 || !slices.Contains(free, c.state.Attempt) {
+		return
+	}
+	if returned, err := c.options.Releases.Returned(); err == nil && returned.Step == release.Done {
 		c.handle(happening{event: AskDiscard})
 	}
 }
@@ -164,8 +180,11 @@ func (c *Conductor) noteRemoved() {
 // discard puts away what is in deposit/, and what came back and was deleted
 // there.
 func (c *Conductor) discard() happening {
-	parcels := c.untraced(c.options.Releases.Returned().Files)
-	found, err := c.options.Deposit.Discard(context.Background(), parcels)
+	var found deposit.Discarded
+	returned, err := c.options.Releases.Returned()
+	if err == nil {
+		found, err = c.options.Deposit.Discard(context.Background(), c.untraced(returned.Files))
+	}
 	if err == nil {
 		err = c.put(func() error { return c.options.Releases.SetReturned(release.Returned{}) })
 	}
@@ -182,9 +201,9 @@ func (c *Conductor) discard() happening {
 // useReturned writes down that what came back is part of a new release, but for
 // what somebody has deleted.
 func (c *Conductor) useReturned(made release.Record) error {
-	returned := c.options.Releases.Returned()
-	if returned.Step != release.Done {
-		return nil
+	returned, err := c.options.Releases.Returned()
+	if err != nil || returned.Step != release.Done {
+		return err
 	}
 	brought := map[release.Name]bool{}
 	for _, file := range made.Files {
@@ -201,11 +220,14 @@ func (c *Conductor) useReturned(made release.Record) error {
 // keepDeleted keeps the files that came back and that somebody has deleted, as
 // well as that goes.
 func (c *Conductor) keepDeleted() {
-	returned := c.options.Releases.Returned()
-	if returned.Step != release.Deleted {
+	returned, err := c.options.Releases.Returned()
+	if err == nil && returned.Step != release.Deleted {
 		return
 	}
-	found, err := c.options.Deposit.Keep(context.Background(), c.untraced(returned.Files))
+	var found deposit.Discarded
+	if err == nil {
+		found, err = c.options.Deposit.Keep(context.Background(), c.untraced(returned.Files))
+	}
 	if err == nil {
 		err = c.options.Releases.SetReturned(release.Returned{})
 	}
