@@ -63,13 +63,18 @@ func (a Aside) Find(path Name, stood Stood) (Stood, bool) {
 	return a[path][i], true
 }
 
-// Aside reads what is kept aside. A damaged file counts as none.
-func (r *Room) Aside() Aside {
+// Aside reads what is kept aside. A damaged file counts as none. The error says
+// that it can't be read now, as the system has no room for it.
+func (r *Room) Aside() (Aside, error) {
 	found := Aside{}
-	if err := durable.ReadJSON(r.asidePath(), &found); err != nil {
-		return Aside{}
+	err := durable.ReadJSON(r.asidePath(), &found)
+	if IsPassing(err) {
+		return nil, err
 	}
-	return found
+	if err != nil {
+		return Aside{}, nil
+	}
+	return found, nil
 }
 
 // SetAside writes it down, without a sync.
@@ -80,8 +85,9 @@ func (r *Room) SetAside(aside Aside) error {
 }
 
 func (r *Room) setAside(aside Aside) error {
-	if maps.EqualFunc(aside, r.Aside(), slices.Equal) {
-		return nil
+	known, err := r.Aside()
+	if err != nil || maps.EqualFunc(aside, known, slices.Equal) {
+		return err
 	}
 	if len(aside) > 0 {
 		return replaceJSON(r.asidePath(), aside)
@@ -94,9 +100,9 @@ func (r *Room) setAside(aside Aside) error {
 
 // pruneAside forgets what stands for files that no kept release has.
 func (r *Room) pruneAside() error {
-	aside := r.Aside()
-	if len(aside) == 0 {
-		return nil
+	aside, err := r.Aside()
+	if err != nil || len(aside) == 0 {
+		return err
 	}
 	records, err := r.History()
 	if err != nil {

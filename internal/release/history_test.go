@@ -201,8 +201,8 @@ func TestAsideGoesWithItsRelease(t *testing.T) {
 			t.Errorf("%s: %v", content, err)
 		}
 	}
-	if left := room.Aside()["file"]; len(left) != 2 {
-		t.Errorf("aside: %+v", left)
+	if left, err := room.Aside(); len(left["file"]) != 2 || err != nil {
+		t.Errorf("aside: %+v, %v", left, err)
 	}
 }
 

@@ -148,7 +148,11 @@ func (r *Room) sweep() (size int64, err error) {
 // needed collects the sums of all contents and listings of all releases.
 func (r *Room) needed() (map[Sum]bool, error) {
 	needed := map[Sum]bool{}
-	for _, file := range r.Returned().Files {
+	returned, err := r.Returned()
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range returned.Files {
 		needed[file.Entry.Sum] = true
 	}
 	records, err := r.History()
@@ -160,7 +164,11 @@ func (r *Room) needed() (map[Sum]bool, error) {
 			return nil, fmt.Errorf("release %d: %w", record.Number, err)
 		}
 	}
-	for _, all := range r.Aside() {
+	aside, err := r.Aside()
+	if err != nil {
+		return nil, err
+	}
+	for _, all := range aside {
 		for _, stood := range all {
 			needed[stood.Was.Sum] = true
 		}

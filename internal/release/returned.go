@@ -47,13 +47,18 @@ func (r Returned) Traces() map[string]string {
 }
 
 // Returned returns what is known of the files that went back. A damaged file
-// counts as none: then what lies in deposit/ is an upload like any other.
-func (r *Room) Returned() Returned {
+// counts as none: then what lies in deposit/ is an upload like any other. The
+// error says that it can't be read now, as the system has no room for it.
+func (r *Room) Returned() (Returned, error) {
 	var found Returned
-	if err := durable.ReadJSON(r.returnedPath(), &found); err != nil {
-		return Returned{}
+	err := durable.ReadJSON(r.returnedPath(), &found)
+	if IsPassing(err) {
+		return Returned{}, err
 	}
-	return found
+	if err != nil {
+		return Returned{}, nil
+	}
+	return found, nil
 }
 
 // SetReturned writes it down, without a sync; the step None forgets it.

@@ -57,7 +57,11 @@ func (r *Room) Verify(ctx context.Context, report func(Damage)) (contents int, e
 			report(Damage{Release: number, File: r.store.Path(record.Digest), Err: err})
 		}
 	}
-	for path, all := range r.Aside() {
+	aside, err := r.Aside()
+	if err != nil {
+		return contents, err
+	}
+	for path, all := range aside {
 		for _, stood := range all {
 			look(max(stood.By, 0), string(path), stood.Was)
 		}

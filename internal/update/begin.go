@@ -75,7 +75,7 @@ func (c *Conductor) beginTrial() {
 	if c.state.Attempt == Reverting {
 		return // mendFiles has begun to go back
 	}
-	if c.options.Releases.Returned().Step == release.Owed {
+	if c.owes() {
 		c.giveBack()
 	}
 	c.keepDeleted()

@@ -87,7 +87,7 @@ func (c *Conductor) beginPrepare() {
 
 // prepare brings an upload as far as it can come while the program runs.
 func (c *Conductor) prepare(ctx context.Context, upload *deposit.Snapshot, again again) happening {
-	if c.options.Releases.Returned().Step == release.Owed {
+	if c.owes() {
 		// What failed belongs below this upload. Where it can't be put there the
 		// upload is taken without it: it may be what helps.
 		if c.giveBack().event == GivenBack {

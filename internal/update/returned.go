@@ -20,8 +20,11 @@ func (c *Conductor) owe(from, to int) error {
 	if err != nil {
 		return err
 	}
-	returned := releases.Returned()
-	for i, one := range differences {
+	returned, err := releases.Returned()
+	if err != nil {
+		return err
+	}
+	for _, one := range withoutFilled(differences) {
 		known := slices.ContainsFunc(returned.Files, func(file release.ReturnedFile) bool {
 			return string(file.Path) == one.Path
 		})
@@ -35,9 +38,35 @@ func (c *Conductor) owe(from, to int) error {
 	return releases.SetReturned(returned)
 }
 
+// withoutFilled leaves out the folders that come back with what is in them. One
+// that is empty comes back too, beside files: alone it would make an upload that
+// can't be known again.
+func withoutFilled(differences []release.Difference) []release.Difference {
+	isFile := func(one release.Difference) bool { return one.After.Kind != "" && one.After.Kind != release.Folder }
+	hasFiles := slices.ContainsFunc(differences, isFile)
+	var kept []release.Difference
+	for i, one := range differences {
+		isFilled := i+1 < len(differences) && strings.HasPrefix(differences[i+1].Path, one.Path+"/")
+		if isFile(one) || one.After.Kind == release.Folder && hasFiles && !isFilled {
+			kept = append(kept, one)
+		}
+	}
+	return kept
+}
+
+// owes reports whether files have to go back, or may have to.
+func (c *Conductor) owes() bool {
+	returned, err := c.options.Releases.Returned()
+	return err != nil || returned.Step == release.Owed
+}
+
 // giveBack puts the files that are owed into deposit/.
 func (c *Conductor) giveBack() happening {
-	returned := c.options.Releases.Returned()
+	returned, err := c.options.Releases.Returned()
+	if err != nil {
+		c.options.Log.Error("it can't be told whether files of a release that failed are to be put back", "error", err)
+		return happening{event: NotGivenBack}
+	}
 	if returned.Step != release.Owed {
 		return happening{event: GivenBack}
 	}
@@ -92,9 +121,9 @@ func (c *Conductor) parcels(files []release.ReturnedFile) []deposit.Parcel {
 // refuseReturned refuses an upload in which nobody has changed anything since
 // its files came back.
 func (c *Conductor) refuseReturned(upload *deposit.Snapshot, again again) error {
-	returned := c.options.Releases.Returned()
-	if returned.Step != release.Done || again == onRequest {
-		return nil
+	returned, err := c.options.Releases.Returned()
+	if err != nil || returned.Step != release.Done || again == onRequest {
+		return err
 	}
 	now, then := upload.Traces(), returned.Traces()
 	if len(now) != len(then) || hasFresh(now, then) {
@@ -106,9 +135,9 @@ func (c *Conductor) refuseReturned(upload *deposit.Snapshot, again again) error 
 // refuseSame refuses a candidate with the very content of a release that failed,
 // unless somebody has uploaded some of it afresh.
 func (c *Conductor) refuseSame(digest release.Sum, upload *deposit.Snapshot, again again) error {
-	returned := c.options.Releases.Returned()
-	if returned.Step != release.Done || again == onRequest || hasFresh(upload.Traces(), returned.Traces()) {
-		return nil
+	returned, err := c.options.Releases.Returned()
+	if err != nil || returned.Step != release.Done || again == onRequest || hasFresh(upload.Traces(), returned.Traces()) {
+		return err
 	}
 	records, err := c.options.Releases.History()
 	if err != nil && len(records) == 0 {
@@ -148,7 +177,10 @@ func (c *Conductor) failedBefore(number int) error {
 func (c *Conductor) noteRemoved() {
 	view := c.attempt.view
 	isSeen := view.Asked >= c.asks && len(view.Waiting) == 0
-	if isSeen && slices.Contains(free, c.state.Attempt) && c.options.Releases.Returned().Step == release.Done {
+	if !isSeen || !slices.Contains(free, c.state.Attempt) {
+		return
+	}
+	if returned, err := c.options.Releases.Returned(); err == nil && returned.Step == release.Done {
 		c.handle(happening{event: AskDiscard})
 	}
 }
@@ -156,8 +188,11 @@ func (c *Conductor) noteRemoved() {
 // discard puts away what is in deposit/, and what came back and was deleted
 // there.
 func (c *Conductor) discard() happening {
-	parcels := c.untraced(c.options.Releases.Returned().Files)
-	found, err := c.options.Deposit.Discard(context.Background(), parcels)
+	var found deposit.Discarded
+	returned, err := c.options.Releases.Returned()
+	if err == nil {
+		found, err = c.options.Deposit.Discard(context.Background(), c.untraced(returned.Files))
+	}
 	if err == nil {
 		err = c.put(func() error { return c.options.Releases.SetReturned(release.Returned{}) })
 	}
@@ -174,9 +209,9 @@ func (c *Conductor) discard() happening {
 // useReturned writes down that what came back is part of a new release, but for
 // what somebody has deleted.
 func (c *Conductor) useReturned(made release.Record) error {
-	returned := c.options.Releases.Returned()
-	if returned.Step != release.Done {
-		return nil
+	returned, err := c.options.Releases.Returned()
+	if err != nil || returned.Step != release.Done {
+		return err
 	}
 	brought := map[release.Name]bool{}
 	for _, file := range made.Files {
@@ -193,11 +228,14 @@ func (c *Conductor) useReturned(made release.Record) error {
 // keepDeleted keeps the files that came back and that somebody has deleted, as
 // well as that goes.
 func (c *Conductor) keepDeleted() {
-	returned := c.options.Releases.Returned()
-	if returned.Step != release.Deleted {
+	returned, err := c.options.Releases.Returned()
+	if err == nil && returned.Step != release.Deleted {
 		return
 	}
-	found, err := c.options.Deposit.Keep(context.Background(), c.untraced(returned.Files))
+	var found deposit.Discarded
+	if err == nil {
+		found, err = c.options.Deposit.Keep(context.Background(), c.untraced(returned.Files))
+	}
 	if err == nil {
 		err = c.options.Releases.SetReturned(release.Returned{})
 	}

@@ -189,7 +189,10 @@ func (c *Conductor) sort(from int, olds []activate.Old) (own []owned, sums []rel
 // forgets what stands there again. It may be done twice: what is added and what
 // is forgotten never stand for the same.
 func (c *Conductor) setAside(candidate *candidate, own []owned) error {
-	aside := c.options.Releases.Aside()
+	aside, err := c.options.Releases.Aside()
+	if err != nil {
+		return err
+	}
 	if way := candidate.Back; way != nil {
 		err := c.forAside(way.From, way.To, func(path release.Name, stood release.Stood) { aside.Drop(path, stood) })
 		if err != nil {

@@ -335,8 +335,8 @@ func TestDiscardEndsIt(t *testing.T) {
 			t.Errorf("discard says %+v, %v", found, err)
 		}
 		s.expect(Running, Idle)
-		if step := s.releases.Returned().Step; step != release.None {
-			t.Errorf("what came back is %s", step)
+		if returned, err := s.releases.Returned(); returned.Step != release.None || err != nil {
+			t.Errorf("what came back is %+v, %v", returned, err)
 		}
 	})
 }

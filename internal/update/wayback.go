@@ -52,7 +52,10 @@ func (c *Conductor) forAside(from, to int, visit func(path release.Name, stood r
 	if err != nil {
 		return err
 	}
-	aside := c.options.Releases.Aside()
+	aside, err := c.options.Releases.Aside()
+	if err != nil {
+		return err
+	}
 	for path := range aside {
 		now, err := before.at(path)
 		if err != nil {

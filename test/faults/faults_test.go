@@ -128,7 +128,7 @@ type findings struct {
 	missed int // the cycle was over before
 	failed int
 	held   int            // the cycle stood still until somebody did something
-	ended  map[string]int // calls that kept ota from beginning
+	ended  map[string]int // calls that kept ota from beginning, and what it said
 }
 
 func (f *findings) add(r *run) {
@@ -145,7 +145,7 @@ func (f *findings) add(r *run) {
 		f.missed++
 		return
 	case r.ends > 0:
-		f.ended[siteOf(*r.first)]++
+		f.ended[fmt.Sprintf("%s, %s: %s", siteOf(*r.first), r.fault.lasts, strings.ReplaceAll(r.lastWord, r.Device.Dir, ""))]++
 	}
 	f.points[r.fault.lasts]++
 	if r.stood {

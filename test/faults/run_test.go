@@ -28,10 +28,11 @@ type run struct {
 	fault    fault
 	answered func(ptrace.Call) // hears of every call that could fail; may be nil
 
-	process *process
-	ends    int  // how often ota ended by itself before it ran anything
-	stood   bool // the cycle stood still because of the fault
-	busy    bool // it has its share of the processors
+	process  *process
+	ends     int    // how often ota ended by itself before it ran anything
+	lastWord string // that it said then
+	stood    bool   // the cycle stood still because of the fault
+	busy     bool   // it has its share of the processors
 
 	mu     sync.Mutex
 	count  int           // of calls that could fail
@@ -303,10 +304,28 @@ func (r *run) endedByItself() {
 		return
 	}
 	r.ends++
+	r.lastWord = lastLine(p.console.String())
+	if !mayEnd.MatchString(r.lastWord) {
+		r.t.Errorf("ota ended by itself although it could have gone on: %s", r.lastWord)
+	}
 	r.mu.Lock()
 	r.lifted = true
 	r.mu.Unlock()
 	r.begin()
+}
+
+// mayEnd is what keeps ota from beginning: that it may be the only one in the
+// folder, what it is to run, and whether a program of an ota before it runs, must
+// be known first.
+var mayEnd = regexp.MustCompile(`^ota: cannot (take the lock|read the settings|end what an earlier ota left running)`)
+
+// lastLine is the last that is not a hint.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	if len(lines) > 1 && strings.HasPrefix(lines[len(lines)-1], "hint:") {
+		lines = lines[:len(lines)-1]
+	}
+	return lines[len(lines)-1]
 }
 
 // checkSyncs looks at what came after a sync that failed: files may change

@@ -31,12 +31,16 @@ type state struct {
 	traces map[string]string // of what is in deposit/, as ota knows files again
 }
 
-// capture reads the folder. The person comes first: what has been done since
-// may be done once more, but not be left undone.
+// capture reads the folder. The person, who goes on meanwhile, is asked before
+// and after that.
 func (s *scene) capture(name string) state {
 	s.t.Helper()
 	stage := s.Stage()
 	tree, traces := s.memo.read(s.t, s.Device.Dir)
+	for now := s.Stage(); now != stage; now = s.Stage() {
+		stage = now
+		tree, traces = s.memo.read(s.t, s.Device.Dir)
+	}
 	return state{name, keyOf(tree, traces, s.Device.Dir), s.Device.Dir, stage, tree, traces}
 }
 
