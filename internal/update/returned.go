@@ -28,9 +28,7 @@ func (c *Conductor) owe(from, to int) error {
 		known := slices.ContainsFunc(returned.Files, func(file release.ReturnedFile) bool {
 			return string(file.Path) == one.Path
 		})
-		// A folder comes with what is in it, which follows it; an empty one does not.
-		isFull := i+1 < len(differences) && strings.HasPrefix(differences[i+1].Path, one.Path+"/")
-		if !known && one.After.Kind != "" && (one.After.Kind != release.Folder || !isFull) {
+		if !known {
 			returned.Files = append(returned.Files, release.ReturnedFile{Path: release.Name(one.Path), Entry: one.After})
 		}
 	}
