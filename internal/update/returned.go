@@ -167,9 +167,10 @@ func (c *Conductor) failedBefore(number int) error {
 }
 
 // noteRemoved keeps the files of a failed release that somebody has deleted
-// from deposit/.
+// from deposit/. A look at it from before they were put back says nothing.
 func (c *Conductor) noteRemoved() {
-	if len(c.attempt.view.Waiting) > 0 || !slices.Contains(free, c.state.Attempt) {
+	view := c.attempt.view
+	if view.Asked < c.asks || len(view.Waiting) > 0 || !slices.Contains(free, c.state.Attempt) {
 		return
 	}
 	if returned, err := c.options.Releases.Returned(); err == nil && returned.Step == release.Done {
