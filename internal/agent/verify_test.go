@@ -87,6 +87,7 @@ func TestVerifyOfWhatWasAdopted(t *testing.T) {
 	g.check(g.releases.Store().Take(copied, sumOf("2")))
 	record.Kept = []release.Kept{{Path: "edited.py", Entry: release.Entry{Kind: release.File, Mode: 0o600, Size: 1, Sum: sumOf("2")}}}
 	g.check(g.releases.Enter(record, release.Tries{}))
+	g.check(g.releases.SetAside(release.Aside{"edited.py": {{By: 1, Of: release.Entry{Kind: release.File, Mode: 0o600, Size: 1, Sum: sumOf("1")}, Was: record.Kept[0].Entry}}}))
 	g.wants(api.Verification{
 		Contents: 8,
 		Damaged:  api.List[api.Flaw]{g.flaw(1, "lost.py", "lost", "it is missing")},

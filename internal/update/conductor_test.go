@@ -427,6 +427,29 @@ func TestWhatLiesInDepositComesFirst(t *testing.T) {
 	})
 }
 
+// TestOldLookDiscardsNothing: that deposit/ was empty before files were put back
+// does not mean that somebody has deleted them.
+func TestOldLookDiscardsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, nil)
+		defer s.close()
+		returned := release.Returned{Step: release.Done, Release: 1, Files: []release.ReturnedFile{{Path: "link", Trace: "returned"}}}
+		if err := s.releases.SetReturned(returned); err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			asked uint64
+			want  release.Step
+		}{{0, release.Done}, {s.deposit.asked, release.None}} {
+			s.deposit.views <- deposit.View{State: deposit.Empty, Asked: test.asked}
+			synctest.Wait()
+			if found, err := s.releases.Returned(); found.Step != test.want || err != nil {
+				t.Errorf("after a look that came after %d calls: %q, %v", test.asked, found.Step, err)
+			}
+		}
+	})
+}
+
 func TestSameUploadDoesNotRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, nil)

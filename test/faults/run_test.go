@@ -315,9 +315,9 @@ func (r *run) endedByItself() {
 }
 
 // mayEnd is what keeps ota from beginning: that it may be the only one in the
-// folder, what it is to run, and whether a program of an ota before it runs, must
-// be known first.
-var mayEnd = regexp.MustCompile(`^ota: cannot (take the lock|read the settings|end what an earlier ota left running)`)
+// folder, its settings and which releases there are must be known first. On a
+// disk that only the first can fail; for the others there was no descriptor.
+var mayEnd = regexp.MustCompile(`^ota: (cannot take the lock: |(cannot read the configuration: )?open .*: too many open files$)`)
 
 // lastLine is the last that is not a hint.
 func lastLine(text string) string {

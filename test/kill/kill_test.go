@@ -114,7 +114,7 @@ func killAt(t *testing.T, n int, found *findings) bool {
 	}
 	s.CheckNothingLost()
 	found.kill()
-	if state := s.capture(fmt.Sprintf("%d_%s", n, name)); found.claim(state.key) {
+	if state := s.capture(fmt.Sprintf("%d_%s", n, name)); found.begin(state) {
 		s.recover(found.look(s))
 	} else {
 		s.recover(nil)
@@ -130,6 +130,7 @@ type findings struct {
 	recoveries int     // that were looked at
 	states     []state // of the disk at these, each once
 	seen       map[string]bool
+	begun      map[string]bool // states that one kill leads to
 	leftOut    int // of states
 }
 
@@ -155,6 +156,21 @@ func (f *findings) look(s *scene) func(ptrace.Call) {
 			f.states = append(f.states, state)
 		}
 	}
+}
+
+// begin is true for the first that recovers from a state after one kill.
+func (f *findings) begin(from state) bool {
+	f.claim(from.key)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.begun[from.key] {
+		return false
+	}
+	if f.begun == nil {
+		f.begun = map[string]bool{}
+	}
+	f.begun[from.key] = true
+	return true
 }
 
 // claim is true for the first that asks about a state.
