@@ -131,7 +131,7 @@ type findings struct {
 	states     []state // of the disk at these, each once
 	seen       map[string]bool
 	begun      map[string]bool // states that one kill leads to
-	leftOut    int // of states
+	leftOut    int             // of states
 }
 
 func (f *findings) kill() {
