@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"ota/internal/kit/durable"
@@ -106,15 +105,12 @@ func (l *Locked) Error() string {
 // lock takes the kernel's lock on a file, which ends with the process, however
 // it ends; the file itself means nothing. The pid in it is for people.
 func (f folder) lock() (*os.File, error) {
-	file, err := os.OpenFile(f.lockFile(), os.O_RDWR|os.O_CREATE, 0o600)
-	if errors.Is(err, syscall.EROFS) {
-		file, err = os.Open(f.lockFile()) // it can be locked all the same
-	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EROFS) {
-		return nil, nil // there is no .ota and there can't be one: nobody else keeps anything there either
-	}
+	file, err := f.openLock()
 	if err != nil {
 		return nil, fmt.Errorf("cannot take the lock: %w", err)
+	}
+	if file == nil {
+		return nil, nil
 	}
 	if err := flock.Try(file, flock.Exclusive); err != nil {
 		defer file.Close()
@@ -128,6 +124,26 @@ func (f folder) lock() (*os.File, error) {
 		file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	return file, nil
+}
+
+// openLock opens the file of the lock. A disk that is full, read-only or failing
+// does not keep ota from running: what is there can be locked all the same, the
+// file or else the folder. It returns nil where there is no .ota and can't be
+// one: then nobody else keeps anything there either.
+func (f folder) openLock() (*os.File, error) {
+	file, err := os.OpenFile(f.lockFile(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil || errors.Is(err, fs.ErrPermission) {
+		return file, err
+	}
+	for _, path := range []string{f.lockFile(), f.own()} {
+		if file, err := os.Open(path); err == nil {
+			return file, nil
+		}
+	}
+	if _, statErr := os.Stat(f.own()); errors.Is(statErr, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return nil, err
 }
 
 const (

@@ -82,3 +82,27 @@ garbage
 		}
 	}
 }
+
+// TestLockWithoutItsFile: a disk on which the file can't be made keeps nobody
+// from running, and still only one.
+func TestLockWithoutItsFile(t *testing.T) {
+	place := folder{t.TempDir()}
+	if lock, err := place.lock(); lock != nil || err != nil {
+		t.Errorf("without .ota: %v, %v", lock, err)
+	}
+	if _, err := place.make(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("missing/lock", place.lockFile()); err != nil { // it can't be made behind that
+		t.Fatal(err)
+	}
+	lock, err := place.lock()
+	if err != nil || lock == nil {
+		t.Fatal(lock, err)
+	}
+	defer lock.Close()
+	var locked *Locked
+	if _, err := place.lock(); !errors.As(err, &locked) {
+		t.Errorf("a second lock: %v", err)
+	}
+}
