@@ -242,7 +242,7 @@ func (r *Room) load() (*Room, string, error) {
 		err = fmt.Errorf("%s names release %d, of which there is no record", r.statePath(), r.state.Current)
 	}
 	r.state = r.rebuilt(numbers)
-	return r, fmt.Sprintf("%v: found again that release %d is current", err, r.state.Current), nil
+	return r, fmt.Sprintf("%s is lost or damaged (%v): found again that release %d is current", r.statePath(), err, r.state.Current), nil
 }
 
 // rebuilt finds the release of the last switch.

@@ -146,7 +146,7 @@ func TestStateDamaged(t *testing.T) {
 				t.Fatal(err)
 			}
 			d.Start()
-			awaitConsole(t, d, "state.json was damaged: found again that release 2 is current")
+			awaitConsole(t, d, "found again that release 2 is current")
 			awaitRunning(d, 2)
 			awaitStart(t, d, 2)
 			grow(t, d, 4, programs(good, "fourth"))

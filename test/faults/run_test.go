@@ -314,10 +314,10 @@ func (r *run) endedByItself() {
 	r.begin()
 }
 
-// mayEnd is what keeps ota from beginning: that it may be the only one in the
-// folder, its settings and which releases there are must be known first. On a
-// disk that only the first can fail; for the others there was no descriptor.
-var mayEnd = regexp.MustCompile(`^ota: (cannot take the lock: |(cannot read the configuration: )?open .*: too many open files$)`)
+// mayEnd is what keeps ota from beginning, for want of descriptors only: that it
+// is the only one in the folder, that nothing of an earlier program is left, its
+// settings and which releases there are must be known first.
+var mayEnd = regexp.MustCompile(`^ota: (((cannot take the lock|cannot read the configuration): )?open .*|cannot end what an earlier ota left running: .*): too many open files$`)
 
 // lastLine is the last that is not a hint.
 func lastLine(text string) string {
