@@ -100,7 +100,13 @@ func newStage(t *testing.T, c client) *stage {
 		upload = upload.Below(c.only)
 	}
 	s := &stage{want: upload.Over(oldTree())}
-	s.device = harness.NewDevice(t, t.TempDir(), oldTree(), "")
+	place := t.TempDir()
+	if c.serve != nil {
+		// In memory: on a disk, the syncs of one device stop the servers of all
+		// others for longer than an upload has to be quiet.
+		place = harness.FastDir(t)
+	}
+	s.device = harness.NewDevice(t, place, oldTree(), "")
 	writeSums(t, s.device.Dir)
 	s.job = job{t: t, from: filepath.Join(t.TempDir(), "upload"), deposit: s.device.Deposit()}
 	upload.Write(t, s.job.from)
