@@ -34,7 +34,7 @@ func picture() string {
 	var page strings.Builder
 	page.WriteString(`# The states of an update
 
-Generated from the table in ` + "`internal/update/table.go`" + `; a test compares them.
+Generated from the table in ` + "`internal/update/rows.go`" + `; a test compares them.
 
 The whole state has three parts: how far an upload or a rollback has come (*attempt*), what the program does, and what is thought of the release that runs (*standing*).
 
