@@ -32,6 +32,3 @@ func Try(file *os.File, kind Kind) error { return lock(file, kind, false) }
 // Wait takes the lock as soon as nobody excludes it, however long that takes.
 // The wait can't be given up: it keeps a thread, and the file must stay open.
 func Wait(file *os.File, kind Kind) error { return lock(file, kind, true) }
-
-// Unlock gives the lock back before the file is closed.
-func Unlock(file *os.File) error { return unlock(file) }

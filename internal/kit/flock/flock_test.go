@@ -63,7 +63,7 @@ func TestWhoExcludesWhom(t *testing.T) {
 			if err := Try(second, test.second); !errors.Is(err, test.want) {
 				t.Errorf("%v, want %v", err, test.want)
 			}
-			if err := Unlock(first); err != nil {
+			if err := first.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if err := Wait(second, test.second); err != nil {
@@ -128,7 +128,7 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 func TestClosedFile(t *testing.T) {
 	file := open(t, filepath.Join(t.TempDir(), "lock"))
 	file.Close()
-	for what, err := range map[string]error{"Try": Try(file, Shared), "Wait": Wait(file, Shared), "Unlock": Unlock(file)} {
+	for what, err := range map[string]error{"Try": Try(file, Shared), "Wait": Wait(file, Shared)} {
 		if err == nil || errors.Is(err, ErrHeld) {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -28,13 +28,6 @@ func lock(file *os.File, kind Kind, wait bool) error {
 	return nil
 }
 
-func unlock(file *os.File) error {
-	if err := flock(file, unix.LOCK_UN); err != nil {
-		return fmt.Errorf("cannot unlock %s: %w", file.Name(), err)
-	}
-	return nil
-}
-
 // flock tries again after a signal: the runtime sends itself some.
 func flock(file *os.File, how int) error {
 	raw, err := file.SyscallConn()

@@ -28,10 +28,3 @@ func lock(file *os.File, kind Kind, wait bool) error {
 	}
 	return nil
 }
-
-func unlock(file *os.File) error {
-	if err := windows.UnlockFileEx(windows.Handle(file.Fd()), 0, 1, 0, place()); err != nil {
-		return fmt.Errorf("cannot unlock %s: %w", file.Name(), err)
-	}
-	return nil
-}
