@@ -54,11 +54,21 @@ type Plan struct {
 	Changes []Change `json:"changes"`
 	// Stale are sources (paths of .py files) whose bytecode has to go.
 	Stale []release.Name `json:"stale,omitempty"`
+	// Compiled is bytecode of the new sources, put beside them once they are all
+	// in place. It is no part of the switch: after an interruption Python makes
+	// its own.
+	Compiled []Compiled `json:"-"`
 	// Sparing moves contents from their sources instead of copying them, where
 	// there is no room for copies. The sources are gone then.
 	Sparing bool `json:"-"`
 	// Note is the caller's, kept in the journal and given back by Recover.
 	Note json.RawMessage `json:"note,omitempty"`
+}
+
+// Compiled is the bytecode of one source.
+type Compiled struct {
+	Path string // below main/: "lib/__pycache__/helper.cpython-311.pyc"
+	File string // where its content is now
 }
 
 // Old is a version that was in main/ before the switch.
@@ -134,6 +144,11 @@ func (r *Room) prepare(ctx context.Context, plan Plan) error {
 			return err
 		}
 	}
+	for i, compiled := range plan.Compiled {
+		if err := work.bringCompiled(ctx, i, compiled); err != nil {
+			return fmt.Errorf("cannot stage the bytecode %q: %w", compiled.Path, err)
+		}
+	}
 	if r.ready.made, err = work.missingFolders(plan); err != nil {
 		return err
 	}
@@ -164,6 +179,10 @@ func (r *Room) Switch() error {
 	}
 	if err := r.removeStale(); err != nil {
 		return r.undo(len(plan.Changes), fmt.Errorf("cannot switch: %w", err))
+	}
+	for i, compiled := range plan.Compiled {
+		// What can't be put there Python compiles itself.
+		_ = work.placeCompiled(i, compiled)
 	}
 	return nil
 }

@@ -109,13 +109,17 @@ type Deposit struct {
 	Files   int          `json:"files"`
 	Bytes   int64        `json:"bytes"`
 	Reasons List[Reason] `json:"reasons"` // what holds the upload, or what it waits for
+	Doing   *string      `json:"doing"`   // what takes its time, as in "installing numpy (2 of 5)"; nil: nothing
 }
 
 // Reason is one thing that keeps an upload in deposit/.
 type Reason struct {
-	Path    *Path  `json:"path"` // below deposit/; nil: it concerns no single file
-	Line    *int   `json:"line"` // from 1; nil: no line
-	Message string `json:"message"`
+	Path    *Path   `json:"path"`   // below deposit/; nil: it concerns no single file
+	Line    *int    `json:"line"`   // from 1; nil: no line
+	Column  *int    `json:"column"` // from 1, in characters of the line; nil: not known
+	Source  *string `json:"source"` // the line itself; nil: not known
+	Message string  `json:"message"`
+	Hint    *string `json:"hint"` // what to do about it; nil: nothing is known
 }
 
 // Reasons makes the reasons of the rooms those of the API.
@@ -129,20 +133,56 @@ func Reasons(from []reason.Reason) List[Reason] {
 		if one.Line != 0 {
 			reasons[i].Line = new(one.Line)
 		}
+		if one.Column != 0 {
+			reasons[i].Column = new(one.Column)
+		}
+		if one.Source != "" {
+			reasons[i].Source = new(one.Source)
+		}
+		if one.Hint != "" {
+			reasons[i].Hint = new(one.Hint)
+		}
 	}
 	return reasons
 }
 
 // String is the reason as a person reads it: "main.py:3: message".
-func (r Reason) String() string {
-	one := reason.Reason{Message: string(escape.Line(nil, []byte(r.Message)))}
+func (r Reason) String() string { return r.plain().String() }
+
+// Lines is the reason with the line that it is about, and what to do.
+func (r Reason) Lines() []string {
+	one := r.plain()
+	lines := []string{one.String()}
+	for _, line := range one.Excerpt() {
+		lines = append(lines, "    "+line)
+	}
+	if one.Hint != "" {
+		lines = append(lines, "  "+one.Hint)
+	}
+	return lines
+}
+
+func (r Reason) plain() reason.Reason {
+	text := func(of *string) string {
+		if of == nil {
+			return ""
+		}
+		return string(escape.Line(nil, []byte(*of)))
+	}
+	one := reason.Reason{Message: text(&r.Message), Hint: text(r.Hint)}
 	if r.Path != nil {
 		one.Path = string(*r.Path)
 	}
 	if r.Line != nil {
 		one.Line = *r.Line
 	}
-	return one.String()
+	if r.Column != nil {
+		one.Column = *r.Column
+	}
+	if r.Source != nil {
+		one.Source = *r.Source
+	}
+	return one
 }
 
 // HistoryEntry is one release in what `ota history --json` prints.

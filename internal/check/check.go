@@ -11,17 +11,21 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 	"unicode/utf8"
 
 	"ota/internal/kit/beneath"
 	"ota/internal/reason"
 )
 
-// Arrival is a file of the upload: its path below main/ and where its sealed
-// content can be read.
+// Arrival is a file of the upload: its path below main/, where its sealed
+// content can be read, and what it will be like in main/.
 type Arrival struct {
-	Path string
-	File string
+	Path    string
+	File    string
+	Mode    fs.FileMode
+	ModTime time.Time
+	Sum     string // SHA-256, hexadecimal
 }
 
 // block is the unit in which writers and file systems cut off a transfer.

@@ -37,7 +37,7 @@ func TestPlausible(t *testing.T) {
 				write(t, filepath.Join(main, "file"), test.before)
 			}
 			write(t, filepath.Join(copies, "copy"), test.after)
-			doubts, err := Plausible(main, []Arrival{{"file", filepath.Join(copies, "copy")}})
+			doubts, err := Plausible(main, []Arrival{{Path: "file", File: filepath.Join(copies, "copy")}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +59,7 @@ func TestPlausibleLooksThroughNoLink(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(main, "link")); err != nil {
 		t.Skip("no symbolic links here:", err)
 	}
-	doubts, err := Plausible(main, []Arrival{{"link/file", filepath.Join(copies, "copy")}})
+	doubts, err := Plausible(main, []Arrival{{Path: "link/file", File: filepath.Join(copies, "copy")}})
 	if err != nil || len(doubts) != 0 {
 		t.Errorf("it compared with a file outside: %v, %v", doubts, err)
 	}

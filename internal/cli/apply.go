@@ -82,6 +82,8 @@ func (a *app) askForAttempt(ctx context.Context, ask func(context.Context, *api.
 
 func (a *app) listReasons(reasons []api.Reason) {
 	for _, reason := range reasons {
-		fmt.Fprintln(a.stderr, "  "+reason.String())
+		for _, line := range reason.Lines() {
+			fmt.Fprintln(a.stderr, "  "+line)
+		}
 	}
 }

@@ -181,8 +181,13 @@ func describeDeposit(deposit api.Deposit) []row {
 		about.rest = fmt.Sprintf(": %s, %s", count(deposit.Files, "file", "files"), size(deposit.Bytes))
 	}
 	rows := []row{about}
+	if deposit.Doing != nil {
+		rows[0].rest += "; " + *deposit.Doing
+	}
 	for _, reason := range deposit.Reasons {
-		rows = append(rows, row{rest: reason.String()})
+		for _, line := range reason.Lines() {
+			rows = append(rows, row{rest: line})
+		}
 	}
 	return rows
 }

@@ -80,7 +80,9 @@ func explain(why api.Why, named bool) []line {
 	if len(why.Held) > 0 && !named {
 		lines = append(lines, line{bad, "the upload in deposit/ is held:"})
 		for _, reason := range why.Held {
-			lines = append(lines, line{text: "  " + reason.String()})
+			for _, text := range reason.Lines() {
+				lines = append(lines, line{text: "  " + text})
+			}
 		}
 	}
 	switch {

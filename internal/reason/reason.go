@@ -14,24 +14,51 @@ import (
 	"ota/internal/kit/escape"
 )
 
-// Reason is one thing that keeps an upload in deposit/. The zero Line and an
-// empty Path mean that the reason concerns no line and no single file.
+// Reason is one thing that keeps an upload in deposit/, or that its owner ought
+// to know. What is empty or zero is not known: a reason may concern no line and
+// no single file.
 type Reason struct {
 	Path    string // below deposit/, slash-separated, any bytes
 	Line    int    // from 1
+	Column  int    // from 1, in characters of Source
+	Source  string // the line itself
 	Message string
+	Hint    string // what to do about it
 }
 
-// String is the reason as a person reads it: "main.py:3: message".
+// String is the reason as a person reads it: "main.py:3:7: message".
 func (r Reason) String() string {
 	switch {
 	case r.Path == "":
 		return r.Message
 	case r.Line == 0:
 		return escape.Name(r.Path) + ": " + r.Message
-	default:
+	case r.Column == 0:
 		return fmt.Sprintf("%s:%d: %s", escape.Name(r.Path), r.Line, r.Message)
+	default:
+		return fmt.Sprintf("%s:%d:%d: %s", escape.Name(r.Path), r.Line, r.Column, r.Message)
 	}
+}
+
+// widestTab is what a tab becomes in Excerpt: the caret has to stand below its
+// character.
+const widestTab = "    "
+
+// Excerpt is the source line with a caret below the column, or nothing where
+// neither is known. Spaces at its beginning are left out.
+func (r Reason) Excerpt() []string {
+	line := strings.TrimLeft(r.Source, " \t\f")
+	if strings.TrimSpace(line) == "" {
+		return nil
+	}
+	shown := string(escape.Line(nil, []byte(strings.ReplaceAll(strings.TrimRight(line, " \t\r\n"), "\t", widestTab))))
+	characters := []rune(r.Source)
+	cut := len(characters) - len([]rune(line))
+	if r.Column <= cut || r.Column > len(characters)+1 {
+		return []string{shown}
+	}
+	before := strings.ReplaceAll(string(characters[cut:r.Column-1]), "\t", widestTab)
+	return []string{shown, strings.Repeat(" ", len([]rune(string(escape.Line(nil, []byte(before)))))) + "^"}
 }
 
 // Refused is the error of a room that will not take an upload as it is: the

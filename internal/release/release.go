@@ -107,6 +107,9 @@ type Record struct {
 	// Exempt are the probes that can't fail it: the release before it did not
 	// pass them either, or could not be asked.
 	Exempt []string `json:"exempt,omitempty"`
+	// Environment names the environment that the release was checked with;
+	// empty: it needs none.
+	Environment string `json:"environment,omitempty"`
 }
 
 // Duration is a time.Duration that is text in JSON: "1.5s".

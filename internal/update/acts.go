@@ -11,10 +11,15 @@ func (c *Conductor) act(act Act) Event {
 	switch act {
 	case Start:
 		return c.start()
+	case Equip:
+		c.beginEquip()
+	case Reload:
+		c.options.Program.Reload()
 	case Watch:
 		c.watch(c.run)
 	case StopAll:
 		c.unwatch()
+		c.unequip()
 		c.begun(c.stop)
 	case Adopt:
 		c.begun(c.cancellable(c.adopt))
@@ -33,6 +38,7 @@ func (c *Conductor) act(act Act) Event {
 	case Drop:
 		c.drop()
 	case Switch:
+		c.unwatch()
 		c.beginSwitch()
 	case Mend:
 		c.beginMend()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"ota/internal/deposit"
 	"ota/internal/kit/hint"
@@ -272,15 +273,29 @@ func (c *Conductor) hold(happened *happening) {
 // tellHeld logs why the upload is held.
 func (c *Conductor) tellHeld() {
 	for _, one := range c.attempt.reasons {
-		log := c.options.Log
-		if one.Path != "" {
-			log = log.With("file", one.Path)
-		}
-		if one.Line != 0 {
-			log = log.With("line", one.Line)
-		}
-		log.Warn("the upload is held", "reason", one.Message)
+		c.tellReason("the upload is held", one)
 	}
+}
+
+func (c *Conductor) tellReason(sentence string, one reason.Reason) {
+	log := c.options.Log
+	if one.Path != "" {
+		log = log.With("file", one.Path)
+	}
+	if one.Line != 0 {
+		log = log.With("line", one.Line)
+	}
+	if one.Column != 0 {
+		log = log.With("column", one.Column)
+	}
+	log = log.With("reason", one.Message)
+	if source := strings.TrimSpace(one.Source); source != "" {
+		log = log.With("source", source)
+	}
+	if one.Hint != "" {
+		log = log.With("hint", one.Hint)
+	}
+	log.Warn(sentence)
 }
 
 // tellSwitched logs what changed in main/.

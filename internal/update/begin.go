@@ -94,9 +94,9 @@ func (c *Conductor) beginTrial() {
 		}
 	}
 	switch {
-	case c.tries.Downs >= c.options.Attempts:
+	case c.tries.Downs >= c.options.Settings().Attempts:
 		c.failure = failure{why: fmt.Sprintf("the device went down %s during its trial", times(c.tries.Downs))}
-	case c.tries.Crashes >= c.options.Attempts:
+	case c.tries.Crashes >= c.options.Settings().Attempts:
 		c.failure = failure{why: fmt.Sprintf("it failed %s during its trial", times(c.tries.Crashes))}
 	default:
 		c.options.Log.Info("the trial of the release is begun again", "release", c.running())

@@ -26,6 +26,7 @@ type candidate struct {
 	// Exempt are the probes that can't fail it.
 	Exempt []string `json:"exempt,omitempty"`
 
+	restart  check.Restart
 	evidence *release.Evidence // of a rollback: what could not be kept yet
 	upload   *deposit.Snapshot
 	sealed   *deposit.Sealed // nil after an interruption: deposit/ is looked at again
@@ -159,6 +160,10 @@ func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, seale
 	if err := c.judge(sealed, differing); err != nil {
 		return nil, err
 	}
+	verdict, err := c.check(ctx, sealed, differing)
+	if err != nil {
+		return nil, err
+	}
 	releases := c.options.Releases
 	tree, err := c.base(ctx, differing)
 	if err != nil {
@@ -183,7 +188,7 @@ func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, seale
 	if err := c.refuseSame(digest, upload, again); err != nil {
 		return nil, err
 	}
-	candidate := &candidate{upload: upload, sealed: sealed, Record: release.Record{
+	candidate := &candidate{upload: upload, sealed: sealed, restart: verdict.Restart, Record: release.Record{
 		Number:  releases.Next(),
 		Digest:  digest,
 		State:   release.Trial,
@@ -191,8 +196,10 @@ func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, seale
 		Created: time.Now(),
 		Files:   layer.touched,
 		Kept:    layer.kept,
+
+		Environment: verdict.Environment,
 	}}
-	layer.plan.Note = candidate.note()
+	layer.plan.Note, layer.plan.Compiled = candidate.note(), layer.ownBytecode(verdict.Compiled)
 	if err := c.options.Main.Prepare(ctx, layer.plan); err != nil {
 		return nil, err
 	}
@@ -303,12 +310,37 @@ func (c *Conductor) judge(sealed *deposit.Sealed, differing []arrived) error {
 	return err
 }
 
+// check has the candidate judged as a program.
+func (c *Conductor) check(ctx context.Context, sealed *deposit.Sealed, differing []arrived) (check.Verdict, error) {
+	candidate := check.Candidate{Insisted: sealed.Forced}
+	for _, file := range differing {
+		candidate.Touched = append(candidate.Touched, file.Path)
+		if file.Kind == deposit.KindFile {
+			candidate.Arrivals = append(candidate.Arrivals, check.Arrival{
+				Path: file.Path, File: file.Copy, Mode: modeOf(file.entry), ModTime: file.ModTime, Sum: file.entry.Sum.Hex(),
+			})
+		}
+	}
+	verdict, err := c.options.Check(ctx, candidate)
+	if err != nil {
+		return verdict, err
+	}
+	for _, one := range verdict.Warnings {
+		c.tellReason("the upload is taken, but see", one)
+	}
+	if len(verdict.Held) > 0 {
+		return verdict, &reason.Refused{Reasons: verdict.Held}
+	}
+	return verdict, nil
+}
+
 func modeOf(entry release.Entry) fs.FileMode { return fs.FileMode(entry.Mode) }
 
 func isSource(path string) bool { return strings.HasSuffix(path, ".py") }
 
 // drop throws away what was prepared.
 func (c *Conductor) drop() {
+	c.options.Program.Cool()
 	if err := c.options.Main.Discard(); err != nil {
 		c.options.Log.Warn("what was prepared can't be thrown away", "error", err)
 	}

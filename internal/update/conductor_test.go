@@ -53,9 +53,10 @@ func newStage(t *testing.T, change func(*Options)) *stage {
 		Plausible: func([]check.Arrival) ([]reason.Reason, error) { return nil, nil },
 		Bytecode:  func(string) (string, func(string) bool) { return ".", func(string) bool { return false } },
 		Trial:     s.trial, Busy: s.busy, Reserve: noReserve{},
-		Attempts: 2, Limits: release.Limits{Keep: 10}, MaxDefer: time.Hour,
-		Window: func(time.Time) (bool, string) { return true, "" },
-		Log:    slog.New(slog.DiscardHandler),
+		Settings: always(2, time.Hour), Limits: release.Limits{Keep: 10},
+		Check: func(context.Context, check.Candidate) (check.Verdict, error) { return check.Verdict{}, nil },
+		Tidy:  func([]string) {},
+		Log:   slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&options)
@@ -69,6 +70,16 @@ func newStage(t *testing.T, change func(*Options)) *stage {
 	}()
 	synctest.Wait()
 	return s
+}
+
+// always are settings that never change.
+func always(attempts int, maxDefer time.Duration) func() Settings {
+	return func() Settings {
+		return Settings{
+			Attempts: attempts, MaxDefer: maxDefer, Restart: OnFailure,
+			Window: func(time.Time) (bool, string) { return true, "" },
+		}
+	}
 }
 
 func (s *stage) close() {
@@ -331,6 +342,9 @@ type fakeProgram struct {
 	last    *fakeRun
 	starts  []time.Time
 	refuses error
+	unready time.Duration // how long Equip takes; 0: nothing is lacking
+	warmed  []Which
+	reloads int
 }
 
 type fakeRun struct {
@@ -357,12 +371,41 @@ func (p *fakeProgram) Start(int) (Run, error) {
 	if p.main.inSwitch() {
 		p.t.Error("a start inside a switch")
 	}
+	if p.unready > 0 {
+		return nil, &Unready{"no environment"}
+	}
 	p.starts = append(p.starts, time.Now())
 	if p.refuses != nil {
 		return nil, p.refuses
 	}
 	p.last = &fakeRun{pid: 100 + len(p.starts), started: time.Now(), done: make(chan struct{})}
 	return p.last, nil
+}
+
+func (p *fakeProgram) Equip(ctx context.Context) {
+	made := time.NewTimer(p.unready)
+	defer made.Stop()
+	select {
+	case <-made.C:
+		p.mutex.Lock()
+		defer p.mutex.Unlock()
+		p.unready = 0
+	case <-ctx.Done():
+	}
+}
+
+func (p *fakeProgram) Warm(_ context.Context, which Which) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.warmed = append(p.warmed, which)
+}
+
+func (p *fakeProgram) Cool() {}
+
+func (p *fakeProgram) Reload() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.reloads++
 }
 
 func (p *fakeProgram) Stop(context.Context) error {

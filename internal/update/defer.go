@@ -34,6 +34,7 @@ func (c *Conductor) beginDefer() {
 // it then. It ends early when ctx does, and waits for nothing once hurried has
 // ended.
 func (c *Conductor) deferSwitch(ctx, hurried context.Context) happening {
+	c.options.Program.Warm(ctx, Coming)
 	free := c.awaitTime(ctx, hurried)
 	happened := happening{event: Due, free: free, exempt: c.askProbes(ctx)}
 	if ctx.Err() != nil {
@@ -76,8 +77,8 @@ type waiting struct {
 // try returns free if the switch may be now; else what it waits for was told,
 // and is looked for again after a pause.
 func (w *waiting) try() (free func(), pause time.Duration) {
-	options := w.conductor.options
-	if open, words := options.Window(time.Now()); !open {
+	options, settings := w.conductor.options, w.conductor.options.Settings()
+	if open, words := settings.Window(time.Now()); !open {
 		w.tell("it is not the time: the window is " + words)
 		return nil, windowLook
 	}
@@ -90,13 +91,13 @@ func (w *waiting) try() (free func(), pause time.Duration) {
 		return free, 0
 	case w.since.IsZero():
 		w.since = time.Now()
-	case time.Since(w.since) >= options.MaxDefer:
-		options.Log.Warn("the program has been busy for too long; it is interrupted", "limit", options.MaxDefer)
+	case time.Since(w.since) >= settings.MaxDefer:
+		options.Log.Warn("the program has been busy for too long; it is interrupted", "limit", settings.MaxDefer)
 		return func() {}, 0
 	}
-	w.tell(fmt.Sprintf("the program is busy (it holds $OTA_BUSY); it is waited for %s at most", options.MaxDefer))
+	w.tell(fmt.Sprintf("the program is busy (it holds $OTA_BUSY); it is waited for %s at most", settings.MaxDefer))
 	w.look = min(2*w.look, lastBusyLook)
-	return nil, min(w.look, max(options.MaxDefer-time.Since(w.since), time.Millisecond))
+	return nil, min(w.look, max(settings.MaxDefer-time.Since(w.since), time.Millisecond))
 }
 
 func (w *waiting) tell(message string) {

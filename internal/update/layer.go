@@ -4,6 +4,7 @@ import (
 	"path"
 
 	"ota/internal/activate"
+	"ota/internal/check"
 	"ota/internal/deposit"
 	"ota/internal/release"
 )
@@ -73,6 +74,23 @@ func (l *layer) makeWay(at string, kind release.Kind) error {
 		return err
 	}
 	return l.tree.Delete(at)
+}
+
+// ownBytecode leaves out what was compiled of a source for which the release
+// brings bytecode itself.
+func (l *layer) ownBytecode(compiled []check.Compiled) []activate.Compiled {
+	var own []activate.Compiled
+	for _, one := range compiled {
+		folder, _ := l.bytecode(one.Source)
+		at := path.Join(folder, one.Name)
+		if path.IsAbs(folder) { // PYTHONPYCACHEPREFIX: not in main/
+			continue
+		}
+		if _, brought, err := l.tree.Lookup(at); err == nil && !brought {
+			own = append(own, activate.Compiled{Path: at, File: one.File})
+		}
+	}
+	return own
 }
 
 // dropBytecode takes bytecode out that an earlier upload brought for a source

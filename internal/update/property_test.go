@@ -100,8 +100,9 @@ func (g *ground) boot() {
 	s.conductor = New(Options{
 		Deposit: noReturn{s.deposit}, Main: g.main, Releases: releases, Program: s.program,
 		Trial: s.trial, Busy: &fakeBusy{}, Reserve: noReserve{},
-		Attempts: 2, Limits: release.Limits{Keep: 4}, MaxDefer: time.Hour, Unclean: true,
-		Window:    func(time.Time) (bool, string) { return true, "" },
+		Settings: always(2, time.Hour), Limits: release.Limits{Keep: 4}, Unclean: true,
+		Check:     func(context.Context, check.Candidate) (check.Verdict, error) { return check.Verdict{}, nil },
+		Tidy:      func([]string) {},
 		Space:     func(*deposit.Snapshot) error { return nil },
 		Links:     func(map[string]string) ([]reason.Reason, error) { return nil, nil },
 		Plausible: func([]check.Arrival) ([]reason.Reason, error) { return nil, nil },

@@ -57,9 +57,19 @@ type Reserve interface {
 }
 
 // Supervisor starts and stops the program. Start is quick; its error is a
-// *NothingToRun if there is nothing to start.
+// *NothingToRun if there is nothing to start, and an *Unready if that needs an
+// environment which is not there.
 type Supervisor interface {
 	Start(release int) (Run, error)
+	// Equip makes what a start lacked, or finds out that it can't be had: then
+	// the next Start does without.
+	Equip(context.Context)
+	// Warm readies the next start, of what main/ is about to be or of what it
+	// is, and returns when that is done. Cool takes it back.
+	Warm(context.Context, Which)
+	Cool()
+	// Reload tells the program that files have changed under it.
+	Reload()
 	// Stop ends the program and all that it started and returns when nothing of
 	// it is left. It asks nicely until ctx ends.
 	Stop(ctx context.Context) error
@@ -83,6 +93,23 @@ type Exit struct {
 	Signal string // "SIGKILL"; empty: it ended by itself
 	At     time.Time
 }
+
+// Which says of what a start is readied.
+type Which string
+
+// The two.
+const (
+	Coming  Which = "coming"  // the candidate that was checked last
+	Present Which = "present" // what is in main/
+)
+
+// Unready says that the program can't be started before Equip was called.
+type Unready struct {
+	Reason string
+}
+
+// Error is the reason.
+func (e *Unready) Error() string { return e.Reason }
 
 // NothingToRun says that main/ holds nothing to run.
 type NothingToRun struct {

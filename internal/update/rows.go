@@ -20,9 +20,12 @@ var (
 	leaving = []Program{Ending, Gone}
 	known   = []Program{Running, Waiting, Finished, Backoff, Stopped, Stopping, Restarting, Ending, Gone} // not Halted: started or meant not to be
 
+	still = []Program{Stopped, Ending, Gone} // not to be started after a switch
+
 	sound  = []Standing{Settled, OnTrial, Proven, Stranded, Unproven} // nothing to be rolled back first
 	noted  = []Standing{Settled, OnTrial, Stranded, Unproven}         // nothing to be written down first
 	unsure = []Standing{OnTrial, Unproven}
+	sure   = []Standing{Settled, Proven, Condemned, Stranded} // nobody watches
 )
 
 // table holds every row. No two rows fit the same state and event; what fits no
@@ -75,31 +78,58 @@ var table = []row{
 	{at(Deferred), present, sound, on(CalledOff), State{Attempt: Idle}, do(Drop, Look)},
 	{at(Deferred), leaving, nil, on(Due, CalledOff), State{Attempt: Idle}, do(Drop)},
 
+	// A switch of files that the program reads while it runs.
+	{at(Deferred), in(Running), sound, on(DueAlive), State{Attempt: Refreshing}, do(Switch)},
+	{at(Refreshing), in(Running), nil, on(Switched), State{Finishing, Running, OnTrial}, do(Reload, Watch, Clear)},
+	{at(Refreshing), in(Halted), nil, on(Switched), State{Finishing, Running, OnTrial}, do(Start, Clear)},
+	{at(Refreshing), in(Restarting, Stopping, Stopped, Ending, Gone), nil, on(Switched), State{Attempt: Finishing, Standing: OnTrial}, do(Clear)},
+	{at(Refreshing), in(Running), unsure, on(SwitchUndone), State{Attempt: Held}, do(Watch, RetryLate)},
+	{at(Refreshing), in(Running), sure, on(SwitchUndone), State{Attempt: Held}, do(RetryLate)},
+	{at(Refreshing), in(Halted), nil, on(SwitchUndone), State{Attempt: Held, Program: Running}, do(Start, RetryLate)},
+	{at(Refreshing), in(Restarting, Stopping, Stopped, Ending, Gone), nil, on(SwitchUndone), State{Attempt: Held}, do(RetryLate)},
+	{at(Refreshing), in(Running), nil, on(SwitchTorn), State{Attempt: Torn, Program: Yielding}, do(StopAll, MendSoon)},
+	{at(Refreshing), in(Restarting), nil, on(SwitchTorn), State{Attempt: Torn, Program: Yielding}, do(MendSoon)},
+	{at(Refreshing), in(Halted, Stopping, Stopped, Ending, Gone), nil, on(SwitchTorn), State{Attempt: Torn}, do(MendSoon)},
+	{at(Refreshing), in(Running), nil, on(EndedWell, Crashed, CrashedOut, AskRestart), State{Program: Restarting}, do(StopAll)},
+	{at(Refreshing), in(Running), nil, on(AskStop), State{Program: Stopping}, do(StopAll)},
+	{at(Refreshing), in(Restarting), nil, on(Down), State{Program: Halted}, nil},
+	{at(Refreshing), in(Restarting), nil, on(AskStop), State{Program: Stopping}, nil},
+	{at(Refreshing), in(Stopping), nil, on(Down), State{Program: Stopped}, nil},
+	{at(Refreshing), in(Stopping), nil, on(AskStart, AskRestart), State{Program: Restarting}, nil},
+	{at(Refreshing), in(Stopped), nil, on(AskStart, AskRestart), State{Program: Halted}, nil},
+	{at(Refreshing), in(Halted), nil, on(AskStop), State{Program: Stopped}, nil},
+	{at(Refreshing), in(Ending), nil, on(Down), State{Program: Gone}, nil},
+	{at(Torn), in(Yielding), nil, on(Down), State{Program: Halted}, nil},
+	{at(Torn), in(Yielding), nil, on(AskStop), State{Program: Stopping}, nil},
+	{at(Torn), in(Stopping), nil, on(Down), State{Program: Stopped}, nil},
+	{at(Torn), in(Stopping), nil, on(AskStart, AskRestart), State{Program: Yielding}, nil},
+	{at(Torn), in(Yielding, Stopping), nil, on(RetryDue), State{}, do(MendSoon)},
+
 	// The switch.
 	{at(Halting), in(Yielding), nil, on(Down), State{Attempt: Switching, Program: Halted}, do(Switch)},
 	{at(Halting), in(Stopping), nil, on(Down), State{Attempt: Switching, Program: Stopped}, do(Switch)},
 	{switching, in(Halted), nil, on(Switched), State{Finishing, Running, OnTrial}, do(Start, Clear)},
 	{switching, in(Halted), nil, on(SwitchedSure), State{Finishing, Running, Settled}, do(Start, Clear)},
-	{switching, in(Stopped, Ending, Gone), nil, on(Switched), State{Attempt: Finishing, Standing: OnTrial}, do(Clear)},
-	{switching, in(Stopped, Ending, Gone), nil, on(SwitchedSure), State{Attempt: Finishing, Standing: Settled}, do(Clear)},
+	{switching, still, nil, on(Switched), State{Attempt: Finishing, Standing: OnTrial}, do(Clear)},
+	{switching, still, nil, on(SwitchedSure), State{Attempt: Finishing, Standing: Settled}, do(Clear)},
 	{switching, in(Halted), nil, on(SwitchUndone), State{Attempt: Held, Program: Running}, do(Start, RetryLate)},
-	{switching, in(Stopped, Ending, Gone), nil, on(SwitchUndone), State{Attempt: Held}, do(RetryLate)},
+	{switching, still, nil, on(SwitchUndone), State{Attempt: Held}, do(RetryLate)},
 	{switching, in(Halted), sound, on(BackUndone), State{Attempt: Idle, Program: Running}, do(Start, Look)},
-	{switching, in(Stopped, Ending, Gone), sound, on(BackUndone), State{Attempt: Idle}, do(Look)},
+	{switching, still, sound, on(BackUndone), State{Attempt: Idle}, do(Look)},
 	{switching, in(Halted), being(Condemned), on(BackUndone), State{Idle, Running, Stranded}, do(Start, RetrySoon, Look)},
-	{switching, in(Stopped, Ending, Gone), being(Condemned), on(BackUndone), State{Attempt: Idle, Standing: Stranded}, do(RetrySoon, Look)},
+	{switching, still, being(Condemned), on(BackUndone), State{Attempt: Idle, Standing: Stranded}, do(RetrySoon, Look)},
 	{switching, nil, nil, on(SwitchTorn), State{Attempt: Torn}, do(MendSoon)},
-	{at(Torn), staying, nil, on(RetryDue), State{Attempt: Switching}, do(Mend)},
+	{at(Torn), in(Halted, Stopped), nil, on(RetryDue), State{Attempt: Switching}, do(Mend)},
 	{at(Switching), in(Halted), nil, on(Whole), State{Attempt: Opening}, do(Look, Wait)},
 	{at(Switching), in(Halted), nil, on(Unadopted), State{Attempt: Adopting}, do(Look, Wait, Adopt)},
-	{at(Switching), in(Stopped, Ending, Gone), nil, on(Whole, Unadopted), State{Attempt: Idle}, do(Look)},
+	{at(Switching), still, nil, on(Whole, Unadopted), State{Attempt: Idle}, do(Look)},
 	{at(Finishing), nil, nil, on(PutAway), State{Attempt: Returning}, do(GiveBack)},
 	{at(Finishing), nil, sound, on(NotPutAway), State{Attempt: Unfinished}, do(RetrySoon)},
 	{at(Finishing), in(Backoff), being(Condemned), on(NotPutAway), State{Attempt: Unfinished}, do(Pause, RetrySoon)},
 	{at(Finishing), quiet, being(Condemned), on(NotPutAway), State{Attempt: Unfinished}, do(RetrySoon)},
 	{at(Finishing), leaving, being(Condemned), on(NotPutAway), State{Attempt: Unfinished}, nil},
 	{at(Unfinished), staying, nil, on(RetryDue, AskApply, AskNow, AskRetry), State{Attempt: Finishing}, do(Clear)},
-	{at(Preparing, Deferred, Withdrawn, Unwanted, Reverting, Halting, Switching, Finishing, Returning, Discarding), staying, nil, on(RetryDue), State{}, do(RetrySoon)},
+	{at(Preparing, Deferred, Withdrawn, Unwanted, Reverting, Halting, Switching, Refreshing, Finishing, Returning, Discarding), staying, nil, on(RetryDue), State{}, do(RetrySoon)},
 	{at(Returning), nil, noted, on(GivenBack), State{Attempt: Idle}, do(Look)},
 	{at(Returning), nil, noted, on(NotGivenBack), State{Attempt: Idle}, do(RetrySoon, Look)},
 	{at(Returning), nil, being(Proven), on(GivenBack), State{Attempt: Idle}, do(Confirm, Look)},
@@ -111,7 +141,7 @@ var table = []row{
 	{nil, nil, being(Proven), on(Noted), State{Standing: Settled}, nil},
 	{nil, nil, being(Proven), on(NotNoted), State{}, do(NoteSoon)},
 	{recorded, staying, being(Proven), on(NoteDue), State{}, do(Confirm)},
-	{at(Halting, Switching, Torn), nil, being(Proven), on(NoteDue), State{}, do(NoteSoon)},
+	{at(Halting, Switching, Refreshing, Torn), nil, being(Proven), on(NoteDue), State{}, do(NoteSoon)},
 	{free, present, being(OnTrial), on(Failed), State{Attempt: Reverting, Standing: Condemned}, do(Revert)},
 	{free, in(Running), being(OnTrial), on(CrashedOut), State{Reverting, Backoff, Condemned}, do(Revert)},
 	{at(Preparing, Deferred), present, being(OnTrial), on(Failed), State{Standing: Condemned}, do(Cancel)},
@@ -157,6 +187,7 @@ var table = []row{
 	{beside, in(Running), nil, on(EndedWell), State{Program: Finished}, nil},
 	{beside, in(Running), nil, on(Crashed), State{Program: Backoff}, do(Pause)},
 	{beside, in(Running), nil, on(NoProgram), State{Program: Waiting}, nil},
+	{beside, in(Running), nil, on(Unequipped), State{Program: Backoff}, do(Equip)},
 	{beside, in(Backoff), nil, on(PauseOver), State{Program: Restarting}, do(StopAll)},
 	{beside, in(Restarting), nil, on(Down), State{Program: Running}, do(Start)},
 	{beside, in(Stopping), nil, on(Down), State{Program: Stopped}, nil},

@@ -1,6 +1,7 @@
 package update
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -14,10 +15,14 @@ func (c *Conductor) start() Event {
 	run, err := c.options.Program.Start(c.running())
 	c.startErr = err
 	var nothing *NothingToRun
+	var unready *Unready
 	switch {
 	case errors.As(err, &nothing):
 		c.options.Log.Warn(nothing.Message)
 		return NoProgram
+	case errors.As(err, &unready):
+		c.options.Log.Warn("the environment of the program is made before it is started", "reason", unready.Reason)
+		return Unequipped
 	case err != nil:
 		c.tellNotStarted(err)
 		return c.failedToStart(err)
@@ -123,8 +128,35 @@ func (c *Conductor) stop() happening {
 	return happening{event: Down}
 }
 
-// pauseBeforeRestart begins the pause after a crash.
+// equipping is one making of an environment, for a start that waits for it.
+type equipping struct{ cancel context.CancelFunc }
+
+// beginEquip makes the environment in place of a pause.
+func (c *Conductor) beginEquip() {
+	c.unequip()
+	ctx, cancel := context.WithCancel(context.Background())
+	one := &equipping{cancel}
+	c.equipping = one
+	c.acts.Go(func() {
+		defer cancel()
+		c.options.Program.Equip(ctx)
+		c.post(happening{event: PauseOver, of: one})
+	})
+}
+
+// unequip ends the making that is under way: nobody waits for it any more.
+func (c *Conductor) unequip() {
+	if c.equipping != nil {
+		c.equipping.cancel()
+		c.equipping = nil
+	}
+}
+
+// pauseBeforeRestart begins the pause after a crash, in which the next start is
+// readied.
 func (c *Conductor) pauseBeforeRestart() {
+	life := c.life
+	c.acts.Go(func() { c.options.Program.Warm(life, Present) })
 	length := c.pause.begin(func(timer *time.Timer) { c.post(happening{event: PauseOver, of: timer}) })
 	c.options.Log.Info("the program is started again after a pause", "pause", length)
 }

@@ -3,6 +3,7 @@ package update
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"ota/internal/activate"
 	"ota/internal/reason"
@@ -110,6 +111,25 @@ func (c *Conductor) prune() {
 	if err != nil {
 		c.options.Log.Warn("old releases can't be dropped", "error", err)
 	}
+	if len(dropped) > 0 {
+		c.tidy()
+	}
+}
+
+// tidy removes the environments that no kept release needs. If a record can't be
+// read nobody knows what it needs.
+func (c *Conductor) tidy() {
+	records, err := c.options.Releases.History()
+	if err != nil {
+		return
+	}
+	var keep []string
+	for _, record := range records {
+		if record.Environment != "" && !slices.Contains(keep, record.Environment) {
+			keep = append(keep, record.Environment)
+		}
+	}
+	c.options.Tidy(keep)
 }
 
 // record writes down what became of main/, and puts the old versions into the

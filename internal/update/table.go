@@ -25,6 +25,7 @@ const (
 	Reverting  Attempt = "reverting"  // an earlier release is staged while the program runs
 	Halting    Attempt = "halting"    // staged; waits until the program is gone
 	Switching  Attempt = "switching"  // main/ is being changed
+	Refreshing Attempt = "refreshing" // main/ is being changed under the running program, which asked for no restart
 	Torn       Attempt = "torn"       // main/ is a mixture; nothing starts until it is not
 	Finishing  Attempt = "finishing"  // main/ is changed; old versions and names are put away
 	Unfinished Attempt = "unfinished" // that failed; it is tried again
@@ -85,6 +86,7 @@ const (
 	NothingPrior Event = "nothing before it"
 	Postponed    Event = "postponed" // the program is busy, or it is not the time
 	Due          Event = "due"       // the program may be interrupted now
+	DueAlive     Event = "due alive" // the same; what is to change needs no restart of the program that runs
 	CalledOff    Event = "called off"
 	Switched     Event = "switched"
 	SwitchedSure Event = "switched without a trial"
@@ -113,6 +115,7 @@ const (
 	Crashed    Event = "crashed"    // anything else, or it could not be started
 	CrashedOut Event = "crashed too often for its trial"
 	NoProgram  Event = "no program" // there is nothing to start
+	Unequipped Event = "unequipped" // it can't be started before its environment is made
 	PauseOver  Event = "pause over"
 	// of people
 	AskStart    Event = "start"
@@ -133,14 +136,16 @@ type Act string
 const (
 	Adopt     Act = "adopt"      // → Adopted
 	Prepare   Act = "prepare"    // → Prepared, Unchanged, Disturbed, Refused, Hindered
-	Defer     Act = "defer"      // → Postponed, then Due, CalledOff
+	Defer     Act = "defer"      // → Postponed, then Due, DueAlive, CalledOff
 	Hurry     Act = "hurry"      // a Defer under way, which then answers Due
 	Revert    Act = "revert"     // → Prepared, Refused, Hindered, NothingPrior
 	Cancel    Act = "cancel"     // a Prepare or Defer under way, which then answers soon
 	StopAll   Act = "stop"       // the program and all that it started → Down
 	Switch    Act = "switch"     // → Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn
 	Mend      Act = "mend"       // a torn switch → the same, Whole, Unadopted
-	Start     Act = "start"      // the program → Crashed, NoProgram; later EndedWell, Crashed, Proved, Failed
+	Start     Act = "start"      // the program → Crashed, NoProgram, Unequipped; later EndedWell, Crashed, Proved, Failed
+	Equip     Act = "equip"      // make the program's environment → PauseOver
+	Reload    Act = "reload"     // tell the program that files have changed under it
 	Watch     Act = "watch"      // the program that runs, once more → Proved
 	Clear     Act = "clear"      // put old versions and names away → PutAway, NotPutAway
 	GiveBack  Act = "give back"  // → GivenBack, NotGivenBack
@@ -169,6 +174,12 @@ type State struct {
 // that must not be left in its middle.
 func (s State) Over() bool {
 	return s.Program == Gone && slices.Contains(atRest, s.Attempt)
+}
+
+// mayRefresh reports whether main/ may be changed under the program: it runs, and
+// nothing has to be rolled back first.
+func (s State) mayRefresh() bool {
+	return s.Attempt == Deferred && s.Program == Running && slices.Contains(sound, s.Standing)
 }
 
 // row says: in these states, after these events, this is next. No list stands

@@ -7,7 +7,7 @@ import (
 )
 
 var allAttempts = []Attempt{
-	Opening, Adopting, Idle, Preparing, Held, Deferred, Withdrawn, Unwanted, Reverting, Halting, Switching, Torn, Finishing, Unfinished, Returning, Discarding,
+	Opening, Adopting, Idle, Preparing, Held, Deferred, Withdrawn, Unwanted, Reverting, Halting, Switching, Refreshing, Torn, Finishing, Unfinished, Returning, Discarding,
 }
 
 var allPrograms = []Program{Stopped, Waiting, Finished, Backoff, Halted, Gone, Running, Stopping, Restarting, Yielding, Ending}
@@ -16,9 +16,9 @@ var allStandings = []Standing{Settled, OnTrial, Proven, Condemned, Stranded, Unp
 
 var allEvents = []Event{
 	Complete, Empty, Waits, Changed, OpeningOver, Adopted, Prepared, Unchanged, Disturbed, Refused, Hindered, NothingPrior,
-	Postponed, Due, CalledOff, Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn, Whole, Unadopted, PutAway, NotPutAway,
+	Postponed, Due, DueAlive, CalledOff, Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn, Whole, Unadopted, PutAway, NotPutAway,
 	GivenBack, NotGivenBack, Discarded, NotDiscarded, RetryDue, Proved, Failed, Noted, NotNoted, NoteDue,
-	Down, EndedWell, Crashed, CrashedOut, NoProgram, PauseOver,
+	Down, EndedWell, Crashed, CrashedOut, NoProgram, Unequipped, PauseOver,
 	AskStart, AskStop, AskRestart, AskApply, AskNow, AskRetry, AskDiscard, AskRollback, AskEnd,
 }
 
@@ -26,7 +26,7 @@ var allEvents = []Event{
 var answers = map[Act][]Event{
 	Adopt:    {Adopted},
 	Prepare:  {Prepared, Unchanged, Disturbed, Refused, Hindered},
-	Defer:    {Due, CalledOff, Postponed},
+	Defer:    {Due, DueAlive, CalledOff, Postponed},
 	Revert:   {Prepared, Refused, Hindered, NothingPrior},
 	StopAll:  {Down},
 	Switch:   {Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn},

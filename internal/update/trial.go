@@ -92,6 +92,12 @@ func (c *Conductor) afterEnd(happened happening) Event {
 	if c.options.Once {
 		return AskEnd
 	}
+	switch policy := c.options.Settings().Restart; {
+	case event == EndedWell && policy == Always:
+		return Crashed // it is one for what comes next
+	case event == Crashed && policy == Never:
+		return EndedWell
+	}
 	return event
 }
 
@@ -106,7 +112,8 @@ func (c *Conductor) countCrash(err error) Event {
 	if !c.unrecorded() {
 		c.noteTries()
 	}
-	if c.tries.Crashes < c.options.Attempts {
+	settings := c.options.Settings()
+	if c.tries.Crashes < settings.Attempts && settings.Restart != Never {
 		return Crashed
 	}
 	c.failure = c.crash(err)

@@ -1,11 +1,14 @@
 package update
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"ota/internal/check"
 	"ota/internal/release"
 )
 
@@ -309,7 +312,9 @@ func TestOutsideTheWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opens := time.Now().Add(3 * time.Hour)
 		s := newStage(t, func(o *Options) {
-			o.Window = func(now time.Time) (bool, string) { return !now.Before(opens), "03:00-04:00" }
+			settings := o.Settings()
+			settings.Window = func(now time.Time) (bool, string) { return !now.Before(opens), "03:00-04:00" }
+			o.Settings = func() Settings { return settings }
 		})
 		defer s.close()
 		s.deposit.put("v1") // before the first start: the old program is started meanwhile
@@ -339,4 +344,105 @@ func TestDiscardEndsIt(t *testing.T) {
 			t.Errorf("what came back is %+v, %v", returned, err)
 		}
 	})
+}
+
+// TestEnvironmentIsMadeBeforeTheStart: a start that lacks its environment waits
+// for it, and for nothing else.
+func TestEnvironmentIsMadeBeforeTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, nil)
+		defer s.close()
+		s.confirmed("v1", 1)
+		s.program.unready = time.Hour
+		s.program.exit(1)
+		time.Sleep(time.Minute)
+		s.expect(Backoff, Idle)
+		time.Sleep(time.Hour)
+		s.expect(Running, Idle)
+		s.stands(Settled, 1)
+	})
+}
+
+// TestStopEndsTheMakingOfAnEnvironment: who asks is not kept waiting by pip.
+func TestStopEndsTheMakingOfAnEnvironment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, nil)
+		defer s.close()
+		s.confirmed("v1", 1)
+		s.program.unready = time.Hour
+		s.program.exit(1)
+		time.Sleep(time.Minute)
+		if err := s.conductor.Ask(t.Context(), AskStop); err != nil {
+			t.Fatal(err)
+		}
+		s.expect(Stopped, Idle)
+		time.Sleep(2 * time.Hour)
+		s.expect(Stopped, Idle)
+	})
+}
+
+// TestNoRestart: what the program reads while it runs is switched under it, is
+// on trial all the same, and goes away if the program does not bear it.
+func TestNoRestart(t *testing.T) {
+	for name, test := range map[string]struct {
+		dies    bool
+		current int
+	}{"it bears it": {false, 2}, "it dies of it": {true, 1}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				restart := check.Needed
+				s := newStage(t, func(o *Options) {
+					o.Check = func(context.Context, check.Candidate) (check.Verdict, error) {
+						return check.Verdict{Restart: restart}, nil
+					}
+				})
+				defer s.close()
+				s.confirmed("v1", 1)
+				restart = check.NotNeeded
+				starts := s.program.count()
+				s.deposit.put("v2")
+				time.Sleep(time.Second)
+				s.expect(Running, Idle)
+				s.stands(OnTrial, 2)
+				if s.program.count() != starts || s.program.reloads != 1 {
+					t.Errorf("%d starts, %d reloads", s.program.count()-starts, s.program.reloads)
+				}
+				for i := 0; test.dies && i < 2; i++ {
+					s.program.exit(1)
+					time.Sleep(3 * time.Second)
+				}
+				time.Sleep(time.Minute)
+				s.stands(Settled, test.current)
+			})
+		})
+	}
+}
+
+// TestRestartPolicies: what is done when the program ends by itself.
+func TestRestartPolicies(t *testing.T) {
+	for _, test := range []struct {
+		policy Restart
+		code   int
+		want   Program
+	}{
+		{OnFailure, 0, Finished}, {OnFailure, 1, Running},
+		{Always, 0, Running}, {Always, 1, Running},
+		{Never, 0, Finished}, {Never, 1, Finished},
+	} {
+		t.Run(fmt.Sprint(test.policy, " ", test.code), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, func(o *Options) {
+					settings := o.Settings()
+					settings.Restart = test.policy
+					o.Settings = func() Settings { return settings }
+				})
+				defer s.close()
+				s.confirmed("v1", 1)
+				time.Sleep(time.Hour)
+				s.program.exit(test.code)
+				time.Sleep(time.Minute)
+				s.expect(test.want, Idle)
+			})
+		})
+	}
 }

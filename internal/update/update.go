@@ -31,13 +31,9 @@ type Options struct {
 	Trial    Trial
 	Busy     Busy
 	Reserve  Reserve
-	// Attempts is how often a release on trial may fail before it is rolled back.
-	Attempts int
+	// Settings are those of what is in main/.
+	Settings func() Settings
 	Limits   release.Limits
-	// Window reports whether a switch may be at a time of day, and what the
-	// window is in words.
-	Window   func(time.Time) (open bool, words string)
-	MaxDefer time.Duration
 	// Unclean is set if the last ota in the folder did not end by itself.
 	Unclean bool
 	// Space says whether there is room for an upload.
@@ -47,6 +43,12 @@ type Options struct {
 	Links func(upload map[string]string) ([]reason.Reason, error)
 	// Plausible looks for files that seem cut off.
 	Plausible func([]check.Arrival) ([]reason.Reason, error)
+	// Check judges what main/ would be, and makes the environment that it needs.
+	// An error is worth trying again.
+	Check func(context.Context, check.Candidate) (check.Verdict, error)
+	// Tidy removes the environments of releases that are no longer kept; these
+	// are the others.
+	Tidy func(keep []string)
 	// Bytecode says where the bytecode of a source lies and which names are its.
 	Bytecode func(path string) (folder string, owns func(name string) bool)
 	Once     bool // end when the program ends by itself
@@ -55,6 +57,27 @@ type Options struct {
 	Rest func()
 	Log  *slog.Logger
 }
+
+// Settings are what main/ itself may say of how it is updated.
+type Settings struct {
+	// Attempts is how often a release on trial may fail before it is rolled back.
+	Attempts int
+	Restart  Restart
+	// Window reports whether a switch may be at a time of day, and what the
+	// window is in words.
+	Window   func(time.Time) (open bool, words string)
+	MaxDefer time.Duration
+}
+
+// Restart says after which ends the program is started again.
+type Restart string
+
+// The policies.
+const (
+	OnFailure Restart = "on-failure"
+	Always    Restart = "always"
+	Never     Restart = "never"
+)
 
 // Pauses before the program is started again, and before an act is retried.
 const (
@@ -77,30 +100,32 @@ type Conductor struct {
 	acts    sync.WaitGroup
 
 	// What follows belongs to Run.
-	state    State
-	attempt  attempt
-	run      Run                // the last one started
-	watching context.CancelFunc // ends the watch of a trial; nil: there is none
-	tries    release.Tries      // of the release on trial
-	failure  failure            // of the one that is to be rolled back
-	ready    time.Duration      // what the one that proved itself took to be ready
-	queued   []happening        // by what happened just now
-	restarts int
-	crashes  int // in a row
-	lastExit *Exit
-	startErr error
-	pause    pause // before the program is started again
-	retry    pause // before an act is tried again
-	later    pause // before a switch that failed is tried again
-	mending  pause // before a torn switch is tried again
-	opening  pause // for the first word of the deposit
-	noting   pause // before a confirmation is written down again
-	hurry    context.Context
-	cancel   context.CancelFunc // of the Prepare, Defer or Revert under way
-	goAhead  context.CancelFunc // of the Defer under way
-	waiters  []*waiter
-	asks     uint64 // calls of Look and Apply, as the deposit counts them
-	applyAsk uint64 // the number of the last Apply or Again
+	state     State
+	attempt   attempt
+	run       Run                // the last one started
+	watching  context.CancelFunc // ends the watch of a trial; nil: there is none
+	tries     release.Tries      // of the release on trial
+	failure   failure            // of the one that is to be rolled back
+	ready     time.Duration      // what the one that proved itself took to be ready
+	queued    []happening        // by what happened just now
+	restarts  int
+	crashes   int // in a row
+	lastExit  *Exit
+	startErr  error
+	pause     pause      // before the program is started again
+	retry     pause      // before an act is tried again
+	later     pause      // before a switch that failed is tried again
+	mending   pause      // before a torn switch is tried again
+	opening   pause      // for the first word of the deposit
+	noting    pause      // before a confirmation is written down again
+	equipping *equipping // the one under way
+	hurry     context.Context
+	life      context.Context    // ends with Run, for what nobody waits for
+	cancel    context.CancelFunc // of the Prepare, Defer or Revert under way
+	goAhead   context.CancelFunc // of the Defer under way
+	waiters   []*waiter
+	asks      uint64 // calls of Look and Apply, as the deposit counts them
+	applyAsk  uint64 // the number of the last Apply or Again
 }
 
 // attempt is what is known of the upload, or rollback, on its way.
@@ -200,7 +225,9 @@ func (c *Conductor) Run(ctx, hurry context.Context) (*Exit, error) {
 	defer close(c.ended)
 	defer c.stopTimers()
 	defer c.unwatch()
-	c.hurry = hurry
+	life, over := context.WithCancel(context.Background())
+	defer over()
+	c.hurry, c.life = hurry, life
 	c.begin()
 	done := ctx.Done()
 	for !c.state.Over() {
@@ -271,6 +298,10 @@ func (c *Conductor) interpret(happened happening) *happening {
 			c.programEnded(of)
 			happened.event = c.afterEnd(happened)
 		}
+	case *equipping:
+		if of != c.equipping {
+			return nil
+		}
 	case *time.Timer:
 		if !slices.ContainsFunc(c.pauses(), func(p *pause) bool { return p.timer == of }) {
 			return nil
@@ -303,8 +334,11 @@ func (c *Conductor) takeIn(happened *happening) {
 		c.tellPostponed()
 	case Due:
 		c.attempt.free, c.attempt.waitsFor = happened.free, nil
-		if c.attempt.candidate != nil {
-			c.attempt.candidate.Exempt = happened.exempt
+		if candidate := c.attempt.candidate; candidate != nil {
+			candidate.Exempt = happened.exempt
+			if candidate.restart == check.NotNeeded && c.state.mayRefresh() {
+				happened.event = DueAlive
+			}
 		}
 	case AskNow:
 		c.attempt.urgency = urgent

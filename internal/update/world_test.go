@@ -164,6 +164,9 @@ func (w *world) answersOf(act Act) []Event {
 }
 
 func (w *world) happen(event Event) {
+	if event == DueAlive && !w.state.mayRefresh() {
+		event = Due
+	}
 	w.history = append(w.history, string(event))
 	for act, events := range answers {
 		if w.pending[act] && slices.Contains(events, event) && event != Postponed {
@@ -219,7 +222,7 @@ func (w *world) do(act Act) {
 	case Start:
 		w.start()
 	case Switch, Mend:
-		if w.alive {
+		if w.alive && w.state.Attempt != Refreshing {
 			w.fail("a switch under a running program")
 		}
 		w.disk.mixture = true
@@ -238,7 +241,7 @@ func (w *world) do(act Act) {
 		if w.disk.coming != nowhere {
 			w.fail("a release is confirmed that is in no history")
 		}
-	case Pause:
+	case Pause, Equip:
 		w.timers[PauseOver] = true
 	case RetrySoon, RetryLate, MendSoon:
 		w.timers[RetryDue] = true
@@ -260,7 +263,7 @@ func (w *world) do(act Act) {
 func (w *world) back() bool {
 	for _, event := range slices.Backward(w.history) {
 		switch Event(event) {
-		case Due:
+		case Due, DueAlive:
 			return false
 		case Prepared:
 			return true
@@ -285,7 +288,7 @@ func (w *world) start() {
 	w.alive = true
 	if w.random.IntN(4) == 0 && !w.sick { // there is nothing to start, or it can't be
 		w.alive = false
-		event := []Event{NoProgram, Crashed}[w.random.IntN(2)]
+		event := []Event{NoProgram, Crashed, Unequipped}[w.random.IntN(3)]
 		w.history = append(w.history, string(event))
 		state, acts := Next(w.state, event)
 		w.enter(state, acts...)
@@ -363,10 +366,10 @@ func (w *world) comeToRest() {
 		switch {
 		case len(acts) > 0:
 			w.happen(w.answersOf(acts[w.random.IntN(len(acts))])[0])
+		case w.timers[NoteDue] && !w.asked: // sooner than the other: a note is tried again on the way of that
+			w.happen(NoteDue)
 		case w.timers[RetryDue] && !w.asked:
 			w.happen(RetryDue)
-		case w.timers[NoteDue] && !w.asked:
-			w.happen(NoteDue)
 		case w.timers[OpeningOver] && !w.asked:
 			w.happen(OpeningOver)
 		case w.timers[PauseOver] && w.state.Program == Backoff && !w.asked:

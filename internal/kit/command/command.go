@@ -1,0 +1,101 @@
+// Package command runs a command to its end, with all that it has started in its
+// process group.
+//
+// In: what to run, and whom to give its output. Out: its exit code. Never: a
+// wait for somebody who was left behind with its output; a signal to a group
+// that is no longer its own.
+package command
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"time"
+
+	"ota/internal/kit/proc"
+)
+
+// drainLimit is how long output is read on after a command has ended: by then
+// all is in the pipe, and only a process that got away can keep it open.
+const drainLimit = 100 * time.Millisecond
+
+// Run runs cmd, in a process group of its own, and gives output all that it
+// writes, one piece at a time; it sets Stdout, Stderr and SysProcAttr itself.
+// started is called when it runs; it may be nil. The end of ctx kills it with
+// all in its group, and the error is then that of ctx. Another error means that
+// it could not be started. The code is as a shell tells it: 128 + the signal.
+func Run(ctx context.Context, cmd *exec.Cmd, output io.Writer, started func(pid int)) (code int, err error) {
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	out, in, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = in, in, ownGroup()
+	err = proc.Start(cmd)
+	in.Close()
+	if err != nil {
+		return 0, err
+	}
+	if started != nil {
+		started(cmd.Process.Pid)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(struct{ io.Writer }{output}, out)
+	}()
+	follow(ctx, cmd)
+	// Where pipes have no deadline, the end of the file has to do.
+	_ = out.SetReadDeadline(time.Now().Add(drainLimit))
+	<-read
+	code, ended := exitCode(cmd.ProcessState)
+	if !ended && ctx.Err() != nil {
+		return code, ctx.Err()
+	}
+	return code, nil
+}
+
+// Tail keeps the last lines that are not empty, each at most longest bytes of
+// its beginning. The zero value keeps none.
+type Tail struct {
+	Lines   int // how many
+	Longest int
+
+	kept    []string
+	current []byte
+}
+
+// Write takes a piece of output. It never fails.
+func (t *Tail) Write(piece []byte) (int, error) {
+	for rest := piece; len(rest) > 0; {
+		line, after, ended := bytes.Cut(rest, []byte{'\n'})
+		room := max(0, t.Longest-len(t.current))
+		t.current = append(t.current, line[:min(len(line), room)]...)
+		if ended {
+			t.keep()
+		}
+		rest = after
+	}
+	return len(piece), nil
+}
+
+func (t *Tail) keep() {
+	if line := bytes.TrimRight(t.current, " \t\r"); len(line) > 0 && t.Lines > 0 {
+		if len(t.kept) == t.Lines {
+			t.kept = append(t.kept[:0], t.kept[1:]...)
+		}
+		t.kept = append(t.kept, string(line))
+	}
+	t.current = t.current[:0]
+}
+
+// Kept returns the lines, the last one also if nothing ended it.
+func (t *Tail) Kept() []string {
+	t.keep()
+	return t.kept
+}
