@@ -9,7 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
+	"syscall"
 
 	"ota/internal/kit/beneath"
 	"ota/internal/kit/copysum"
@@ -132,7 +132,7 @@ func (c *copying) file(below string, source *os.File, mode fs.FileMode) error {
 // ignoreExisting drops the error for a path that the upload has in another
 // shape: the switch says that.
 func ignoreExisting(err error) error {
-	if errors.Is(err, fs.ErrExist) || err != nil && strings.Contains(err.Error(), "not a directory") {
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil
 	}
 	return err

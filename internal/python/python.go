@@ -50,10 +50,26 @@ const askLimit = 10 * time.Second
 // it costs every start tens of milliseconds. The error is a [*NotFound], or
 // that of ctx. Several goroutines may call it.
 func Find(ctx context.Context, env []string, dir string) (Interpreter, error) {
+	return find(ctx, []string{"python3", "python"}, env, dir)
+}
+
+// FindNamed is Find for the name or path of an interpreter.
+func FindNamed(ctx context.Context, name string, env []string, dir string) (Interpreter, error) {
+	return find(ctx, []string{name}, env, dir)
+}
+
+func find(ctx context.Context, names []string, env []string, dir string) (Interpreter, error) {
 	var refused []string
-	for _, name := range []string{"python3", "python"} {
-		path, ok := lookPath(name, env)
+	for _, name := range names {
+		path, ok := name, filepath.IsAbs(name)
 		if !ok {
+			path, ok = lookPath(name, env)
+		}
+		if !ok {
+			continue
+		}
+		if _, err := os.Stat(path); err != nil {
+			refused = append(refused, err.Error())
 			continue
 		}
 		found, err := identify(ctx, name, path, env, dir)
@@ -65,7 +81,10 @@ func Find(ctx context.Context, env []string, dir string) (Interpreter, error) {
 		}
 		refused = append(refused, err.Error())
 	}
-	reason := "no Python found: neither python3 nor python is in PATH"
+	reason := "no Python found: " + strings.Join(names, " and ") + " not in PATH"
+	if len(names) > 1 {
+		reason = "no Python found: neither python3 nor python is in PATH"
+	}
 	if len(refused) > 0 {
 		reason = "no Python 3 found: " + strings.Join(refused, "; ")
 	}
@@ -75,7 +94,7 @@ func Find(ctx context.Context, env []string, dir string) (Interpreter, error) {
 // identify returns the interpreter at path, asking it only where it must.
 func identify(ctx context.Context, name, path string, env []string, dir string) (Interpreter, error) {
 	script := isScript(path)
-	if name == "python3" && !script {
+	if name != "python" && !script {
 		return Interpreter{Path: path}, nil
 	}
 	answer, err := ask(ctx, path, env, dir)

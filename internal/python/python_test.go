@@ -292,3 +292,20 @@ func FuzzHint(f *testing.F) {
 		}
 	})
 }
+
+func TestFindNamed(t *testing.T) {
+	env := os.Environ()
+	found, err := Find(t.Context(), env, t.TempDir())
+	if err != nil {
+		t.Skip("no Python here:", err)
+	}
+	named, err := FindNamed(t.Context(), found.Path, env, t.TempDir())
+	if err != nil || named.Path != found.Path {
+		t.Errorf("%v, %v instead of %s", named, err, found.Path)
+	}
+	for _, name := range []string{"python3.999", "/no/such/python3"} {
+		if _, err := FindNamed(t.Context(), name, env, t.TempDir()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
