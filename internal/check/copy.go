@@ -15,9 +15,16 @@ import (
 	"ota/internal/kit/copysum"
 )
 
-// Walk calls visit for every path of a release, folders before what is in them;
-// the mode tells files, folders and links apart.
-type Walk func(visit func(at string, mode fs.FileMode) error) error
+// Walk calls visit for every path of a release, folders before what is in them,
+// in the order of their names.
+type Walk func(visit func(at string, of Entry) error) error
+
+// Entry is what a release has at a path.
+type Entry struct {
+	Mode fs.FileMode // tells files, folders and links apart
+	Size int64
+	Sum  string // of a file: SHA-256, hexadecimal
+}
 
 // Copier makes private copies of a candidate: what is written in them reaches
 // neither main/ nor deposit/.
@@ -44,8 +51,8 @@ func (c Copier) Into(ctx context.Context, dir string) error {
 			return fmt.Errorf("cannot copy %q: %w", arrival.Path, err)
 		}
 	}
-	return c.Current(func(at string, mode fs.FileMode) error {
-		if err := target.take(at, mode); err != nil {
+	return c.Current(func(at string, of Entry) error {
+		if err := target.take(at, of.Mode); err != nil {
 			return fmt.Errorf("cannot copy %q: %w", at, err)
 		}
 		return nil

@@ -91,6 +91,9 @@ func find(ctx context.Context, names []string, env []string, dir string) (Interp
 	return Interpreter{}, &NotFound{Reason: reason, hint: installHint()}
 }
 
+// LookPath looks a command up in the PATH of env, which need not be our own.
+func LookPath(name string, env []string) (path string, ok bool) { return lookPath(name, env) }
+
 // identify returns the interpreter at path, asking it only where it must.
 func identify(ctx context.Context, name, path string, env []string, dir string) (Interpreter, error) {
 	script := isScript(path)

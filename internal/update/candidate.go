@@ -312,7 +312,11 @@ func (c *Conductor) judge(sealed *deposit.Sealed, differing []arrived) error {
 
 // check has the candidate judged as a program.
 func (c *Conductor) check(ctx context.Context, sealed *deposit.Sealed, differing []arrived) (check.Verdict, error) {
-	candidate := check.Candidate{Insisted: sealed.Forced}
+	number := c.options.Releases.Current()
+	candidate := check.Candidate{
+		Insisted: sealed.Forced,
+		Current:  walkThrough(func() (*release.Tree, error) { return c.options.Releases.Tree(number) }),
+	}
 	for _, file := range differing {
 		candidate.Touched = append(candidate.Touched, file.Path)
 		if file.Kind == deposit.KindFile {

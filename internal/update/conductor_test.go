@@ -362,7 +362,7 @@ func (r *fakeRun) Ready() <-chan struct{} { return nil }
 
 func (r *fakeRun) Output() ([]string, *release.Traceback) { return []string{"said"}, nil }
 
-func (p *fakeProgram) Start(int) (Run, error) {
+func (p *fakeProgram) Start(int, check.Walk) (Run, error) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.last != nil && !isDone(p.last.done) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ota/internal/activate"
+	"ota/internal/check"
 	"ota/internal/deposit"
 	"ota/internal/release"
 	"ota/internal/trial"
@@ -60,7 +61,7 @@ type Reserve interface {
 // *NothingToRun if there is nothing to start, and an *Unready if that needs an
 // environment which is not there.
 type Supervisor interface {
-	Start(release int) (Run, error)
+	Start(release int, of check.Walk) (Run, error)
 	// Equip makes what a start lacked, or finds out that it can't be had: then
 	// the next Start does without.
 	Equip(context.Context)

@@ -3,8 +3,10 @@ package update
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"time"
 
+	"ota/internal/check"
 	"ota/internal/kit/hint"
 	"ota/internal/release"
 )
@@ -12,7 +14,7 @@ import (
 // start starts the program of the current release. Everything of the last one
 // is gone by now.
 func (c *Conductor) start() Event {
-	run, err := c.options.Program.Start(c.running())
+	run, err := c.options.Program.Start(c.running(), c.walk())
 	c.startErr = err
 	var nothing *NothingToRun
 	var unready *Unready
@@ -71,6 +73,36 @@ func (c *Conductor) running() int {
 	default:
 		// What is in main/ at the first start is adopted beside the start.
 		return max(c.options.Releases.Current(), firstRelease)
+	}
+}
+
+// walk goes through the release in main/, when somebody asks.
+func (c *Conductor) walk() check.Walk {
+	if c.unrecorded() && c.attempt.candidate.Back == nil {
+		return walkThrough(func() (*release.Tree, error) {
+			return c.options.Releases.Store().Tree(c.attempt.candidate.Record.Digest), nil
+		})
+	}
+	number := c.running()
+	return walkThrough(func() (*release.Tree, error) { return c.options.Releases.Tree(number) })
+}
+
+func walkThrough(open func() (*release.Tree, error)) check.Walk {
+	return func(visit func(string, check.Entry) error) error {
+		tree, err := open()
+		if err != nil {
+			return err
+		}
+		return tree.Walk(func(at string, entry release.Entry) error {
+			of := check.Entry{Mode: modeOf(entry), Size: entry.Size, Sum: entry.Sum.Hex()}
+			switch entry.Kind {
+			case release.Folder:
+				of = check.Entry{Mode: fs.ModeDir | 0o755}
+			case release.Link:
+				of = check.Entry{Mode: fs.ModeSymlink | 0o777}
+			}
+			return visit(at, of)
+		})
 	}
 }
 
