@@ -63,9 +63,11 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 	if a.folder, err = folderAt(options.Dir); err != nil {
 		return 1, err
 	}
-	if a.config, err = config.Load(a.folder.config()); err != nil {
+	layers, err := config.LoadLayers(a.folder.config())
+	if err != nil {
 		return 1, err
 	}
+	a.config = layers.Device()
 	made, lacking := a.folder.make()
 	lock, err := a.folder.lockSoon(ctx)
 	if err != nil {
@@ -147,7 +149,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Record:      a.folder.child(),
 		Mark:        a.folder.mark(),
 		Notify:      a.folder.notify(),
-		StopSignals: stopSteps(a.config.Program.StopSignals),
+		StopSignals: stopSteps(a.config.Program),
 		Log:         a.log,
 	})
 	switch left, err := a.program.EndLeftovers(hurry); {

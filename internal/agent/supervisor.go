@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"ota/internal/config"
@@ -54,18 +53,10 @@ func newSupervisor(a *agent) *supervisor {
 	}
 }
 
-// stopAfter are the times, from the beginning of a stop, at which the next
-// signal is sent.
-var stopAfter = []time.Duration{0, 5 * time.Second, 10 * time.Second}
-
-func stopSteps(signals []syscall.Signal) []program.Step {
+func stopSteps(of config.Program) []program.Step {
 	var steps []program.Step
-	for i, signal := range signals {
-		after := time.Duration(i) * 5 * time.Second
-		if i < len(stopAfter) {
-			after = stopAfter[i]
-		}
-		steps = append(steps, program.Step{Signal: signal, After: after})
+	for _, step := range of.StopSteps() {
+		steps = append(steps, program.Step{Signal: step.Signal, After: step.After})
 	}
 	return steps
 }

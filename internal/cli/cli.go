@@ -2,8 +2,8 @@
 //
 // In: arguments. Out: results on stdout, messages on stderr, and an exit code:
 // 0 done, 1 failed, 2 wrong usage, 3 held by a check. Never: a decision; what
-// a command does is done by the agent, in this process (run, verify, and what
-// only needs the disk where no ota runs) or through the control socket.
+// a command does is done by the agent, in this process (run, verify, config,
+// and what only needs the disk where no ota runs) or through the control socket.
 //
 // How ota speaks:
 //
@@ -108,6 +108,7 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.pinCommand(),
 		a.unpinCommand(),
 		a.verifyCommand(),
+		a.configCommand(),
 		a.versionCommand(),
 	)
 	return root

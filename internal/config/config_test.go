@@ -14,26 +14,61 @@ import (
 	"ota/internal/kit/glob"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var patternsByText = cmp.Comparer(func(a, b glob.Pattern) bool { return a.String() == b.String() })
 
+// values are told by another test.
+var settingsOnly = cmp.Options{patternsByText, cmpopts.IgnoreUnexported(Config{})}
+
+// parse reads the file of a device.
+func parse(data []byte) (Config, error) {
+	layers, err := ParseLayers("ota.toml", data)
+	return layers.Device(), err
+}
+
 func TestParse(t *testing.T) {
-	got, err := Parse("ota.toml", []byte(`
+	got, err := parse([]byte(`
 # A garden in the shed.
 [program]
 command = ["./server", "--port", "80"]
 stop_signals = ["sigusr1", "TERM"]
+stop_timeouts = ["1m", "0s"]
+env_file = "-secrets.env"
+user = "pi"
+group = 1000
+listen = ["0.0.0.0:08000", "[::1]:80", "unix:run//app one.sock"]
+restart = "always"
+watchdog = "30s"
+memory_max = "100MB"
+nice = -20
 
 [program.env]
 LANG = "C.UTF-8"
 EMPTY = ""
+
+[python]
+interpreter = "python3.11"
+environment = false
+isolated = true
+index = "file:///srv/wheels"
+offline = true
+preload = ["numpy", "os.path"]
+
+[check]
+imports = false
+ignore = ["tests/"]
+command = ["python3", "-m", "unittest"]
+timeout = "1m"
 
 [update]
 quiet = "2m500ms"
 ignore = ["*.log", "data/**"]
 window = "22:30-05:00"
 max_defer = "0s"
+no_restart = ["data/**"]
+reload_signal = "SIGHUP"
 
 [trial]
 period = "1m"
@@ -69,14 +104,28 @@ max_total = 3000000
 	}
 	want := Config{
 		Program: Program{
-			Command:     []string{"./server", "--port", "80"},
-			Env:         map[string]string{"LANG": "C.UTF-8", "EMPTY": ""},
-			StopSignals: []syscall.Signal{user1, syscall.SIGTERM, syscall.SIGKILL},
+			Command: []string{"./server", "--port", "80"},
+			Env:     map[string]string{"LANG": "C.UTF-8", "EMPTY": ""},
+			EnvFile: EnvFile{Path: "secrets.env", Optional: true, Origin: Device},
+			User:    "pi", Group: "1000",
+			Restart:      Always,
+			StopSignals:  []syscall.Signal{user1, syscall.SIGTERM, syscall.SIGKILL},
+			StopTimeouts: []time.Duration{time.Minute, 0},
+			MemoryMax:    100_000_000,
+			Nice:         -20,
+			Listen:       []Socket{{"tcp", "0.0.0.0:8000", "8000"}, {"tcp", "[::1]:80", "80"}, {"unix", "run/app one.sock", "app_one.sock"}},
+			Watchdog:     30 * time.Second,
 		},
+		Python: Python{
+			Interpreter: "python3.11", Isolated: true, Index: "file:///srv/wheels", Offline: true,
+			Warm: true, Preload: []string{"numpy", "os.path"},
+		},
+		Check: Check{Ignore: []glob.Pattern{pattern("tests/")}, Command: []string{"python3", "-m", "unittest"}, Timeout: time.Minute},
 		Update: Update{
-			Quiet:  2*time.Minute + 500*time.Millisecond,
-			Ignore: []glob.Pattern{pattern("*.log"), pattern("data/**")},
-			Window: Window{22*time.Hour + 30*time.Minute, 5 * time.Hour},
+			Quiet:     2*time.Minute + 500*time.Millisecond,
+			Ignore:    []glob.Pattern{pattern("*.log"), pattern("data/**")},
+			Window:    Window{22*time.Hour + 30*time.Minute, 5 * time.Hour},
+			NoRestart: []glob.Pattern{pattern("data/**")}, ReloadSignal: syscall.SIGHUP,
 		},
 		Trial: Trial{
 			Period: time.Minute, Attempts: 3, Ready: true,
@@ -86,13 +135,16 @@ max_total = 3000000
 		Store: Store{Keep: 1, MaxBytes: 500_000_000},
 		Logs:  Logs{MaxFile: 1 << 20, MaxTotal: 3_000_000},
 	}
-	if diff := cmp.Diff(want, got, patternsByText); diff != "" {
+	if diff := cmp.Diff(want, got, settingsOnly); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	for path, want := range map[string]bool{"a/b.log": true, "data/x/y": true, "data": false, "main.py": false} {
 		if got.Update.Ignored(path) != want {
 			t.Errorf("Ignored(%q) = %v", path, !want)
 		}
+	}
+	if !got.Update.Spared("data/x/y") || got.Update.Spared("main.py") || !got.Check.Ignored("tests/a.py") || got.Check.Ignored("main.py") {
+		t.Error("the patterns are those of another key")
 	}
 }
 
@@ -154,13 +206,48 @@ func TestProblems(t *testing.T) {
 			`ota.toml:2: http must begin with http:// or https://, not "ftp://"`,
 			`ota.toml:3: tcp must be a host and a port such as "localhost:1883", not "localhost"`}},
 		{"store too small", "[store]\nmax_bytes = 5", []string{`ota.toml:2: max_bytes must be at least "1kB"`}},
+		{"ambiguous home", "[logs]\ntimeout = \"1s\"", []string{`ota.toml:2: unknown key "timeout" in [logs] (timeout belongs in [check] or [trial])`}},
+		{"of the program, in vain", "[program]\nenv_file = \"-\"\nrestart = \"sometimes\"\nwatchdog = \"10ms\"\nmemory_max = \"100kB\"\nnice = 20", []string{
+			`ota.toml:2: env_file must be a path such as "secrets.env", not "-"`,
+			`ota.toml:3: restart must be "on-failure", "always" or "never", not "sometimes"`,
+			`ota.toml:4: watchdog must be at least "1s", or "0s" for none`,
+			`ota.toml:5: memory_max must be at least "1MB"`,
+			`ota.toml:6: nice can't be more than 19`}},
+		{"of other types", "[program]\nenv_file = 1\nrestart = true\nuser = 1.5\nlisten = \"a:1\"\nnice = \"1\"\n[python]\ninterpreter = 3.11\nindex = 1\npreload = \"numpy\"\n[update]\nreload_signal = 1", []string{
+			`ota.toml:2: env_file must be a path such as "secrets.env", not an integer`,
+			`ota.toml:3: restart must be "on-failure", "always" or "never", not a boolean`,
+			`ota.toml:4: user must be a name or a number such as "pi" or 1000, not a float`,
+			`ota.toml:5: listen must be an array of strings such as ["a", "b"], not a string`,
+			`ota.toml:6: nice must be a whole number such as 0, not a string`,
+			`ota.toml:8: interpreter must be a name or a path such as "python3.11" or "/usr/bin/python3", not a float`,
+			`ota.toml:9: index must be an address such as "https://pypi.example.com/simple", not an integer`,
+			`ota.toml:10: preload must be an array of strings such as ["a", "b"], not a string`,
+			`ota.toml:12: reload_signal must be the name of a signal such as "HUP", not an integer`}},
+		{"of Python, in vain", "[python]\ninterpreter = \"python3 -u\"\nindex = \"pypi.org\"\npreload = [\"numpy\", \"-c\"]", []string{
+			`ota.toml:2: interpreter must be a name or a path such as "python3.11" or "/usr/bin/python3", not "python3 -u"`,
+			`ota.toml:3: index must begin with https://, http:// or file://, not "://"`,
+			`ota.toml:4: preload holds "-c", which can't be the name of a module`}},
+		{"index without a host", "[python]\nindex = \"https://\"", []string{`ota.toml:2: index must be an address such as "https://pypi.example.com/simple", not "https://"`}},
+		{"accounts", "[program]\nuser = \"a:b\"\ngroup = 4294967295", []string{
+			`ota.toml:2: user must be a name or a number such as "pi" or 1000, not "a:b"`,
+			`ota.toml:3: group must be a name or a number such as "pi" or 1000, not 4294967295`}},
+		{"reload", "[update]\nreload_signal = \"FOO\"", []string{`ota.toml:2: reload_signal is the unknown signal "FOO"`}},
+		{"reload by killing", "[update]\nreload_signal = \"KILL\"", []string{`ota.toml:2: reload_signal can't be KILL, which no program survives`}},
+		{"too many timeouts", "[program]\nstop_signals = [\"TERM\"]\nstop_timeouts = [\"1s\", \"2s\"]", []string{
+			`ota.toml:3: stop_timeouts holds 2 durations, and between the signals there are 1`}},
+		{"timeouts", "[program]\nstop_timeouts = [\"1s\", \"-1s\"]", []string{`ota.toml:2: stop_timeouts holds "-1s", which can't be negative`}},
+		{"timeouts in vain", "[program]\nstop_timeouts = [\"soon\"]", []string{`ota.toml:2: stop_timeouts holds "soon", which must be a duration such as "2s" or "500ms", not "soon"`}},
+		{"endless timeouts", "[program]\nstop_timeouts = [\"20h\", \"2540400h\"]", []string{`ota.toml:2: stop_timeouts can't be more than a day together`}},
+		{"a socket of UDP", "[program]\nlisten = [\"udp:0.0.0.0:53\"]", []string{`ota.toml:2: listen holds "udp:0.0.0.0:53": only TCP and unix sockets can be passed on`}},
+		{"a socket twice", "[program]\nlisten = [\"unix:a.sock\", \"unix:./a.sock\"]", []string{`ota.toml:2: listen holds "unix:./a.sock" twice`}},
+		{"a socket without a host", "[program]\nlisten = [\":80\"]", []string{`ota.toml:2: listen holds ":80": for all addresses write "0.0.0.0:80", for those of IPv6 too "[::]:80"`}},
 		{"several, in order", "[update]\nb = 1\na = 1\n[logs]\nc = 1", []string{
 			`ota.toml:2: unknown key "b" in [update]`, `ota.toml:3: unknown key "a" in [update]`, `ota.toml:5: unknown key "c" in [logs]`}},
 		{"control characters", "[update]\n\"a\\u001b[2J\" = 1", []string{`ota.toml:2: unknown key "a\x1b[2J" in [update]`}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := Parse("ota.toml", []byte(test.file))
+			got, err := parse([]byte(test.file))
 			var list *Error
 			if !errors.As(err, &list) {
 				t.Fatalf("got %v, want an *Error", err)
@@ -168,8 +255,8 @@ func TestProblems(t *testing.T) {
 			if diff := cmp.Diff(strings.Join(test.want, "\n"), err.Error()); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
-			got.Program, got.Update.Ignore = Default().Program, nil
-			if diff := cmp.Diff(Default(), got, patternsByText); diff != "" {
+			got.Program.Env, got.Program.StopSignals = Default().Program.Env, Default().Program.StopSignals
+			if diff := cmp.Diff(Default(), got, settingsOnly); diff != "" {
 				t.Errorf("a refused value was taken\n%s", diff)
 			}
 		})
@@ -183,10 +270,10 @@ func TestSyntaxErrorsHaveLines(t *testing.T) {
 		"\x00":                                 1,
 		"\n\n[":                                3,
 	} {
-		_, err := Parse("ota.toml", []byte(file))
+		_, err := parse([]byte(file))
 		var list *Error
 		if !errors.As(err, &list) || len(list.Problems) != 1 || list.Problems[0].Line != line {
-			t.Errorf("Parse(%q): %v, want line %d", file, err, line)
+			t.Errorf("parse(%q): %v, want line %d", file, err, line)
 		}
 	}
 }
@@ -198,7 +285,7 @@ func TestManyProblemsAreCut(t *testing.T) {
 	for i := range 4000 {
 		fmt.Fprintf(&file, "k%d = 1\n", i)
 	}
-	_, err := Parse("ota.toml", []byte(file.String()))
+	_, err := parse([]byte(file.String()))
 	if lines := strings.Count(err.Error(), "\n") + 1; lines != enough+1 {
 		t.Errorf("%d lines, want %d", lines, enough+1)
 	}
@@ -209,28 +296,32 @@ func TestManyProblemsAreCut(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	dir := t.TempDir()
-	got, err := Load(filepath.Join(dir, "ota.toml"))
+	load := func(path string) (Config, error) {
+		layers, err := LoadLayers(path)
+		return layers.Device(), err
+	}
+	got, err := load(filepath.Join(dir, "ota.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(Default(), got, patternsByText); diff != "" {
+	if diff := cmp.Diff(Default(), got, settingsOnly); diff != "" {
 		t.Errorf("without a file (-want +got)\n%s", diff)
 	}
-	if _, err := Load(dir); err == nil {
+	if _, err := load(dir); err == nil {
 		t.Error("a folder was read as a file")
 	}
 	large := filepath.Join(dir, "large.toml")
 	if err := os.WriteFile(large, make([]byte, maxFile+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(large); err == nil || !strings.Contains(err.Error(), "larger than 64 KiB") {
+	if _, err := load(large); err == nil || !strings.Contains(err.Error(), "larger than 64 KiB") {
 		t.Errorf("a large file: %v", err)
 	}
 	byteOrderMark := filepath.Join(dir, "bom.toml")
 	if err := os.WriteFile(byteOrderMark, []byte("\ufeff[update]\r\nquiet = \"3s\"\r\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := Load(byteOrderMark); err != nil || got.Update.Quiet != 3*time.Second {
+	if got, err := load(byteOrderMark); err != nil || got.Update.Quiet != 3*time.Second {
 		t.Errorf("a file from Notepad: %v, %v", got.Update.Quiet, err)
 	}
 }
@@ -245,14 +336,11 @@ func TestKeysTellTheTruth(t *testing.T) {
 		if key.Default == "" {
 			continue
 		}
-		got, err := Parse("ota.toml", fmt.Appendf(nil, "[%s]\n%s = %s\n", key.Table, key.Name, key.Default))
+		got, err := parse(fmt.Appendf(nil, "[%s]\n%s = %s\n", key.Table, key.Name, key.Default))
 		if err != nil {
 			t.Errorf("the default of %s.%s: %v", key.Table, key.Name, err)
 		}
-		if len(got.Update.Ignore) == 0 {
-			got.Update.Ignore = nil
-		}
-		if diff := cmp.Diff(Default(), got, patternsByText); diff != "" {
+		if diff := cmp.Diff(Default(), got, settingsOnly, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("the default of %s.%s (-want +got)\n%s", key.Table, key.Name, diff)
 		}
 	}
@@ -280,7 +368,7 @@ func TestAddresses(t *testing.T) {
 		"tcp":  {"a:1", "127.0.0.1:65535", "[::1]:22", "[fe80::1%eth0]:22"},
 	} {
 		for _, text := range texts {
-			if _, err := Parse("ota.toml", fmt.Appendf(nil, "trial.%s = %q", table, text)); err != nil {
+			if _, err := parse(fmt.Appendf(nil, "trial.%s = %q", table, text)); err != nil {
 				t.Errorf("%s: %v", text, err)
 			}
 		}
@@ -290,7 +378,7 @@ func TestAddresses(t *testing.T) {
 		"tcp":  {"", ":1", "a:", "a:0", "a:65536", "a:-1", "a:http", "::1:22", "a b:1", "a/b:1", "\x00:1", "http://a:1"},
 	} {
 		for _, text := range texts {
-			if got, err := Parse("ota.toml", fmt.Appendf(nil, "trial.%s = %q", table, text)); err == nil {
+			if got, err := parse(fmt.Appendf(nil, "trial.%s = %q", table, text)); err == nil {
 				t.Errorf("%s took %q: %+v", table, text, got.Trial)
 			}
 		}
@@ -303,9 +391,14 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("[update]\nwindow = \"22:00-24:00\"\nmax_defer = \"1h\"\n[store]\nkeep = 3\nmax_bytes = \"1GB\"\n"))
 	f.Add([]byte("[trial]\nperiod = \"10s\"\nattempts = 2\nready = true\nhttp = \"http://a:1/\"\ntcp = \"a:1\"\ncommand = [\"a\"]\ninterval = \"1s\"\ntimeout = \"5s\"\n"))
 	f.Add([]byte("update.quiet = 3\n[[logs]]\n[x.y.z]\n\"\" = 1979-05-27\n"))
+	f.Add([]byte("[program]\nrestart = \"never\"\nlisten = [\"a:1\", \"unix:b\"]\nuser = 1\nstop_timeouts = [\"1s\"]\nnice = 3\nenv_file = \"-a\"\n[python]\nwarm = true\npreload = [\"a.b\"]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := Parse("ota.toml", data)
+		got, err := parse(data)
 		if err == nil {
+			pasted(t, got)
+			if p := got.Program; p.Nice < -20 || p.Nice > 19 || p.Watchdog < 0 || len(p.StopSteps()) != len(p.StopSignals) {
+				t.Errorf("accepted %+v", p)
+			}
 			if got.Logs.MaxFile > got.Logs.MaxTotal || got.Update.Quiet < 0 || len(got.Program.StopSignals) == 0 {
 				t.Errorf("accepted %+v", got)
 			}

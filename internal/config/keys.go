@@ -1,14 +1,29 @@
 package config
 
 import (
+	"math"
 	"slices"
 	"time"
+
+	"ota/internal/kit/glob"
 )
 
-// Key is one setting that may stand in the file.
+// Scope says in which file a key counts.
+type Scope string
+
+// The scopes. What an upload must never decide counts on the device only: as
+// whom the program runs, where it listens, and what belongs to the device
+// itself.
+const (
+	Anywhere Scope = "anywhere"
+	OnDevice Scope = "on the device"
+)
+
+// Key is one setting that may stand in the files.
 type Key struct {
 	Table   string
 	Name    string
+	Counts  Scope
 	Type    string // for people: "duration", "array of strings" …
 	Default string // as it would be written in the file; empty where leaving it out is the only way
 	Doc     string // sentences in Markdown, for an owner of a device
@@ -23,27 +38,59 @@ type setter func(c *Config, value any) error
 // shortestInterval keeps a probe from being the load that it is to find.
 const shortestInterval = 100 * time.Millisecond
 
-// keys is the only place that knows what may stand in ota.toml.
+// shortestWatchdog leaves a busy device the time to say that it is alive.
+const shortestWatchdog = time.Second
+
+// Sizes below these are slips of the keyboard ("10" for "10MB"). They would make
+// a file for every line, or a program that can't start.
+const (
+	smallest       = 1_000
+	smallestMemory = 1_000_000
+)
+
+// keys is the only place that knows what may stand in the files.
 var keys = []Key{
-	{"program", "command", "array of strings", "", "The program and its arguments, run in `main/`. Without it: `main.py` with the Python that is found.", command(`["python3", "-u", "main.py"]`, func(c *Config) *[]string { return &c.Program.Command })},
-	{"program", "env", "table of strings", `{}`, "Variables for the program, besides those that `ota` itself was started with.", environment},
-	{"program", "stop_signals", "array of strings", `["INT", "TERM", "KILL"]`, "The signals that stop the program, each sent 5 s after the one before it if something of the program is still there. `KILL` is always the last, written or not.", signals},
-	{"update", "quiet", "duration", `"1s"`, "How long nothing in `deposit/` may have changed before an upload counts as complete.", duration(0, func(c *Config) *time.Duration { return &c.Update.Quiet })},
-	{"update", "ignore", "array of strings", `[]`, "Patterns, as in `.gitignore`, of names in `deposit/` that never belong to an upload and stay there.", patterns},
-	{"update", "window", "part of the day", `""`, "When a new release may be switched in, as in `\"02:00-05:00\"`: local time, and it may pass midnight. An upload that is ready earlier waits in `deposit/`. Empty: always.", window},
-	{"update", "max_defer", "duration", `"1h"`, "How long a program that says it must not be interrupted (`OTA_BUSY`, `ota busy`) can put a switch off. After that it is stopped all the same.", duration(0, func(c *Config) *time.Duration { return &c.Update.MaxDefer })},
-	{"trial", "period", "duration", `"10s"`, "How long a release is on trial after a switch. It is confirmed when it has run for this long and the probes below agree; or earlier, when it says `READY=1` (as to systemd, `sd_notify`) and the probes agree. It has failed when it crashes `attempts` times within this time, when a probe calls it bad until the end, or when it promised `READY=1` and that did not come in time.", duration(1, func(c *Config) *time.Duration { return &c.Trial.Period })},
-	{"trial", "attempts", "integer", `2`, "With how many crashes within the period a release has failed. It has failed too when the device has gone down as many times during its trial.", integer(1, func(c *Config) *int { return &c.Trial.Attempts })},
-	{"trial", "ready", "boolean", `false`, "`true` promises that the program says `READY=1` when it is ready. A release that does not say it within the period has failed.", boolean(func(c *Config) *bool { return &c.Trial.Ready })},
-	{"trial", "http", "address", "", "A probe: an address that the program must answer well, as in `\"http://localhost:8080/health\"`.", address(func(c *Config) *string { return &c.Trial.HTTP })},
-	{"trial", "tcp", "host and port", "", "A probe: a port on which the program must accept connections, as in `\"localhost:1883\"`.", hostAndPort(func(c *Config) *string { return &c.Trial.TCP })},
-	{"trial", "command", "array of strings", "", "A probe: a command that must end with exit code 0 while the program runs well, as in `[\"python3\", \"probe.py\"]`.", command(`["python3", "probe.py"]`, func(c *Config) *[]string { return &c.Trial.Command })},
-	{"trial", "interval", "duration", `"1s"`, "How long a probe pauses between two looks, at least `\"100ms\"`.", duration(shortestInterval, func(c *Config) *time.Duration { return &c.Trial.Interval })},
-	{"trial", "timeout", "duration", `"5s"`, "How long one look of a probe may take.", duration(1, func(c *Config) *time.Duration { return &c.Trial.Timeout })},
-	{"store", "keep", "integer", `10`, "How many of the last releases are kept, besides the current one, the last confirmed one and those that are pinned.", integer(1, func(c *Config) *int { return &c.Store.Keep })},
-	{"store", "max_bytes", "size", "", "How large the store of releases may get before older ones are dropped, as in `\"500MB\"`. Without it: as large as `keep` makes it.", size(func(c *Config) *int64 { return &c.Store.MaxBytes })},
-	{"logs", "max_file", "size", `"10MB"`, "How large one log file gets before the next is begun.", size(func(c *Config) *int64 { return &c.Logs.MaxFile })},
-	{"logs", "max_total", "size", `"50MB"`, "How large all log files together get before the oldest are deleted.", size(func(c *Config) *int64 { return &c.Logs.MaxTotal })},
+	{"program", "command", Anywhere, "array of strings", "", "The program and its arguments, run in `main/`. Without it: `main.py` with the Python that is found.", command(`["python3", "-u", "main.py"]`, func(c *Config) *[]string { return &c.Program.Command })},
+	{"program", "env", Anywhere, "table of strings", `{}`, "Variables for the program, besides those that `ota` itself was started with. The two files are merged name by name.", environment},
+	{"program", "env_file", Anywhere, "path", "", "A file with more of them, one `NAME=value` a line, read at each start of the program (see below). In `main/ota.toml`: below `main/`; in the device's file: below the folder of `ota.toml`, or absolute. With a `-` before it, as in `\"-secrets.env\"`, it may be missing.", envFile},
+	{"program", "user", OnDevice, "name or number", "", "As whom the program runs, where `ota` runs as root. Without it: as `ota`.", account(func(c *Config) *string { return &c.Program.User })},
+	{"program", "group", OnDevice, "name or number", "", "With which group it runs then. Without it: that of `user`.", account(func(c *Config) *string { return &c.Program.Group })},
+	{"program", "listen", OnDevice, "array of addresses", `[]`, "Sockets that `ota` opens and passes on to the program, as systemd does (`LISTEN_FDS`), so that no connection is refused during a switch: `\"0.0.0.0:8000\"`, `\"[::1]:80\"`, `\"unix:app.sock\"` (below `main/`). In `LISTEN_FDNAMES` they are called by their port, or by the name of the file: `8000`, `80`, `app.sock`.", listen},
+	{"program", "restart", Anywhere, "word", `"on-failure"`, "When a program that has ended is started again: `on-failure` after a crash, `always` also after it ended by itself with exit code 0, `never` not before the next release or `ota start`.", restart},
+	{"program", "watchdog", Anywhere, "duration", `"0s"`, "How long the program may be silent: it must say `WATCHDOG=1` (as to systemd, `sd_notify`) more often than that, or it counts as hanging and is started again. At least `\"1s\"`; `\"0s\"`: it need not say anything.", durationOrNone(shortestWatchdog, func(c *Config) *time.Duration { return &c.Program.Watchdog })},
+	{"program", "memory_max", Anywhere, "size", "", "How much memory the program and all that it starts may use, as in `\"100MB\"`, where the system can limit it. Without it: no limit.", size(smallestMemory, func(c *Config) *int64 { return &c.Program.MemoryMax })},
+	{"program", "nice", Anywhere, "integer", `0`, "How much the program leaves the processor to others, from -20 (to nobody, where `ota` runs as root) to 19.", integer(-20, 19, func(c *Config) *int { return &c.Program.Nice })},
+	{"program", "stop_signals", Anywhere, "array of strings", `["INT", "TERM", "KILL"]`, "The signals that stop the program, each sent 5 s after the one before it if something of the program is still there. `KILL` is always the last, written or not.", signals},
+	{"program", "stop_timeouts", Anywhere, "array of durations", "", "How long after each of `stop_signals` the next one is sent, as in `[\"30s\", \"5s\"]`. Those that are not there are 5 s.", timeouts},
+	{"python", "interpreter", Anywhere, "name or path", "", "The Python that checks the program, makes its environment and runs it, as in `\"python3.11\"`. A path is absolute or below `main/`. Without it: the `python3` that is found.", interpreter},
+	{"python", "environment", Anywhere, "boolean", `true`, "`false`: no virtual environment is made, whatever `main/` says it requires.", boolean(func(c *Config) *bool { return &c.Python.Environment })},
+	{"python", "isolated", Anywhere, "boolean", `false`, "`true`: the program's environment does not see the packages of the system.", boolean(func(c *Config) *bool { return &c.Python.Isolated })},
+	{"python", "index", Anywhere, "address", "", "Where packages come from, as in `\"https://pypi.example.com/simple\"`. Without it: where pip is set to.", index},
+	{"python", "offline", Anywhere, "boolean", `false`, "`true`: nothing is fetched; packages come from wheels that are uploaded, or were fetched before.", boolean(func(c *Config) *bool { return &c.Python.Offline })},
+	{"python", "warm", Anywhere, "boolean", `false`, "`true`: the interpreter for a new release is started while the old one still runs. It waits before the first line of the program.", boolean(func(c *Config) *bool { return &c.Python.Warm })},
+	{"python", "preload", Anywhere, "array of modules", `[]`, "What that interpreter imports while it waits, as in `[\"numpy\", \"cv2\"]`. Alone it turns `warm` on.", modules},
+	{"check", "imports", Anywhere, "boolean", `true`, "`false`: the imports of the program are not followed; its files are still compiled.", boolean(func(c *Config) *bool { return &c.Check.Imports })},
+	{"check", "ignore", Anywhere, "array of strings", `[]`, "Patterns, as in `.gitignore`, of names in `main/` that are neither compiled nor followed.", patterns(func(c *Config) *[]glob.Pattern { return &c.Check.Ignore })},
+	{"check", "command", Anywhere, "array of strings", "", "A check of your own, as in `[\"python3\", \"-m\", \"unittest\"]`. An upload with which it ends with another exit code than 0 is held.", command(`["python3", "-m", "unittest"]`, func(c *Config) *[]string { return &c.Check.Command })},
+	{"check", "timeout", Anywhere, "duration", `"5m"`, "How long that command may take.", duration(1, func(c *Config) *time.Duration { return &c.Check.Timeout })},
+	{"update", "quiet", Anywhere, "duration", `"1s"`, "How long nothing in `deposit/` may have changed before an upload counts as complete.", duration(0, func(c *Config) *time.Duration { return &c.Update.Quiet })},
+	{"update", "ignore", Anywhere, "array of strings", `[]`, "Patterns, as in `.gitignore`, of names in `deposit/` that never belong to an upload and stay there.", patterns(func(c *Config) *[]glob.Pattern { return &c.Update.Ignore })},
+	{"update", "window", Anywhere, "part of the day", `""`, "When a new release may be switched in, as in `\"02:00-05:00\"`: local time, and it may pass midnight. An upload that is ready earlier waits in `deposit/`. Empty: always.", window},
+	{"update", "max_defer", Anywhere, "duration", `"1h"`, "How long a program that says it must not be interrupted (`OTA_BUSY`, `ota busy`) can put a switch off. After that it is stopped all the same.", duration(0, func(c *Config) *time.Duration { return &c.Update.MaxDefer })},
+	{"update", "no_restart", Anywhere, "array of strings", `[]`, "Patterns, as in `.gitignore`, of names in `main/` for which the program need not be started again, as in `[\"data/**\"]`. An upload that has nothing else is put in place while the program runs.", patterns(func(c *Config) *[]glob.Pattern { return &c.Update.NoRestart })},
+	{"update", "reload_signal", Anywhere, "string", `""`, "The signal that tells the program of such an upload, as in `\"HUP\"`. Empty: none.", reloadSignal},
+	{"trial", "period", Anywhere, "duration", `"10s"`, "How long a release is on trial after a switch. It is confirmed when it has run for this long and the probes below agree; or earlier, when it says `READY=1` (as to systemd, `sd_notify`) and the probes agree. It has failed when it crashes `attempts` times within this time, when a probe calls it bad until the end, or when it promised `READY=1` and that did not come in time.", duration(1, func(c *Config) *time.Duration { return &c.Trial.Period })},
+	{"trial", "attempts", Anywhere, "integer", `2`, "With how many crashes within the period a release has failed. It has failed too when the device has gone down as many times during its trial.", integer(1, math.MaxInt32, func(c *Config) *int { return &c.Trial.Attempts })},
+	{"trial", "ready", Anywhere, "boolean", `false`, "`true` promises that the program says `READY=1` when it is ready. A release that does not say it within the period has failed.", boolean(func(c *Config) *bool { return &c.Trial.Ready })},
+	{"trial", "http", Anywhere, "address", "", "A probe: an address that the program must answer well, as in `\"http://localhost:8080/health\"`.", address(func(c *Config) *string { return &c.Trial.HTTP })},
+	{"trial", "tcp", Anywhere, "host and port", "", "A probe: a port on which the program must accept connections, as in `\"localhost:1883\"`.", hostAndPort(func(c *Config) *string { return &c.Trial.TCP })},
+	{"trial", "command", Anywhere, "array of strings", "", "A probe: a command that must end with exit code 0 while the program runs well, as in `[\"python3\", \"probe.py\"]`.", command(`["python3", "probe.py"]`, func(c *Config) *[]string { return &c.Trial.Command })},
+	{"trial", "interval", Anywhere, "duration", `"1s"`, "How long a probe pauses between two looks, at least `\"100ms\"`.", duration(shortestInterval, func(c *Config) *time.Duration { return &c.Trial.Interval })},
+	{"trial", "timeout", Anywhere, "duration", `"5s"`, "How long one look of a probe may take.", duration(1, func(c *Config) *time.Duration { return &c.Trial.Timeout })},
+	{"store", "keep", OnDevice, "integer", `10`, "How many of the last releases are kept, besides the current one, the last confirmed one and those that are pinned.", integer(1, math.MaxInt32, func(c *Config) *int { return &c.Store.Keep })},
+	{"store", "max_bytes", OnDevice, "size", "", "How large the store of releases may get before older ones are dropped, as in `\"500MB\"`. Without it: as large as `keep` makes it.", size(smallest, func(c *Config) *int64 { return &c.Store.MaxBytes })},
+	{"logs", "max_file", OnDevice, "size", `"10MB"`, "How large one log file gets before the next is begun.", size(smallest, func(c *Config) *int64 { return &c.Logs.MaxFile })},
+	{"logs", "max_total", OnDevice, "size", `"50MB"`, "How large all log files together get before the oldest are deleted.", size(smallest, func(c *Config) *int64 { return &c.Logs.MaxTotal })},
 }
 
 // Keys returns all settings, in the order in which they are documented.
@@ -80,12 +127,18 @@ func namesIn(table string) []string {
 	return names
 }
 
-// tableOf returns the table that has a key of this name, or an empty string.
-func tableOf(name string) string {
+// tablesOf returns the tables that have a key of this name.
+func tablesOf(name string) []string {
+	var names []string
 	for _, key := range keys {
 		if key.Name == name {
-			return key.Table
+			names = append(names, key.Table)
 		}
 	}
-	return ""
+	return names
+}
+
+// countsOnDevice tells whether no key of the table counts anywhere else.
+func countsOnDevice(table string) bool {
+	return !slices.ContainsFunc(keys, func(k Key) bool { return k.Table == table && k.Counts != OnDevice })
 }

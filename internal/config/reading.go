@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,26 +22,46 @@ const enough = 20
 type reading struct {
 	config   Config
 	file     string
+	origin   Origin
 	meta     toml.MetaData
 	top      map[string]toml.Primitive
+	lines    map[place]int // of the keys that were taken
 	problems []Problem
+	warnings []Problem
+}
+
+// newReading lays a file over what is there already.
+func newReading(file string, origin Origin, over Config) *reading {
+	return &reading{config: over, file: file, origin: origin, lines: map[place]int{}}
 }
 
 func (r *reading) err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	slices.SortStableFunc(r.problems, byLine)
 	if len(r.problems) > enough {
 		r.problems = append(r.problems[:enough], Problem{File: r.file, Message: "more is wrong than is told here"})
 	}
 	return &Error{r.problems}
 }
 
-func (r *reading) document(text string) {
+const tooLarge = "the file is larger than 64 KiB"
+
+// all reads a file that nobody has judged yet.
+func (r *reading) all(data []byte) {
+	if len(data) > maxFile {
+		r.say(0, tooLarge, "")
+		return
+	}
+	r.document(data)
+	r.together()
+	slices.SortStableFunc(r.warnings, byLine)
+}
+
+func (r *reading) document(data []byte) {
 	var err error
-	r.meta, err = toml.Decode(text, &r.top)
-	if err != nil {
+	if r.meta, err = toml.Decode(string(data), &r.top); err != nil {
 		r.syntax(err)
 		return
 	}
@@ -50,7 +71,6 @@ func (r *reading) document(text string) {
 		}
 		r.table(name)
 	}
-	r.together()
 }
 
 func (r *reading) syntax(err error) {
@@ -78,6 +98,10 @@ func (r *reading) table(table string) {
 		r.say(line, fmt.Sprintf("unknown key %s outside of the tables", quote(table)), elsewhere(table, ""))
 		return
 	}
+	if r.origin == Travelling && countsOnDevice(table) {
+		r.say(line, fmt.Sprintf("[%s] %s", table, onlyOnDevice), "")
+		return
+	}
 	if err := r.meta.PrimitiveDecode(r.top[table], &inside); err != nil {
 		r.syntax(err)
 		return
@@ -97,14 +121,36 @@ func (r *reading) key(table, name string, primitive toml.Primitive) {
 		r.say(line, fmt.Sprintf("unknown key %s in [%s]", quote(name), table), elsewhere(name, table))
 		return
 	}
+	if r.origin == Travelling && key.Counts == OnDevice {
+		r.warnings = append(r.warnings, Problem{File: r.file, Line: line, Message: name + " " + onlyOnDevice})
+		return
+	}
 	err := key.set(&r.config, value)
 	var joined interface{ Unwrap() []error }
 	switch {
 	case err == nil:
+		r.took(key, value, line)
 	case errors.As(err, &joined):
 		r.entries(key, primitive, joined.Unwrap())
 	default:
 		r.say(line, name+" "+err.Error(), "")
+	}
+}
+
+func byLine(a, b Problem) int { return cmp.Compare(a.Line, b.Line) }
+
+// onlyOnDevice is said of what stands in main/ota.toml and does not belong there.
+const onlyOnDevice = "counts only in the device's ota.toml, beside deposit/"
+
+func (r *reading) took(key Key, written any, line int) {
+	r.lines[place{key.Table, key.Name, ""}] = line
+	entries, isTable := written.(map[string]any)
+	if !isTable {
+		r.config.put(place{key.Table, key.Name, ""}, value{r.origin, written})
+		return
+	}
+	for name, one := range entries {
+		r.config.put(place{key.Table, key.Name, name}, value{r.origin, one})
 	}
 }
 
@@ -124,25 +170,26 @@ func (r *reading) entries(key Key, primitive toml.Primitive, wrong []error) {
 	}
 }
 
-// together checks what no key can be asked alone.
+// together checks what no key can be asked alone. What is wrong is not taken.
 func (r *reading) together() {
-	logs := &r.config.Logs
-	if logs.MaxFile <= logs.MaxTotal {
-		return
+	standard := Default()
+	if logs := &r.config.Logs; logs.MaxFile > logs.MaxTotal {
+		r.say(cmp.Or(r.lineOf("logs", "max_total"), r.lineOf("logs", "max_file")), "max_total must be at least max_file", "")
+		*logs = standard.Logs
 	}
-	var inside map[string]toml.Primitive
-	if err := r.meta.PrimitiveDecode(r.top["logs"], &inside); err != nil {
-		r.syntax(err)
-		return
+	program := &r.config.Program
+	if most := len(program.StopSignals) - 1; len(program.StopTimeouts) > most {
+		r.say(r.lineOf("program", "stop_timeouts"),
+			fmt.Sprintf("stop_timeouts holds %d durations, and between the signals there are %d", len(program.StopTimeouts), most), "")
+		program.StopTimeouts = nil
 	}
-	name := "max_file"
-	if _, set := inside["max_total"]; set {
-		name = "max_total"
+	if name := program.EnvFile.Path; r.origin == Travelling && name != "" && !filepath.IsLocal(filepath.FromSlash(name)) {
+		r.say(r.lineOf("program", "env_file"), "env_file must lie below main/, not at "+quote(name), "")
+		program.EnvFile = EnvFile{}
 	}
-	_, line := r.look(inside[name])
-	r.say(line, "max_total must be at least max_file", "")
-	*logs = Default().Logs
 }
+
+func (r *reading) lineOf(table, name string) int { return r.lines[place{table, name, ""}] }
 
 func (r *reading) say(line int, message, hint string) {
 	r.problems = append(r.problems, Problem{File: r.file, Line: line, Message: message, Hint: hint})
@@ -190,8 +237,12 @@ func didYouMean(word string) string {
 // elsewhere says where a key belongs, or which one may have been meant. The
 // table is empty where the key stands in none.
 func elsewhere(name, table string) string {
-	if home := tableOf(strings.ToLower(name)); home != "" && home != table {
-		return fmt.Sprintf("%s belongs in [%s]", strings.ToLower(name), home)
+	homes := tablesOf(strings.ToLower(name))
+	if len(homes) == 0 || slices.Contains(homes, table) {
+		return didYouMean(nearest(name, namesIn(table)))
 	}
-	return didYouMean(nearest(name, namesIn(table)))
+	for i, home := range homes {
+		homes[i] = "[" + home + "]"
+	}
+	return fmt.Sprintf("%s belongs in %s", strings.ToLower(name), strings.Join(homes, " or "))
 }

@@ -3,11 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"ota/internal/kit/escape"
@@ -43,12 +42,13 @@ func command(example string, field func(*Config) *[]string) setter {
 	}
 }
 
+// environment lays the variables over those that are there.
 func environment(c *Config, value any) error {
 	table, ok := value.(map[string]any)
 	if !ok {
 		return fmt.Errorf("must be a table such as { LANG = \"C.UTF-8\" }, not %s", kind(value))
 	}
-	env, wrong := map[string]string{}, []error{}
+	env, wrong := maps.Clone(c.Program.Env), []error{}
 	for name, value := range table {
 		text, err := variable(name, value)
 		if err != nil {
@@ -76,62 +76,31 @@ func variable(name string, value any) (string, error) {
 	return text, nil
 }
 
-func signals(c *Config, value any) error {
-	names, err := stringArray(value)
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		return errors.New(`names no signal; it reads like ["INT", "TERM", "KILL"]`)
-	}
-	var list []syscall.Signal
-	for _, name := range names {
-		signal, ok := signalByName("SIG" + strings.TrimPrefix(strings.ToUpper(name), "SIG"))
-		if !ok {
-			return fmt.Errorf("holds the unknown signal %s", quote(name))
-		}
-		list = append(list, signal)
-	}
-	switch i := slices.Index(list, syscall.SIGKILL); {
-	case i < 0:
-		list = append(list, syscall.SIGKILL)
-	case i < len(list)-1:
-		return errors.New("holds signals after KILL, when nothing is left that could get them")
-	}
-	c.Program.StopSignals = list
-	return nil
-}
-
-func patterns(c *Config, value any) error {
-	texts, err := stringArray(value)
-	if err != nil {
-		return err
-	}
-	list := make([]glob.Pattern, 0, len(texts))
-	for _, text := range texts {
-		pattern, err := glob.Parse(text)
+func patterns(field func(*Config) *[]glob.Pattern) setter {
+	return func(c *Config, value any) error {
+		texts, err := stringArray(value)
 		if err != nil {
-			return fmt.Errorf("holds %s: %w", quote(text), err)
+			return err
 		}
-		list = append(list, pattern)
+		list := make([]glob.Pattern, 0, len(texts))
+		for _, text := range texts {
+			pattern, err := glob.Parse(text)
+			if err != nil {
+				return fmt.Errorf("holds %s: %w", quote(text), err)
+			}
+			list = append(list, pattern)
+		}
+		*field(c) = list
+		return nil
 	}
-	c.Update.Ignore = list
-	return nil
 }
 
 func duration(least time.Duration, field func(*Config) *time.Duration) setter {
 	return func(c *Config, value any) error {
-		text, ok := value.(string)
-		if !ok {
-			return fmt.Errorf(`must be a duration in quotes such as "2s" or "500ms", not %s`, kind(value))
-		}
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return fmt.Errorf(`must be a duration such as "2s" or "500ms", not %s`, quote(text))
-		}
+		d, err := durationOf(value)
 		switch {
-		case d < 0:
-			return errors.New("can't be negative")
+		case err != nil:
+			return err
 		case d == 0 && least > 0:
 			return errors.New("can't be 0")
 		case d < least:
@@ -142,7 +111,37 @@ func duration(least time.Duration, field func(*Config) *time.Duration) setter {
 	}
 }
 
-func integer(least int, field func(*Config) *int) setter {
+// durationOrNone takes 0 too, which turns something off.
+func durationOrNone(least time.Duration, field func(*Config) *time.Duration) setter {
+	return func(c *Config, value any) error {
+		d, err := durationOf(value)
+		switch {
+		case err != nil:
+			return err
+		case d != 0 && d < least:
+			return fmt.Errorf(`must be at least %q, or "0s" for none`, least)
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+func durationOf(value any) (time.Duration, error) {
+	text, ok := value.(string)
+	if !ok {
+		return 0, fmt.Errorf(`must be a duration in quotes such as "2s" or "500ms", not %s`, kind(value))
+	}
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf(`must be a duration such as "2s" or "500ms", not %s`, quote(text))
+	case d < 0:
+		return 0, errors.New("can't be negative")
+	}
+	return d, nil
+}
+
+func integer(least, most int, field func(*Config) *int) setter {
 	return func(c *Config, value any) error {
 		number, ok := value.(int64)
 		switch {
@@ -150,8 +149,8 @@ func integer(least int, field func(*Config) *int) setter {
 			return fmt.Errorf("must be a whole number such as %d, not %s", *field(new(Default())), kind(value))
 		case number < int64(least):
 			return fmt.Errorf("must be at least %d", least)
-		case number > math.MaxInt32: // an int on a 32-bit device
-			return fmt.Errorf("can't be more than %d", math.MaxInt32)
+		case number > int64(most):
+			return fmt.Errorf("can't be more than %d", most)
 		}
 		*field(c) = int(number)
 		return nil
@@ -169,18 +168,14 @@ func boolean(field func(*Config) *bool) setter {
 	}
 }
 
-// smallest keeps a slip of the keyboard ("10" for "10MB") from making a file for
-// every line.
-const smallest = 1_000
-
-func size(field func(*Config) *int64) setter {
+func size(least int64, field func(*Config) *int64) setter {
 	return func(c *Config, value any) error {
 		bytes, err := byteCount(value)
 		if err != nil {
 			return err
 		}
-		if bytes < smallest {
-			return errors.New(`must be at least "1kB"`)
+		if bytes < least {
+			return fmt.Errorf("must be at least %q", sizeText(least))
 		}
 		*field(c) = bytes
 		return nil
@@ -207,6 +202,15 @@ func byteCount(value any) (int64, error) {
 		return count * unit, nil
 	}
 	return 0, fmt.Errorf(`must be a size such as "10MB", or a number of bytes, not %s`, kind(value))
+}
+
+// sizeText writes a size as it may stand in the file.
+func sizeText(bytes int64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB"}
+	for bytes >= 1000 && bytes%1000 == 0 && len(units) > 1 {
+		bytes, units = bytes/1000, units[1:]
+	}
+	return strconv.FormatInt(bytes, 10) + units[0]
 }
 
 func stringArray(value any) ([]string, error) {
