@@ -43,7 +43,8 @@ type Options struct {
 type agent struct {
 	options    Options
 	folder     folder
-	config     config.Config
+	config     config.Config // of the device: what no release may change
+	outfit     *outfit
 	log        *slog.Logger
 	logs       *logs.Log
 	releases   *release.Room
@@ -67,7 +68,7 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 	if err != nil {
 		return 1, err
 	}
-	a.config = layers.Device()
+	a.config, a.outfit = layers.Device(), newOutfit(a.folder, layers, nil)
 	made, lacking := a.folder.make()
 	lock, err := a.folder.lockSoon(ctx)
 	if err != nil {
@@ -146,11 +147,10 @@ func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
 // running.
 func (a *agent) furnish(hurry context.Context) error {
 	a.program = program.New(program.Options{
-		Record:      a.folder.child(),
-		Mark:        a.folder.mark(),
-		Notify:      a.folder.notify(),
-		StopSignals: stopSteps(a.config.Program),
-		Log:         a.log,
+		Record: a.folder.child(),
+		Mark:   a.folder.mark(),
+		Notify: a.folder.notify(),
+		Log:    a.log,
 	})
 	switch left, err := a.program.EndLeftovers(hurry); {
 	case err != nil:
@@ -169,10 +169,10 @@ func (a *agent) furnish(hurry context.Context) error {
 	a.deposit = deposit.New(deposit.Options{
 		Dir:       a.folder.deposit(),
 		Incoming:  a.folder.incoming(),
-		Quiet:     a.config.Update.Quiet,
+		Quiet:     func() time.Duration { return a.outfit.current().Update.Quiet },
 		Discarded: a.folder.discarded(),
 		Keep:      a.config.Store.Keep,
-		Ignore:    a.config.Update.Ignored,
+		Ignore:    func(path string) bool { return a.outfit.current().Update.Ignored(path) },
 		Log:       a.log,
 	})
 	a.supervisor = newSupervisor(a)
@@ -190,15 +190,11 @@ func (a *agent) furnish(hurry context.Context) error {
 		Main:     a.main,
 		Releases: releases,
 		Program:  a.supervisor,
-		Trial:    a.trial(),
+		Trial:    trials{a},
 		Busy:     busyLock{a.folder.busy()},
 		Reserve:  reserve.New(a.folder.reserve(), reserveBytes),
-		Attempts: a.config.Trial.Attempts,
+		Settings: a.settings,
 		Limits:   release.Limits{Keep: a.config.Store.Keep, MaxBytes: a.config.Store.MaxBytes},
-		Window: func(now time.Time) (bool, string) {
-			return a.config.Update.Window.Open(now), a.config.Update.Window.String()
-		},
-		MaxDefer: a.config.Update.MaxDefer,
 		Unclean:  unclean,
 		Space:    a.space,
 		Links: func(upload map[string]string) ([]reason.Reason, error) {
@@ -207,9 +203,11 @@ func (a *agent) furnish(hurry context.Context) error {
 		Plausible: func(arrivals []check.Arrival) ([]reason.Reason, error) {
 			return check.Plausible(a.folder.main(), arrivals)
 		},
+		Check:    a.check,
+		Tidy:     a.tidy,
 		Bytecode: a.supervisor.bytecode,
 		Once:     a.options.Once,
-		Rest:     debug.FreeOSMemory, // what sealing took is not needed for weeks
+		Rest:     a.rest,
 		Log:      a.log,
 	})
 	return nil
@@ -217,22 +215,6 @@ func (a *agent) furnish(hurry context.Context) error {
 
 // reserveBytes is enough for all that ota writes of itself to go back.
 const reserveBytes = 256 << 10
-
-// trial is the room with the probes of ota.toml. Their commands run like the
-// program: in main/, with its environment and its Python.
-func (a *agent) trial() *trial.Room {
-	wanted := a.config.Trial
-	env := func() []string {
-		return slices.DeleteFunc(a.supervisor.environment(int(a.supervisor.started.Load())), isOfService)
-	}
-	return trial.New(trial.Options{
-		Period: wanted.Period, Ready: wanted.Ready,
-		HTTP: wanted.HTTP, TCP: wanted.TCP, Command: wanted.Command,
-		Interval: wanted.Interval, Timeout: wanted.Timeout,
-		Execute: trial.Command(a.folder.main(), env, a.supervisor.find),
-		Log:     a.log,
-	})
-}
 
 // isOfService reports whether a variable is between ota and who started it as a
 // service (sd_notify(3)).

@@ -48,6 +48,10 @@ func (f folder) child() string     { return filepath.Join(f.own(), "child.json")
 func (f folder) notify() string    { return filepath.Join(f.own(), "notify.sock") }
 func (f folder) reserve() string   { return filepath.Join(f.own(), "reserve") }
 func (f folder) clean() string     { return filepath.Join(f.own(), "clean") }
+func (f folder) venvs() string     { return filepath.Join(f.own(), "venvs") }
+func (f folder) warm() string      { return filepath.Join(f.own(), "warm") }
+func (f folder) checking() string  { return filepath.Join(f.own(), "check") }
+func (f folder) bytecode() string  { return filepath.Join(f.checking(), "bytecode") }
 func (f folder) lockFile() string  { return filepath.Join(f.own(), "lock") }
 func (f folder) busy() string      { return filepath.Join(f.own(), "busy") }
 

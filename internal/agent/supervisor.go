@@ -3,51 +3,58 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"ota/internal/check"
 	"ota/internal/config"
-	"ota/internal/kit/hint"
 	"ota/internal/logs"
 	"ota/internal/program"
 	"ota/internal/python"
+	"ota/internal/python/warm"
 	"ota/internal/release"
 	"ota/internal/update"
 )
 
-// mainFile is what is run where ota.toml names no command.
+// mainFile is what is run where no file of settings names a command.
 const mainFile = "main.py"
 
 // supervisor tells the program room what to run.
 type supervisor struct {
-	dir    string // of everything
-	main   string
-	busy   string // see BusyFile
-	config config.Program
+	outfit *outfit
 	room   *program.Room
+	hook   *warm.Hook
 	log    *slog.Logger
 	logs   *logs.Log
 
 	started   atomic.Int64   // the release that was started last
 	listening sync.WaitGroup // the output of every run
-	mu        sync.Mutex     // guards python
-	python    string         // path of the interpreter, once found
+
+	mu      sync.Mutex // guards what follows
+	present launch     // the last start
+	coming  launch     // of the candidate that was judged last
+	modules []string   // that its sources import; see Warm
+	last    *program.Run
+	lacking lacking
+	waiting *program.Waiting // nil: none
+}
+
+// lacking is the environment that a start waits for.
+type lacking struct {
+	version version
+	need    need
 }
 
 func newSupervisor(a *agent) *supervisor {
 	return &supervisor{
-		dir:    a.folder.dir,
-		main:   a.folder.main(),
-		busy:   a.folder.busy(),
-		config: a.config.Program,
+		outfit: a.outfit,
 		room:   a.program,
+		hook:   warm.New(a.folder.warm(), a.folder.main()),
 		log:    a.log,
 		logs:   a.logs,
 	}
@@ -62,19 +69,26 @@ func stopSteps(of config.Program) []program.Step {
 }
 
 // Start starts the program of a release.
-func (s *supervisor) Start(release int) (update.Run, error) {
-	s.started.Store(int64(release))
-	env := s.environment(release)
-	argv, err := s.command(env)
+func (s *supervisor) Start(release int, of check.Walk) (update.Run, error) {
+	l, err := s.ready(of)
 	if err != nil {
 		return nil, err
 	}
+	spec, err := s.spec(l, release)
+	if err != nil {
+		return nil, err
+	}
+	s.started.Store(int64(release))
 	began := s.lastLine()
 	stdout, stderr := s.logs.Stream(logs.Main), s.logs.Stream(logs.MainErr)
-	started, err := s.room.Start(program.Spec{Argv: argv, Dir: s.main, Env: env, Stdout: stdout, Stderr: stderr})
+	spec.Stdout, spec.Stderr = stdout, stderr
+	started, err := s.room.Start(spec)
 	if err != nil {
 		return nil, errors.Join(err, stdout.Close(), stderr.Close())
 	}
+	s.mu.Lock()
+	s.present, s.last = l, started
+	s.mu.Unlock()
 	s.listening.Go(func() {
 		<-started.Drained()
 		stdout.Close()
@@ -83,115 +97,223 @@ func (s *supervisor) Start(release int) (update.Run, error) {
 	return run{started, s, began}, nil
 }
 
+// ready puts together the start of what is in main/. Nothing waits here: an
+// environment that is missing is the error.
+func (s *supervisor) ready(of check.Walk) (launch, error) {
+	o := s.outfit
+	v := version{walk: of, settings: o.settings()}
+	interpreter, missing := o.interpreter(context.Background(), v.settings)
+	plain := footing{interpreter: interpreter, missing: missing}
+	l := o.launch(v.settings, plain, o.inMain)
+	if l.argvErr != nil {
+		return l, l.argvErr
+	}
+	with, err := s.footing(v, plain)
+	if err != nil {
+		return l, err
+	}
+	if with.environment != "" {
+		l = o.launch(v.settings, with, o.inMain)
+	}
+	return l, l.argvErr
+}
+
+// footing is the environment of what is in main/. Where it can't be had the
+// plain interpreter has to do.
+func (s *supervisor) footing(v version, plain footing) (footing, error) {
+	o := s.outfit
+	need, err := o.need(context.Background(), v, plain.interpreter)
+	if err != nil {
+		s.log.Warn("it can't be told which environment the program needs; it is started without", "error", err)
+		return plain, nil
+	}
+	with, err := o.footingOf(need, plain.interpreter)
+	if err == nil {
+		return with, nil
+	}
+	if failure := o.failure(need.id); failure != nil {
+		s.log.Warn("the program is started without its environment", "error", failure)
+		return plain, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lacking = lacking{v, need}
+	return plain, &update.Unready{Reason: err.Error()}
+}
+
+// Equip makes the environment that the last start lacked.
+func (s *supervisor) Equip(ctx context.Context) {
+	s.mu.Lock()
+	lacking := s.lacking
+	s.mu.Unlock()
+	if lacking.need.id == "" {
+		return
+	}
+	// Why it failed is told by the start that does without.
+	_ = s.outfit.build(ctx, lacking.version, lacking.need)
+}
+
+// spec is what the program room is told to run.
+func (s *supervisor) spec(l launch, release int) (program.Spec, error) {
+	set := l.config.Program
+	spec := program.Spec{
+		Argv: l.argv, Dir: s.outfit.place.main(), Env: l.of(release), Stop: stopSteps(set),
+		Watchdog: set.Watchdog, Nice: set.Nice, MemoryMax: set.MemoryMax,
+	}
+	for _, socket := range set.Listen {
+		if socket.Network == "unix" && !filepath.IsAbs(socket.Address) {
+			socket.Address = filepath.Join(s.outfit.place.main(), socket.Address)
+		}
+		spec.Sockets = append(spec.Sockets, program.Socket{Network: socket.Network, Address: socket.Address, Name: socket.Name})
+	}
+	if set.User != "" || set.Group != "" {
+		credential, home, err := program.LookupCredential(set.User, set.Group)
+		if err != nil {
+			return spec, fmt.Errorf("cannot start the program as another user: %w", err)
+		}
+		spec.Credential = credential
+		if home != "" {
+			spec.Env = append(spec.Env, "HOME="+home, "USER="+set.User, "LOGNAME="+set.User)
+		}
+	}
+	if !l.config.Python.Warm {
+		return spec, nil
+	}
+	s.mu.Lock()
+	spec.Waiting, s.waiting = s.waiting, nil
+	s.mu.Unlock()
+	if learning, err := s.hook.Learn(spec.Argv, spec.Env); spec.Waiting == nil && err == nil {
+		spec.Env = learning
+	}
+	return spec, nil
+}
+
 // Stop ends the program and all that it started.
 func (s *supervisor) Stop(ctx context.Context) error { return s.room.Stop(ctx) }
 
-// environment is what the program sees: ota's own, what ota.toml sets, and what
-// ota says of itself.
-func (s *supervisor) environment(release int) []string {
-	env := os.Environ()
-	for name, value := range s.config.Env {
-		env = append(env, name+"="+value)
+// Reload sends the program the signal that it has asked for.
+func (s *supervisor) Reload() {
+	s.mu.Lock()
+	last, signal := s.last, s.present.config.Update.ReloadSignal
+	s.mu.Unlock()
+	if last == nil || signal == 0 {
+		return
 	}
-	return append(env,
-		"PWD="+s.main,
-		"OTA_DIR="+s.dir,
-		"OTA_RELEASE="+strconv.Itoa(release),
-		BusyVariable+"="+s.busy,
-	)
+	if err := last.Signal(signal); err != nil {
+		s.log.Warn("the program can't be told that its files have changed", "error", err)
+	}
 }
 
-// command finds what to run. The error is an *update.NothingToRun if main/ does
-// not hold it.
-func (s *supervisor) command(env []string) ([]string, error) {
-	if len(s.config.Command) > 0 {
-		return s.ownCommand(env)
-	}
-	info, err := os.Stat(filepath.Join(s.main, mainFile))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, &update.NothingToRun{Message: "No main.py inside main/: put your program into deposit/"}
-	}
-	interpreter, err := s.interpreter(env)
-	if err != nil {
-		return nil, err
-	}
-	return []string{interpreter, "-u", mainFile}, nil
-}
-
-// ownCommand is the one of ota.toml.
-func (s *supervisor) ownCommand(env []string) ([]string, error) {
-	switch entries, err := os.ReadDir(s.main); {
-	case err != nil && !errors.Is(err, os.ErrNotExist):
-		return nil, err
-	case len(entries) == 0:
-		return nil, &update.NothingToRun{Message: "Nothing to run inside main/: put your program into deposit/"}
-	}
-	name := s.config.Command[0]
-	if isOfMain(name) {
-		if _, err := os.Stat(filepath.Join(s.main, name)); errors.Is(err, os.ErrNotExist) {
-			return nil, &update.NothingToRun{Message: "No " + filepath.Clean(name) + " inside main/: put your program into deposit/"}
-		}
-	}
-	found, err := s.findIn(name, env)
-	if err != nil {
-		return nil, hint.With(err, "see [program] command in ota.toml")
-	}
-	return append([]string{found}, s.config.Command[1:]...), nil
-}
-
-// isOfMain reports whether a command is a file of main/: it has a slash in it.
-func isOfMain(name string) bool { return strings.ContainsRune(name, '/') && !filepath.IsAbs(name) }
-
-// find finds a command: a file of main/, the program's Python, or what a shell
-// would find.
-func (s *supervisor) find(name string) (string, error) { return s.findIn(name, s.environment(0)) }
-
-func (s *supervisor) findIn(name string, env []string) (string, error) {
-	if isOfMain(name) {
-		return filepath.Join(s.main, name), nil
-	}
-	if name == "python3" || name == "python" {
-		if found, err := s.interpreter(env); err == nil {
-			return found, nil
-		}
-	}
-	found, err := exec.LookPath(name)
-	if errors.Is(err, exec.ErrDot) {
-		err = nil
-	}
-	return found, err
-}
-
-// interpreter finds Python once; again if it went away.
-func (s *supervisor) interpreter(env []string) (string, error) {
+// judged remembers how the candidate that was judged last would be started.
+func (s *supervisor) judged(found judgement) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.python != "" {
-		if _, err := os.Stat(s.python); err == nil {
-			return s.python, nil
-		}
+	s.coming, s.modules = found.next, found.modules
+}
+
+// warmLimit is how long a switch is held up for an interpreter that is to wait.
+const warmLimit = 30 * time.Second
+
+// Warm starts the interpreter of the next start and returns when it waits, or
+// can't.
+func (s *supervisor) Warm(ctx context.Context, which update.Which) {
+	s.mu.Lock()
+	l, modules := s.present, s.modules
+	if which == update.Coming {
+		l = s.coming
 	}
-	found, err := python.Find(context.Background(), env, s.main)
+	known := s.waiting
+	s.mu.Unlock()
+	if !l.config.Python.Warm || l.argvErr != nil || len(l.argv) == 0 || known != nil && known.Err() == nil && which == update.Present {
+		return
+	}
+	s.Cool()
+	if learned := s.hook.Learned(); len(learned) > 0 {
+		modules = learned
+	}
+	if len(l.config.Python.Preload) > 0 {
+		modules = l.config.Python.Preload
+	}
+	waiting, err := s.begin(l, modules)
 	if err != nil {
-		return "", err
+		s.log.Info("the program can't be started warm", "reason", err)
+		return
 	}
-	s.python = found.Path
-	for _, warning := range python.WarnEnv(env) {
-		s.log.Warn(warning)
+	limit := time.NewTimer(warmLimit)
+	defer limit.Stop()
+	select {
+	case <-waiting.Ready():
+		for _, missing := range waiting.Missing() {
+			s.log.Debug("a module can't be imported ahead", "module", missing)
+		}
+	case <-waiting.Done():
+		s.log.Info("the program can't be started warm", "reason", waiting.Err())
+		s.hook.Refuse(waiting.Err())
+	case <-limit.C:
+		s.log.Info("the program can't be started warm", "reason", "it takes too long")
+		s.Cool()
+	case <-ctx.Done():
+		s.Cool()
 	}
-	return s.python, nil
+}
+
+func (s *supervisor) begin(l launch, modules []string) (*program.Waiting, error) {
+	spec, err := s.spec(l, int(s.started.Load()))
+	if err != nil {
+		return nil, err
+	}
+	spec.Env, spec.Waiting = l.of(int(s.started.Load())), nil
+	wait, err := s.hook.Wait(spec.Argv, spec.Env, modules)
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := s.room.Prepare(spec, program.WaitSpec{Env: wait.Env, First: wait.First, Probe: wait.Probe})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = waiting
+	return waiting, nil
+}
+
+// Cool ends an interpreter that waits.
+func (s *supervisor) Cool() {
+	s.mu.Lock()
+	waiting := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	if waiting != nil {
+		waiting.Close()
+	}
+}
+
+// now is the last start, as far as there was one.
+func (s *supervisor) now() launch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.present
+}
+
+// find finds a command as the program would.
+func (s *supervisor) find(name string) (string, error) { return s.outfit.find(s.now(), name) }
+
+// environment is that of the program, without what is between it and ota.
+func (s *supervisor) environment() []string {
+	l := s.now()
+	if l.env == nil {
+		l.env, _ = s.outfit.environ(s.outfit.settings(), footing{}) // as much as is known
+	}
+	return slices.DeleteFunc(l.of(int(s.started.Load())), isOfService)
 }
 
 // bytecode tells where the bytecode of a source lies; see activate.Options.
 func (s *supervisor) bytecode(source string) (folder string, owns func(string) bool) {
-	main, err := filepath.EvalSymlinks(s.main)
+	main, err := filepath.EvalSymlinks(s.outfit.place.main())
 	if err != nil {
-		main = s.main
+		main = s.outfit.place.main()
 	}
-	found, ok := python.BytecodeOf(source, main, s.environment(0))
+	found, ok := python.BytecodeOf(source, main, s.environment())
 	if !ok {
 		return "", func(string) bool { return false }
 	}
@@ -208,7 +330,7 @@ type run struct {
 // Exit says how it ended.
 func (r run) Exit() update.Exit {
 	exit := r.Run.Exit()
-	return update.Exit{Code: exit.Code, Signal: exit.SignalName(), At: exit.At}
+	return update.Exit{Code: exit.Code, Signal: exit.SignalName(), Cause: string(exit.Cause), At: exit.At}
 }
 
 const (
@@ -239,7 +361,7 @@ func (r run) Output() ([]string, *release.Traceback) {
 		}
 	}
 	said = said[max(0, len(said)-keptLines):]
-	found, ok := python.LastTraceback(complained, r.of.main)
+	found, ok := python.LastTraceback(complained, r.of.outfit.place.main())
 	if !ok {
 		return said, nil
 	}

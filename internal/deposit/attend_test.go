@@ -77,7 +77,7 @@ func inBubble(t *testing.T, test func(t *testing.T, room *Room, disk *fakeDisk))
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		fake := &fakeDisk{news: make(chan []event), seen: treeOf(nil), open: writers{sight: sighted}}
-		room := New(Options{Dir: "deposit", Incoming: t.TempDir(), Quiet: time.Second})
+		room := New(Options{Dir: "deposit", Incoming: t.TempDir(), Quiet: lasting(time.Second)})
 		room.openDisk = func(Options) disk { return fake }
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan error, 1)

@@ -59,9 +59,9 @@ type View struct {
 
 // Options are what a Room must be told.
 type Options struct {
-	Dir      string        // deposit/
-	Incoming string        // .ota/incoming, for private copies; made if missing
-	Quiet    time.Duration // for which nothing may change
+	Dir      string               // deposit/
+	Incoming string               // .ota/incoming, for private copies; made if missing
+	Quiet    func() time.Duration // for how long nothing may change
 	// Discarded is where Discard puts things; Keep of these folders are kept
 	// (0: all).
 	Discarded string

@@ -52,7 +52,7 @@ const (
 // judge decides from events and walks whether the upload is complete. It has no
 // clock, no disk and no goroutine; times are monotonic ones.
 type judge struct {
-	configured time.Duration // the quiet period
+	configured func() time.Duration // the quiet period
 	basis      basis
 	ordered    map[string]*item // what is meant by an order
 	last       *tree            // the newest walk
@@ -86,13 +86,13 @@ type verdict struct {
 	again   time.Time // when time alone changes the verdict; zero: never
 }
 
-func newJudge(quiet time.Duration) *judge {
+func newJudge(quiet func() time.Duration) *judge {
 	return &judge{configured: quiet, basis: byQuiet, pending: map[string]pending{}}
 }
 
 // quiet is the quiet period that this upload needs.
 func (j *judge) quiet() time.Duration {
-	return max(j.configured, min(pausesToKeep*j.pause, longestQuiet))
+	return max(j.configured(), min(pausesToKeep*j.pause, longestQuiet))
 }
 
 // event takes in what the system told at a time.

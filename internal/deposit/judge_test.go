@@ -13,7 +13,7 @@ type bench struct {
 }
 
 func newBench(t *testing.T, quiet time.Duration) *bench {
-	return &bench{newJudge(quiet), t, time.Now()}
+	return &bench{newJudge(lasting(quiet)), t, time.Now()}
 }
 
 func (b *bench) after(d time.Duration) *bench { b.now = b.now.Add(d); return b }
@@ -302,7 +302,7 @@ func TestAnnouncedUntilItChanges(t *testing.T) {
 	b.complete()
 	b.tell(settled)
 	b.after(time.Hour).want(treeOf(files), announced)
-	b.configured = time.Second
+	b.configured = lasting(time.Second)
 	b.want(treeOf(map[string]int64{"a": 2}), settling)
 }
 
@@ -317,4 +317,9 @@ func TestAFoldersTimesDoNotMakeAnotherUpload(t *testing.T) {
 	b.want(look(1), ripe)
 	b.complete()
 	b.want(look(2), announced)
+}
+
+// lasting is a quiet period that is always the same.
+func lasting(quiet time.Duration) func() time.Duration {
+	return func() time.Duration { return quiet }
 }

@@ -57,7 +57,7 @@ func groundAt(t *testing.T, top string, change ...func(*Options)) *ground {
 	options := Options{
 		Dir:      g.dir,
 		Incoming: filepath.Join(top, ".ota", "incoming"),
-		Quiet:    testQuiet,
+		Quiet:    lasting(testQuiet),
 		Log:      slog.New(slog.NewTextHandler(g.log, nil)),
 	}
 	for _, one := range change {
@@ -249,7 +249,7 @@ func TestAFolderIsMovedIn(t *testing.T) {
 }
 
 func TestHoldIsFast(t *testing.T) {
-	g := newGround(t, func(o *Options) { o.Quiet = time.Hour })
+	g := newGround(t, func(o *Options) { o.Quiet = lasting(time.Hour) })
 	g.run()
 	g.await(Empty)
 	best := time.Hour
@@ -275,7 +275,7 @@ func TestHoldIsFast(t *testing.T) {
 }
 
 func TestApplyForAPersonsSake(t *testing.T) {
-	g := newGround(t, func(o *Options) { o.Quiet = time.Hour })
+	g := newGround(t, func(o *Options) { o.Quiet = lasting(time.Hour) })
 	g.run()
 	g.await(Empty)
 	g.write(map[string]string{"a": "1", "b.part": "2", ".hold": ""})

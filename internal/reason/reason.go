@@ -65,7 +65,17 @@ func (r Reason) Excerpt() []string {
 // upload is held until somebody changes it.
 type Refused struct {
 	Reasons []Reason
+	Passing Passing
 }
+
+// Passing says whether a refusal may pass without anybody's doing.
+type Passing string
+
+// Whether it may.
+const (
+	Stays  Passing = ""
+	Passes Passing = "passes" // it is worth trying again
+)
 
 // Error joins the reasons.
 func (r *Refused) Error() string {

@@ -134,7 +134,7 @@ func (c *Conductor) notPrepared(ctx context.Context, err error) happening {
 		return happening{event: Disturbed}
 	case ctx.Err() != nil:
 		return happening{event: Disturbed}
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.Passing == reason.Stays:
 		return happening{event: Refused, reasons: refused.Reasons}
 	default:
 		return happening{event: Hindered, reasons: reason.Of(err)}

@@ -92,6 +92,7 @@ type Run interface {
 type Exit struct {
 	Code   int    // as a shell tells it: 128 + the signal after a signal
 	Signal string // "SIGKILL"; empty: it ended by itself
+	Cause  string // why, where its exit does not tell: "watchdog", "out of memory"
 	At     time.Time
 }
 

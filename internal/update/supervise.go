@@ -121,7 +121,7 @@ func (c *Conductor) failedToStart(err error) Event {
 }
 
 func endOf(run Run) Event {
-	if exit := run.Exit(); exit.Code == 0 && exit.Signal == "" {
+	if exit := run.Exit(); exit.Code == 0 && exit.Signal == "" && exit.Cause == "" {
 		return EndedWell
 	}
 	return Crashed
@@ -139,6 +139,8 @@ func (c *Conductor) programEnded(run Run) {
 		return // it was told to
 	}
 	switch {
+	case exit.Cause != "":
+		c.options.Log.Error("the program was ended", "cause", exit.Cause, "ran", ran(run, exit))
 	case exit.Signal != "":
 		c.options.Log.Error("the program was killed by a signal", "signal", exit.Signal, "ran", ran(run, exit))
 	case exit.Code != 0:

@@ -131,6 +131,9 @@ func (c *Conductor) crash(err error) failure {
 	if exit.Signal != "" {
 		found.why = "killed by " + exit.Signal
 	}
+	if exit.Cause != "" {
+		found.why += ", " + exit.Cause
+	}
 	if c.tries.Crashes > 1 {
 		found.why += fmt.Sprintf(", failed %s during its trial", times(c.tries.Crashes))
 	}
