@@ -1,7 +1,8 @@
 // Package program is where the program is started, stopped and listened to.
 //
-// In: what to run, and whom to give its output. Out: a process and its end; on
-// request the end of the whole tree that came from it, whatever its members
+// In: what to run, on which sockets and within which limits, and whom to give
+// its output. Out: a process, what it says of itself, and its end; on request
+// the end of the whole tree that came from it, whatever its members
 // did to get away. Never: a decision about when to start or to stop; a second
 // program beside a living first; a signal to a process that is not of the
 // tree.

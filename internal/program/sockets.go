@@ -40,6 +40,7 @@ type SocketError struct {
 	hint   string
 }
 
+// Error names the socket.
 func (e *SocketError) Error() string { return fmt.Sprintf("cannot listen on %s: %v", e.Socket, e.Err) }
 
 // Unwrap returns why.

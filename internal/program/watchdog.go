@@ -19,6 +19,8 @@ const (
 	// stopGrace is how long one that says STOPPING=1 may take for it without
 	// a sign of life: systemd's TimeoutStopSec.
 	stopGrace = 90 * time.Second
+	// longestEarly is more than a program says before its start has returned.
+	longestEarly = 64
 )
 
 // leash is how a watchdog is held. It only goes forward.
@@ -64,7 +66,9 @@ func (d *watchdog) hear(said message) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.leash == leashTied {
-		d.early = append(d.early, said)
+		if len(d.early) < longestEarly {
+			d.early = append(d.early, said)
+		}
 		return
 	}
 	d.take(said)
