@@ -55,6 +55,9 @@ func cgroupPath(mark string) (string, error) {
 	if !ok {
 		return "", errNoCgroup
 	}
+	if filepath.Base(folder) == ownLeaf {
+		folder = filepath.Dir(folder)
+	}
 	return filepath.Join(folder, cgroupName(mark)), nil
 }
 

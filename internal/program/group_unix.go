@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// letGoOn lets a stopped process act on the signals that wait for it.
+func letGoOn(process *os.Process) { _ = process.Signal(unix.SIGCONT) } // it may have ended
+
 // signalGroup signals a process group, and lets stopped processes in it act on
 // the signal.
 func signalGroup(group int, signal syscall.Signal) error {

@@ -24,6 +24,7 @@ type host struct {
 	// replaced itself by ota leaves its jobs to us.
 	foreign map[proc.ID]struct{}
 	group   *cgroup // nil: none
+	kills   int     // in group for want of memory, before the program was started
 
 	mu    sync.Mutex
 	given map[proc.ID]struct{} // up, for we may not end them

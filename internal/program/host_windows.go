@@ -2,12 +2,15 @@ package program
 
 import (
 	"errors"
+	"os"
 	"syscall"
 
 	"ota/internal/kit/proc"
 )
 
 func (*host) attributes() *syscall.SysProcAttr { return nil }
+
+func letGoOn(*os.Process) {}
 
 func signalGroup(int, syscall.Signal) error { return errors.ErrUnsupported }
 

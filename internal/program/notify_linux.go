@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// longestPath is what fits into a socket's address with a zero behind it,
-	// which not every client of sd_notify can do without.
-	longestPath = 107
 	// longestDatagram is as with systemd; what is longer is thrown away.
 	longestDatagram = 4096
 	// longestQueue is more than any system lets wait for us
@@ -24,42 +21,49 @@ const (
 	longestQueue = 4096
 )
 
-// notifier is the socket on which members of the tree tell that the program is
-// ready. The zero value has none.
+// notifier is the socket on which members of the tree tell of the program. The
+// zero value has none.
 type notifier struct {
 	path string // of the socket, if it has one in the file system
 	conn *net.UnixConn
 	raw  syscall.RawConn
 	done chan struct{} // closed when nobody listens any more
 
-	mu  sync.Mutex // guards run and is held while datagrams are taken
-	run *Run       // whose readiness is told; nil: nobody's
+	mu   sync.Mutex // guards what follows and is held while datagrams are taken
+	run  *Run       // of whom is told; nil: of nobody
+	user uint32     // whose programs are heard besides our own user's and root's
 }
 
-// open opens the socket and listens. Without it the program runs as well.
+// open opens the socket, if there is to be one. Without it the program runs as
+// well.
 func (n *notifier) open(path string, log *slog.Logger) {
-	if path == "" {
-		return
+	if path != "" {
+		n.serve(path, log)
 	}
+}
+
+// serve opens the socket, at an abstract address if the path is empty or too
+// long, and listens.
+func (n *notifier) serve(path string, log *slog.Logger) {
 	if err := n.listen(path); err != nil {
-		log.Warn("the program can't tell that it is ready: no socket for it", "error", err)
+		log.Warn("the program can't tell of itself: no socket for it", "error", err)
 		return
 	}
 	n.done = make(chan struct{})
-	go func() {
-		defer close(n.done)
+	go func(raw syscall.RawConn, done chan struct{}) {
+		defer close(done)
 		// An error is the end of the socket.
-		_ = n.raw.Read(func(fd uintptr) bool {
+		_ = raw.Read(func(fd uintptr) bool {
 			for n.take(int(fd)) {
 			}
 			return false // wait until there is more
 		})
-	}()
+	}(n.raw, n.done)
 }
 
 func (n *notifier) listen(path string) error {
 	name := ""
-	if len(path) <= longestPath {
+	if path != "" && len(path) <= longestPath {
 		// One that a killed ota has left keeps the name.
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -80,7 +84,10 @@ func (n *notifier) listen(path string) error {
 		return err
 	}
 	n.conn, n.path = conn.(*net.UnixConn), name
-	n.raw, err = n.conn.SyscallConn()
+	raw, err := n.conn.SyscallConn()
+	n.mu.Lock()
+	n.raw = raw // which a watchdog may want at any time
+	n.mu.Unlock()
 	if err == nil && name != "" {
 		err = os.Chmod(name, 0o600)
 	}
@@ -109,7 +116,7 @@ func (n *notifier) expect(run *Run) {
 	n.run = run
 	_ = n.raw.Control(func(fd uintptr) {
 		for range longestQueue {
-			if _, err := receive(int(fd)); err != nil {
+			if _, err := receive(int(fd), n.user); err != nil {
 				return
 			}
 		}
@@ -120,43 +127,61 @@ func (n *notifier) expect(run *Run) {
 func (n *notifier) take(fd int) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	ready, err := receive(fd)
-	if ready && n.run != nil {
-		n.run.becomeReady()
+	said, err := receive(fd, n.user)
+	if err == nil && n.run != nil {
+		n.run.hear(said)
 	}
 	return err == nil
 }
 
-// receive takes one datagram and says whether somebody who may has said
-// READY=1. The buffer for what comes beside the data has room for credentials,
+// catchUp takes what is waiting.
+func (n *notifier) catchUp() {
+	n.mu.Lock()
+	raw := n.raw
+	n.mu.Unlock()
+	if raw == nil {
+		return
+	}
+	// An error is the end of the socket.
+	_ = raw.Control(func(fd uintptr) {
+		for range longestQueue {
+			if !n.take(int(fd)) {
+				return
+			}
+		}
+	})
+}
+
+// receive takes one datagram and returns what somebody who may say it has
+// said. The buffer for what comes beside the data has room for credentials,
 // which come first, and for nothing else: files that somebody sends are closed
 // by the kernel and never become ours.
-func receive(fd int) (ready bool, err error) {
+func receive(fd int, user uint32) (said message, err error) {
 	var datagram [longestDatagram]byte
 	beside := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	size, besideSize, flags, _, err := unix.Recvmsg(fd, datagram[:], beside, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
 	switch {
 	case errors.Is(err, unix.EINTR):
-		return false, nil
+		return message{}, nil
 	case err != nil:
-		return false, err
+		return message{}, err
 	}
-	if flags&unix.MSG_TRUNC != 0 || !mayNotify(beside[:besideSize]) {
-		return false, nil
+	if flags&unix.MSG_TRUNC != 0 || !mayNotify(beside[:besideSize], user) {
+		return message{}, nil
 	}
-	return saysReady(datagram[:size]), nil
+	return parseMessage(datagram[:size]), nil
 }
 
-// mayNotify says whether a datagram is from our own user or from root. An
-// abstract address is open to every user of the machine.
-func mayNotify(beside []byte) bool {
+// mayNotify says whether a datagram is from our own user, from root or from
+// the program's user. An abstract address is open to every user of the machine.
+func mayNotify(beside []byte, user uint32) bool {
 	messages, err := unix.ParseSocketControlMessage(beside)
 	if err != nil {
 		return false
 	}
 	for _, message := range messages {
 		if sender, err := unix.ParseUnixCredentials(&message); err == nil {
-			return sender.Uid == 0 || sender.Uid == uint32(os.Getuid())
+			return sender.Uid == 0 || sender.Uid == uint32(os.Getuid()) || sender.Uid == user
 		}
 	}
 	return false
@@ -182,4 +207,27 @@ func (n *notifier) shut() error {
 		err = errors.Join(err, removeErr)
 	}
 	return err
+}
+
+// admit makes the socket one that a program of this user reaches and is heard
+// on. The folder of a path is for our own user alone; an abstract address is in
+// no folder.
+func (n *notifier) admit(credential *Credential, log *slog.Logger) {
+	if n.conn == nil {
+		return
+	}
+	user := uint32(os.Getuid())
+	if credential != nil {
+		user = credential.UID
+	}
+	n.mu.Lock()
+	n.user = user
+	n.mu.Unlock()
+	if n.path == "" || user == 0 || user == uint32(os.Getuid()) {
+		return
+	}
+	if err := n.close(); err != nil {
+		log.Warn("cannot close the program's socket", "error", err)
+	}
+	n.serve("", log)
 }

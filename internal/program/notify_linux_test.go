@@ -1,7 +1,6 @@
 package program
 
 import (
-	"bytes"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -212,11 +211,12 @@ func TestCredentialsDecide(t *testing.T) {
 		{unix.UnixCredentials(&unix.Ucred{Uid: own}), true},
 		{unix.UnixCredentials(&unix.Ucred{Uid: 0}), true},
 		{unix.UnixCredentials(&unix.Ucred{Uid: own + 1}), false},
+		{unix.UnixCredentials(&unix.Ucred{Uid: own + 2}), true}, // the program's
 		{unix.UnixRights(0), false},
 		{nil, false},
 		{[]byte{1, 2, 3}, false},
 	} {
-		if got := mayNotify(test.beside); got != test.want {
+		if got := mayNotify(test.beside, own+2); got != test.want {
 			t.Errorf("mayNotify(%v) = %v", test.beside, got)
 		}
 	}
@@ -263,6 +263,7 @@ func TestProgramRunsWithoutSocket(t *testing.T) {
 func TestEnvironmentIsOurs(t *testing.T) {
 	inherited := []string{
 		"PATH=/bin", "NOTIFY_SOCKET=/run/systemd/notify", "WATCHDOG_USEC=1", "WATCHDOG_PID=1",
+		"LISTEN_FDS=1", "LISTEN_PID=1", "LISTEN_FDNAMES=ota.socket", "LISTEN_PIDFDID=1",
 		"OTA_MARK=another", "NOTIFY_SOCKETS=kept", "TZ=UTC", "NOTIFY_SOCKET=@twice",
 	}
 	want := []string{"PATH=/bin", "NOTIFY_SOCKETS=kept", "TZ=UTC", "OTA_MARK=mark"}
@@ -273,21 +274,4 @@ func TestEnvironmentIsOurs(t *testing.T) {
 	if got := environment(inherited, "mark", "@00042"); !slices.Equal(got, want) {
 		t.Errorf("environment with socket: %q", got)
 	}
-}
-
-func FuzzSaysReady(f *testing.F) {
-	for _, seed := range []string{"READY=1", "STATUS=x\nREADY=1\n", "READY=1\x00", "READY=10", "\n\n=\n", "RELOADING=1\nREADY=1"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, datagram []byte) {
-		kept := bytes.Clone(datagram)
-		text := "\n" + string(datagram) + "\n"
-		want := strings.Contains(text, "\nREADY=1\n") && !strings.Contains(text, "\x00")
-		if got := saysReady(datagram); got != want {
-			t.Errorf("saysReady(%q) = %v", datagram, got)
-		}
-		if !bytes.Equal(kept, datagram) {
-			t.Error("the datagram was changed")
-		}
-	})
 }

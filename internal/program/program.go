@@ -1,7 +1,8 @@
 // Package program is where the program is started, stopped and listened to.
 //
-// In: what to run, and whom to give its output. Out: a process and its end; on
-// request the end of the whole tree that came from it, whatever its members
+// In: what to run, on which sockets and within which limits, and whom to give
+// its output. Out: a process, what it says of itself, and its end; on request
+// the end of the whole tree that came from it, whatever its members
 // did to get away. Never: a decision about when to start or to stop; a second
 // program beside a living first; a signal to a process that is not of the
 // tree.
@@ -45,6 +46,12 @@ type Spec struct {
 	// not block. Each is written by one goroutine at a time, also from one
 	// program to the next. Nil: thrown away.
 	Stdout, Stderr io.Writer
+
+	Sockets    []Socket      // on which it listens, as descriptors 3, 4, …
+	Watchdog   time.Duration // how long it may give no sign of life; 0: forever
+	Credential *Credential   // nil: our own user
+	Nice       int           // of the whole tree; 0: as ours
+	MemoryMax  int64         // in bytes, of the whole tree where there are control groups; 0: no limit
 }
 
 // Step is one signal of a stop.
@@ -58,8 +65,9 @@ type Options struct {
 	Record string // path of the file that says what runs, for the next ota if this one is killed
 	Mark   string // unique for the folder, and the same at every start of ota in it
 
-	// Notify is the path of a socket on which members of the tree say READY=1,
-	// as sd_notify(3) does; see [Run.Ready]. Empty: none. Linux only.
+	// Notify is the path of a socket on which members of the tree tell of the
+	// program, as sd_notify(3) does; see [Run.Ready] and [Run.Said]. Empty:
+	// none. Linux only.
 	Notify string
 
 	// StopSignals are sent to the whole tree until nothing is left of it, in
@@ -79,6 +87,7 @@ type Room struct {
 	log     *slog.Logger
 	host    host
 	notify  notifier
+	sockets sockets
 
 	ready sync.Once  // what is done before the first start
 	turn  sync.Mutex // held by who starts or stops
@@ -112,6 +121,10 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 		r.host.prepare(r.options.Mark, r.log)
 		r.notify.open(r.options.Notify, r.log)
 	})
+	r.notify.admit(spec.Credential, r.log)
+	if err := r.sockets.keep(spec.Sockets, r.log); err != nil {
+		return nil, fmt.Errorf("cannot start program: %w", err)
+	}
 	run, err := r.launch(spec, last)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start program: %w", err)
@@ -146,8 +159,10 @@ func (r *Room) launch(spec Spec, last *Run) (*Run, error) {
 		stderr.out.Close()
 		return nil, err
 	}
+	r.limit(spec, run.cmd.Process.Pid)
 	run.listen(spec, last)
 	run.id = proc.ID{PID: run.cmd.Process.Pid, Start: startOf(run.cmd.Process.Pid)}
+	run.dog.begin(spec.Watchdog)
 	go run.wait()
 	go run.tend(events, unwatch)
 	return run, nil
@@ -161,6 +176,9 @@ func (r *Room) fork(spec Spec, stdout, stderr *os.File) (*exec.Cmd, error) {
 			Env:    environment(spec.Env, r.options.Mark, r.notify.address()),
 			Stdout: stdout, Stderr: stderr,
 			SysProcAttr: r.host.attributes(),
+		}
+		if err := r.equip(cmd, spec); err != nil {
+			return nil, err
 		}
 		err := proc.Start(cmd)
 		if err == nil || !r.host.retreat(r.log, err) {
@@ -184,6 +202,19 @@ func (r *Room) Left() int {
 	return count
 }
 
+// equip gives cmd what spec asks for beyond a plain process.
+func (r *Room) equip(cmd *exec.Cmd, spec Spec) error {
+	var variables []string
+	if r.notify.address() != "" && spec.Watchdog > 0 {
+		cmd.Env = append(cmd.Env, watchdogFor(spec.Watchdog)...)
+		variables = append(variables, watchdogPID)
+	}
+	if err := becomeUser(cmd, spec.Credential); err != nil {
+		return err
+	}
+	return r.sockets.equip(cmd, spec.Sockets, r.log, variables...)
+}
+
 // Close removes what the room keeps outside of this process. It is to be
 // called last, after Stop; while a program is left it does nothing.
 func (r *Room) Close() error {
@@ -192,7 +223,7 @@ func (r *Room) Close() error {
 	if last := r.newest(); last != nil && !r.gone(last) {
 		return nil
 	}
-	if err := errors.Join(r.notify.close(), r.host.close(), r.forget()); err != nil {
+	if err := errors.Join(r.sockets.close(), r.notify.close(), r.host.close(), r.forget()); err != nil {
 		return fmt.Errorf("cannot tidy up after the program: %w", err)
 	}
 	return nil

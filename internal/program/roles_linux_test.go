@@ -47,6 +47,8 @@ func init() {
 		"spawner": roleSpawner,
 		"room":    roleRoom,
 		"notify":  roleNotify,
+		"serve":   roleServe,
+		"eat":     roleEat,
 	}
 }
 

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"sync"
@@ -23,6 +24,7 @@ const (
 // called by several goroutines.
 type Run struct {
 	room           *Room
+	dog            watchdog
 	cmd            *exec.Cmd
 	id             proc.ID
 	started        time.Time
@@ -38,15 +40,19 @@ type Run struct {
 	mu    sync.Mutex
 	phase phase
 	exit  Exit
+	said  Said
+	cause Cause                // of an end that somebody is bringing about
 	known map[proc.ID]struct{} // members seen so far, where orphans are not ours
 }
 
 func newRun(r *Room, stdout, stderr pipe) *Run {
-	return &Run{
+	run := &Run{
 		room: r, stdout: stdout, stderr: stderr, phase: phaseRunning,
 		ready: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}),
 		drained: make(chan struct{}), stirred: make(chan struct{}, 1),
 	}
+	run.dog = watchdog{run: run, leash: leashTied}
+	return run
 }
 
 // PID is the number of the main process, which is also that of its group and,
@@ -87,9 +93,16 @@ func (run *Run) wait() {
 		defer run.mu.Unlock()
 		run.phase = phaseEnded
 	})
+	run.dog.off()
+	exit := exitOf(run.cmd, at)
+	if run.room.host.outOfMemory(exit) {
+		exit.Cause = CauseMemory
+	}
 	run.mu.Lock()
-	run.phase, run.exit = phaseReaped, exitOf(run.cmd, at)
+	exit.Cause = cmp.Or(run.cause, exit.Cause)
+	run.phase, run.exit = phaseReaped, exit
 	run.mu.Unlock()
+	run.room.sockets.hold(run.room.log)
 	close(run.done)
 	run.look()
 }

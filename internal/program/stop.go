@@ -55,6 +55,8 @@ func (r *Room) Stop(ctx context.Context) error {
 	if run == nil || r.gone(run) {
 		return nil
 	}
+	run.dog.off()
+	r.sockets.hold(r.log)
 	r.climb(ctx, run)
 	return nil
 }
