@@ -37,7 +37,7 @@ func (r *Room) EndLeftovers(ctx context.Context) (killed int, err error) {
 	pack := &leftovers{room: r, record: r.recorded(), seen: map[proc.ID]struct{}{}}
 	pack.groups = pack.findGroups()
 	if len(pack.left()) > 0 {
-		r.climb(ctx, pack)
+		r.climb(ctx, pack, r.steps)
 	}
 	for _, group := range pack.groups {
 		if err := removeCgroup(group); err != nil {

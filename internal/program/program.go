@@ -47,6 +47,10 @@ type Spec struct {
 	// program to the next. Nil: thrown away.
 	Stdout, Stderr io.Writer
 
+	// Stop are the signals that end it, as in [Options.StopSignals]. None: those
+	// of the room.
+	Stop []Step
+
 	Sockets    []Socket      // on which it listens, as descriptors 3, 4, …
 	Watchdog   time.Duration // how long it may give no sign of life; 0: forever
 	Credential *Credential   // nil: our own user
@@ -117,10 +121,10 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 		return nil, fmt.Errorf("cannot start program: no path in command %q", spec.Argv)
 	}
 	r.ready.Do(func() {
-		hear(r.steps)
 		r.host.prepare(r.options.Mark, r.log)
 		r.notify.open(r.options.Notify, r.log)
 	})
+	hear(r.stepsOf(spec))
 	r.notify.admit(spec.Credential, r.log)
 	if err := r.sockets.keep(spec.Sockets, r.log); err != nil {
 		return nil, fmt.Errorf("cannot start program: %w", err)
@@ -129,6 +133,7 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot start program: %w", err)
 	}
+	run.steps = r.stepsOf(spec)
 	r.mu.Lock()
 	r.last = run
 	r.mu.Unlock()
@@ -166,6 +171,14 @@ func (r *Room) launch(spec Spec, last *Run) (*Run, error) {
 	go run.wait()
 	go run.tend(events, unwatch)
 	return run, nil
+}
+
+// stepsOf are the steps by which what is started is stopped.
+func (r *Room) stepsOf(spec Spec) []Step {
+	if len(spec.Stop) > 0 {
+		return ladder(spec.Stop)
+	}
+	return r.steps
 }
 
 // fork starts the process, if need be without what this system does not have.

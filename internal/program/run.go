@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
 
 	"ota/internal/kit/proc"
@@ -25,6 +26,7 @@ const (
 type Run struct {
 	room           *Room
 	dog            watchdog
+	steps          []Step // by which it is stopped
 	cmd            *exec.Cmd
 	id             proc.ID
 	started        time.Time
@@ -73,6 +75,13 @@ func (run *Run) Done() <-chan struct{} { return run.done }
 // Drained is closed when the output of the whole tree has been handed over,
 // shortly after its last process has ended. The writers may then be closed.
 func (run *Run) Drained() <-chan struct{} { return run.drained }
+
+// Signal sends a signal to the main process alone. Nothing is done if that has
+// ended.
+func (run *Run) Signal(signal syscall.Signal) (err error) {
+	run.whileNumbered(func(int) { err = run.cmd.Process.Signal(signal) })
+	return err
+}
 
 // Exit is how the main process ended; only to be asked after Done.
 func (run *Run) Exit() Exit {

@@ -57,7 +57,7 @@ func (r *Room) Stop(ctx context.Context) error {
 	}
 	run.dog.off()
 	r.sockets.hold(r.log)
-	r.climb(ctx, run)
+	r.climb(ctx, run, run.steps)
 	return nil
 }
 
@@ -75,14 +75,14 @@ type target interface {
 }
 
 // climb goes up the steps until the target is gone.
-func (r *Room) climb(ctx context.Context, t target) {
+func (r *Room) climb(ctx context.Context, t target, steps []Step) {
 	begin := time.Now()
-	for i, step := range r.steps {
+	for i, step := range steps {
 		if step.Signal == syscall.SIGKILL {
 			break
 		}
 		t.signal(step.Signal)
-		until, cancel := context.WithDeadline(ctx, begin.Add(r.steps[i+1].After))
+		until, cancel := context.WithDeadline(ctx, begin.Add(steps[i+1].After))
 		gone := t.await(until)
 		cancel()
 		if gone {

@@ -26,3 +26,18 @@ func TestLadder(t *testing.T) {
 		}
 	}
 }
+
+func TestStepsOfASpecComeFirst(t *testing.T) {
+	room := New(Options{StopSignals: []Step{{Signal: syscall.SIGTERM}}})
+	for _, test := range []struct {
+		spec Spec
+		want syscall.Signal
+	}{
+		{Spec{}, syscall.SIGTERM},
+		{Spec{Stop: []Step{{Signal: syscall.SIGHUP}}}, syscall.SIGHUP},
+	} {
+		if got := room.stepsOf(test.spec); got[0].Signal != test.want || got[len(got)-1].Signal != syscall.SIGKILL {
+			t.Errorf("%v", got)
+		}
+	}
+}
