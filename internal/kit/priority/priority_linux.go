@@ -7,22 +7,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What ioprio_set(2) takes; package unix does not have it.
+// From ioprio_set(2); x/sys does not name them.
 const (
-	ioprioWhoProcess = 1
-	ioprioClassShift = 13
-	ioprioClassIdle  = 3
+	ofProcess  = 1       // IOPRIO_WHO_PROCESS
+	classIdle  = 3 << 13 // IOPRIO_CLASS_IDLE
+	lowestNice = 19
 )
 
-// lowest is the nice value of who waits for all others, setpriority(2).
-const lowest = 19
-
-// Low gives the process the lowest priority. What it started already keeps
-// its own.
-func Low(pid int) error {
-	err := unix.Setpriority(unix.PRIO_PROCESS, pid, lowest)
-	_, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, uintptr(pid), ioprioClassIdle<<ioprioClassShift)
-	if errno != 0 && errno != unix.ENOSYS {
+func low(pid int) error {
+	if pid <= 0 { // ourselves, to both calls
+		return fmt.Errorf("cannot lower the priority of process %d", pid)
+	}
+	err := unix.Setpriority(unix.PRIO_PROCESS, pid, lowestNice)
+	if _, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, ofProcess, uintptr(pid), classIdle); errno != 0 {
 		err = errors.Join(err, errno)
 	}
 	if err != nil {

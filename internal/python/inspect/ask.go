@@ -1,0 +1,302 @@
+package inspect
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"ota/internal/kit/priority"
+	"ota/internal/kit/proc"
+)
+
+//go:embed helper/*.py
+var helper embed.FS
+
+// script is the helper as one text, in the order of its files.
+var script = sync.OnceValue(func() []byte {
+	names, _ := fs.Glob(helper, "helper/*.py") // the pattern is right
+	slices.Sort(names)
+	var whole []byte
+	for _, name := range names {
+		text, _ := helper.ReadFile(name) // it was just listed
+		whole = append(append(whole, text...), '\n')
+	}
+	return whole
+})
+
+// boot reads the script from standard input, as a command line may be too
+// short for it, and any file of ours could be found by an import.
+const boot = `import sys; exec(compile(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())), "<ota>", "exec"))`
+
+const (
+	longestAnswer = 16 << 20
+	// drainLimit is how long is read on after the helper has ended: by then
+	// all is in the pipe.
+	drainLimit = 100 * time.Millisecond
+)
+
+// octets is a path of any bytes as JSON text: one character for each byte.
+type octets string
+
+// MarshalText writes the path.
+func (o octets) MarshalText() ([]byte, error) {
+	text := make([]rune, len(o))
+	for i := range len(o) {
+		text[i] = rune(o[i])
+	}
+	return []byte(string(text)), nil
+}
+
+// UnmarshalText reads what MarshalText wrote.
+func (o *octets) UnmarshalText(text []byte) error {
+	path := make([]byte, 0, len(text))
+	for _, letter := range string(text) {
+		if letter > 0xff {
+			return errors.New("not a path")
+		}
+		path = append(path, byte(letter))
+	}
+	*o = octets(path)
+	return nil
+}
+
+// question is a [Job] as the helper reads it.
+type question struct {
+	Main     octets            `json:"main"`
+	Overlay  map[octets]octets `json:"overlay"`
+	Removed  []octets          `json:"removed"`
+	Ignored  []octets          `json:"ignored"`
+	Entry    entry             `json:"entry"`
+	Changed  []changed         `json:"changed"`
+	Imports  bool              `json:"imports"`
+	Bytecode octets            `json:"bytecode"`
+	Path     []octets          `json:"path"` // folders below main/ that PYTHONPATH names
+}
+
+type entry struct {
+	Script octets `json:"script"`
+	Module octets `json:"module"`
+}
+
+type changed struct {
+	Path    octets `json:"path"`
+	Seconds int64  `json:"seconds"`
+	Mode    uint32 `json:"mode"`
+}
+
+func questionOf(job Job, path []string) question {
+	asked := question{
+		Main: octets(job.Main), Bytecode: octets(job.Bytecode), Imports: job.Imports,
+		Entry:   entry{octets(job.Entry.Script), octets(job.Entry.Module)},
+		Overlay: map[octets]octets{}, Removed: allOctets(job.Removed), Ignored: allOctets(ignored(job)), Path: allOctets(path),
+	}
+	for path, real := range job.Overlay {
+		asked.Overlay[octets(path)] = octets(real)
+	}
+	for _, one := range job.Changed {
+		asked.Changed = append(asked.Changed, changed{octets(one.Path), one.ModTime.Unix(), uint32(one.Mode.Perm())})
+	}
+	return asked
+}
+
+func allOctets(paths []string) []octets {
+	converted := make([]octets, len(paths))
+	for i, path := range paths {
+		converted[i] = octets(path)
+	}
+	return converted
+}
+
+// ignored returns the Python files of the candidate that are not to be looked
+// at. A function can't be handed to another process.
+func ignored(job Job) []string {
+	var paths []string
+	add := func(path string) {
+		if strings.HasSuffix(path, ".py") && job.Ignored(path) {
+			paths = append(paths, path)
+		}
+	}
+	for path := range job.Overlay {
+		add(path)
+	}
+	// A folder that can't be read has no file that could be looked at.
+	_ = filepath.WalkDir(job.Main, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			below, _ := filepath.Rel(job.Main, path)
+			add(filepath.ToSlash(below))
+		}
+		return nil
+	})
+	return paths
+}
+
+// ask has the helper work and returns its answer. The error is a sentence of
+// why there is none.
+func ask(ctx context.Context, job Job) ([]byte, error) {
+	env, path := environment(job)
+	asked, err := json.Marshal(questionOf(job, path))
+	if err != nil {
+		return nil, err
+	}
+	// What in the environment is relative finds nothing in an empty folder.
+	empty, err := os.MkdirTemp("", "ota-inspect-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(empty)
+	limited, cancel := context.WithTimeout(ctx, job.Limit)
+	defer cancel()
+	cmd := exec.Command(job.Python, "-S", "-c", boot, job.Main)
+	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.WaitDelay = empty, env, ownGroup(), time.Second
+	cmd.Stdin = io.MultiReader(strings.NewReader(fmt.Sprintln(len(script()))), bytes.NewReader(script()), bytes.NewReader(asked))
+	answer, complaint, err := execute(limited, cmd)
+	switch {
+	case ctx.Err() == nil && limited.Err() != nil:
+		return nil, fmt.Errorf("no answer within %s", job.Limit)
+	case err != nil:
+		return nil, fmt.Errorf("cannot start %s: %w", job.Python, cause(err))
+	case !cmd.ProcessState.Success():
+		return nil, fmt.Errorf("%s failed: %s", job.Python, lastLine(complaint, cmd.ProcessState.String()))
+	}
+	return answer, nil
+}
+
+// execute runs the helper and returns what it wrote to its two outputs. It
+// owns the pipes: [exec.Cmd] would wait for a process that keeps them.
+func execute(ctx context.Context, cmd *exec.Cmd) (answer, complaint []byte, err error) {
+	var readers [2]*os.File
+	var writers [2]*os.File
+	for i := range readers {
+		if readers[i], writers[i], err = os.Pipe(); err != nil {
+			return nil, nil, err
+		}
+		defer readers[i].Close()
+		defer writers[i].Close()
+	}
+	cmd.Stdout, cmd.Stderr = writers[0], writers[1]
+	if err := proc.Start(cmd); err != nil {
+		return nil, nil, err
+	}
+	writers[0].Close()
+	writers[1].Close()
+	_ = priority.Low(cmd.Process.Pid) // where it can't be lowered, it is as urgent as we are
+	var read sync.WaitGroup
+	read.Go(func() { answer, _ = io.ReadAll(io.LimitReader(readers[0], longestAnswer)) }) // a part of it does not parse
+	read.Go(func() { complaint = readTail(readers[1]) })
+	follow(ctx, cmd)
+	for _, reader := range readers {
+		// Where pipes have no deadline, the end of the file has to do.
+		_ = reader.SetReadDeadline(time.Now().Add(drainLimit))
+	}
+	read.Wait()
+	return answer, complaint, nil
+}
+
+// readTail keeps the end of what is written, of any length.
+func readTail(from io.Reader) []byte {
+	const most = 4096
+	var tail []byte
+	piece := make([]byte, most)
+	for {
+		n, err := from.Read(piece)
+		tail = append(tail, piece[:n]...)
+		tail = tail[max(0, len(tail)-most):]
+		if err != nil {
+			return tail
+		}
+	}
+}
+
+func lastLine(text []byte, otherwise string) string {
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	if line := strings.TrimSpace(lines[len(lines)-1]); line != "" {
+		return line
+	}
+	return otherwise
+}
+
+func cause(err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
+		return path.Err
+	}
+	if failed, ok := errors.AsType[*exec.Error](err); ok {
+		return failed.Err
+	}
+	return err
+}
+
+// environment returns the program's environment as the helper gets it, and the
+// folders below main/ that PYTHONPATH names. Those would be searched before
+// the standard library, by the helper too, and what is in them is the
+// program's.
+func environment(job Job) (env, below []string) {
+	dropped := []string{"PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONWARNINGS", "PYTHONVERBOSE", "PYTHONPROFILEIMPORTTIME", "PYTHONUNBUFFERED", "PYTHONPATH"}
+	pythonPath := ""
+	for _, one := range job.Env {
+		name, value, _ := strings.Cut(one, "=")
+		if name == "PYTHONPATH" {
+			pythonPath = value
+		}
+		if !slices.Contains(dropped, name) {
+			env = append(env, one)
+		}
+	}
+	if pythonPath == "" {
+		return env, nil
+	}
+	var elsewhere []string
+	for _, folder := range filepath.SplitList(pythonPath) {
+		if !filepath.IsAbs(folder) {
+			folder = filepath.Join(job.Main, folder)
+		}
+		if path, ok := belowMain(job.Main, folder); ok {
+			below = append(below, path)
+		} else {
+			elsewhere = append(elsewhere, folder)
+		}
+	}
+	if len(elsewhere) > 0 {
+		env = append(env, "PYTHONPATH="+strings.Join(elsewhere, string(filepath.ListSeparator)))
+	}
+	return env, below
+}
+
+// belowMain returns a folder as a path below main/, by whatever name it is
+// called.
+func belowMain(main, folder string) (string, bool) {
+	real := func(path string) string {
+		if resolved, err := filepath.EvalSymlinks(path); err == nil {
+			return resolved
+		}
+		return filepath.Clean(path)
+	}
+	for _, pair := range [][2]string{{main, folder}, {real(main), real(folder)}} {
+		path, err := filepath.Rel(pair[0], pair[1])
+		if err == nil && filepath.IsLocal(path) {
+			path = filepath.ToSlash(path)
+			return strings.TrimPrefix(path, "."), path == "." || !strings.HasPrefix(path, "./")
+		}
+	}
+	return "", false
+}
+
+// short cuts text to a number of characters.
+func short(text string, most int) string {
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most-1]) + "…"
+}

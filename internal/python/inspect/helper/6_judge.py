@@ -1,0 +1,153 @@
+def describe(error):
+    message = str(getattr(error, "msg", "") or error)
+    return "%s: %s" % (kind(error), message) if message else kind(error)
+
+
+def line_of(data, number):
+    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n", number) if number > 0 else []
+    return lines[number - 1].decode("utf-8", "replace") if number <= len(lines) and lines else ""
+
+
+class Compiler:
+    """Compiles the changed files, and keeps the bytecode as importlib would write it."""
+
+    def __init__(self, tree, answer, script, folder):
+        self.tree = tree
+        self.answer = answer
+        self.script = script
+        self.folder = folder
+
+    def judge(self, path, seconds, mode):
+        try:
+            data = self.tree.read(path)
+        except Unreadable as error:
+            self.answer.add("unreadable", path, reason=str(error))
+            return
+        try:
+            code = compile(data, self.tree.on_disk(path), "exec", 0, True)
+        except (SyntaxError, ValueError, OverflowError) as error:
+            self.refuse(path, data, error)
+        except MemoryError as error:
+            self.exhausted(path, data, error)
+        except RecursionError as error:
+            self.answer.add("syntax", path, reason="%s: the file is nested too deep" % kind(error))
+        else:
+            if self.folder and path != self.script:
+                self.keep(path, code, len(data), seconds, mode)
+
+    def exhausted(self, path, data, error):
+        """Tells a file that is nested too deep from a device that has no memory left."""
+        try:
+            bytearray((32 * len(data)) + (16 << 20))
+        except MemoryError:
+            self.answer.add("unreadable", path, reason="there is not enough memory to compile it")
+        else:
+            self.answer.add("syntax", path, reason="%s: the file is nested too deep" % kind(error))
+
+    def refuse(self, path, data, error):
+        line, column = getattr(error, "lineno", 0) or 0, getattr(error, "offset", 0) or 0
+        message, what = describe(error), "syntax"
+        declared, declared_at = cookie(data)
+        if b"\0" in data and "null byte" in message:
+            line, column = data.count(b"\n", 0, data.index(b"\0")) + 1, 0
+        elif declared is None:
+            try:
+                data.decode("utf-8")
+            except UnicodeDecodeError as wrong:
+                what, column = "encoding", 0
+                line = data.count(b"\n", 0, wrong.start) + 1
+                message = "SyntaxError: Non-UTF-8 code starting with '\\x%02x', but no encoding declared" % data[wrong.start]
+        if what == "syntax" and re.search("unknown encoding|encoding problem|codec can't decode", message) \
+                and "unicodeescape" not in message and "rawunicode" not in message:
+            what, line, column = "encoding", line or declared_at, 0
+        source = getattr(error, "text", None) or ""
+        if what == "encoding" or not source.strip():
+            source = line_of(data, line)
+        self.answer.add(what, path, line, column=max(column, 0), source=source[:400], reason=message[:400])
+
+    def keep(self, path, code, size, seconds, mode):
+        try:
+            name = os.path.basename(external.cache_from_source(self.tree.on_disk(path)))
+        except NotImplementedError:
+            return  # this Python caches nothing
+        head = external.MAGIC_NUMBER + b"".join(
+            (number & 0xFFFFFFFF).to_bytes(4, "little") for number in (0, seconds, size))
+        if not mode:
+            mode = stat.S_IMODE(os.stat(self.tree.real(path)).st_mode)
+        file = os.path.join(self.folder, "%d.pyc" % len(self.answer.compiled))
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, (mode | 0o200) & 0o666)
+        with os.fdopen(handle, "wb") as target:
+            target.write(head + marshal.dumps(code))
+        self.answer.compiled.append({"source": wire(path), "name": wire(name), "file": wire(file)})
+
+
+HARMLESS_SHADOWS = {"main", "__main__", "test", "this", "antigravity", "idlelib", "turtledemo", "lib2to3", "venv",
+                    "ensurepip", "pydoc_data", "site", "sitecustomize", "usercustomize"}
+
+
+def judge_shadows(paths, first, search, answer):
+    """Warns of changed files beside the entry that take the name of a standard module."""
+    told = set()
+    for path in paths:
+        below = path[len(first) + 1:] if first and path.startswith(first + "/") else path if not first else ""
+        name, is_folder, _ = below.partition("/")
+        shown, name = name + is_folder, name if is_folder else name[:-len(".py")]
+        if not below or name in told or name not in search.standard or name in HARMLESS_SHADOWS:
+            continue
+        if name in loaded or name in sys.builtin_module_names:
+            continue  # a file can't hide these
+        found = search.resolve(name)
+        try:
+            hides = found.kind == LOCAL and not found.is_namespace and external.PathFinder.find_spec(name)
+        except Exception:
+            hides = False
+        if hides:
+            told.add(name)
+            answer.add("shadow", path, module=name, wanted=join(first, shown))
+
+
+def entry_of(search, tree, entry):
+    """Returns (path, module's name, is it a package) of what is run, or None."""
+    if entry.get("script"):
+        path = unwire(entry["script"])
+        found = tree.entry(path)
+        return (path, None, False) if found is not None and found[0] == Tree.FILE else None
+    name = unwire(entry["module"])
+    found = search.resolve(name)
+    if found.kind == LOCAL and found.is_package:
+        found = search.resolve(name + ".__main__")
+    return (found.file, found.name, False) if found.kind == LOCAL and found.file else None
+
+
+def main():
+    job = json.loads(sys.stdin.buffer.read().decode("utf-8"))
+    overlay = {unwire(path): unwire(real) for path, real in (job.get("overlay") or {}).items()}
+    tree = Tree(unwire(job["main"]), overlay, set(map(unwire, job.get("removed") or ())),
+                set(map(unwire, job.get("ignored") or ())))
+    answer = Answer()
+    entry = job.get("entry") or {}
+    script = unwire(entry.get("script", ""))
+    changed = [(unwire(one["path"]), one["seconds"], one["mode"]) for one in job.get("changed") or ()]
+    compiler = Compiler(tree, answer, script, unwire(job.get("bytecode", "")))
+    for path, seconds, mode in changed:
+        compiler.judge(path, seconds, mode)
+    if script or entry.get("module"):
+        local = list(map(unwire, job.get("path") or ()))
+        # -P and PYTHONSAFEPATH: the script's own folder does not count (Python 3.11).
+        own = [] if getattr(sys.flags, "safe_path", False) else [parent(script)]
+        search = Search(tree, own + local)
+        if own:
+            judge_shadows([path for path, _, _ in changed], own[0], search, answer)
+        begin = entry_of(search, tree, entry) if job.get("imports") else None
+        if begin is not None:
+            follower = Follower(tree, search, answer)
+            if begin[1]:
+                follower.resolve(begin[0], begin[1].rpartition(".")[0] or begin[1], 0, SURE)
+                follower.read.pop(begin[0], None)
+                follower.todo = [one for one in follower.todo if one[0] != begin[0]]
+            follower.follow(*begin)
+            follower.finish()
+    answer.send()
+
+
+main()
