@@ -10,10 +10,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ota/internal/activate"
@@ -26,7 +25,6 @@ import (
 	"ota/internal/program"
 	"ota/internal/reason"
 	"ota/internal/release"
-	"ota/internal/trial"
 	"ota/internal/update"
 )
 
@@ -53,6 +51,7 @@ type agent struct {
 	main       *activate.Room
 	supervisor *supervisor
 	conductor  *update.Conductor
+	doing      atomic.Pointer[string] // what takes its time; nil: nothing
 }
 
 // Run looks after the folder until ctx ends and then stops the program. The
@@ -175,6 +174,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Ignore:    func(path string) bool { return a.outfit.current().Update.Ignored(path) },
 		Log:       a.log,
 	})
+	a.outfit.log, a.outfit.told = a.log, a.tell
 	a.supervisor = newSupervisor(a)
 	a.main = activate.New(activate.Options{
 		Main:     a.folder.main(),

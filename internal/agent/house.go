@@ -22,6 +22,8 @@ func (a *agent) Status() api.Status {
 		Program: programStatus(report),
 		Deposit: depositStatus(report),
 	}
+	status.Deposit.Doing = a.doing.Load()
+	a.supervisor.said(report, &status.Program)
 	if report.Release != nil {
 		status.Release = releaseStatus(*report.Release)
 	} else if record, err := a.releases.Record(a.releases.Current()); err == nil {
@@ -61,6 +63,9 @@ func programStatus(report update.Report) api.Program {
 			shown.LastExit.Signal = new(exit.Signal)
 		} else {
 			shown.LastExit.Code = new(exit.Code)
+		}
+		if exit.Cause != "" {
+			shown.LastExit.Cause = new(exit.Cause)
 		}
 	}
 	return shown

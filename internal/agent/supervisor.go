@@ -11,12 +11,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ota/internal/api"
 	"ota/internal/check"
 	"ota/internal/config"
 	"ota/internal/logs"
 	"ota/internal/program"
 	"ota/internal/python"
-	"ota/internal/python/warm"
 	"ota/internal/release"
 	"ota/internal/update"
 )
@@ -28,7 +28,6 @@ const mainFile = "main.py"
 type supervisor struct {
 	outfit *outfit
 	room   *program.Room
-	hook   *warm.Hook
 	log    *slog.Logger
 	logs   *logs.Log
 
@@ -41,7 +40,6 @@ type supervisor struct {
 	modules []string   // that its sources import; see Warm
 	last    *program.Run
 	lacking lacking
-	waiting *program.Waiting // nil: none
 }
 
 // lacking is the environment that a start waits for.
@@ -54,7 +52,6 @@ func newSupervisor(a *agent) *supervisor {
 	return &supervisor{
 		outfit: a.outfit,
 		room:   a.program,
-		hook:   warm.New(a.folder.warm(), a.folder.main()),
 		log:    a.log,
 		logs:   a.logs,
 	}
@@ -78,6 +75,7 @@ func (s *supervisor) Start(release int, of check.Walk) (update.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.warmUp(&spec, l)
 	s.started.Store(int64(release))
 	began := s.lastLine()
 	stdout, stderr := s.logs.Stream(logs.Main), s.logs.Stream(logs.MainErr)
@@ -176,15 +174,6 @@ func (s *supervisor) spec(l launch, release int) (program.Spec, error) {
 			spec.Env = append(spec.Env, "HOME="+home, "USER="+set.User, "LOGNAME="+set.User)
 		}
 	}
-	if !l.config.Python.Warm {
-		return spec, nil
-	}
-	s.mu.Lock()
-	spec.Waiting, s.waiting = s.waiting, nil
-	s.mu.Unlock()
-	if learning, err := s.hook.Learn(spec.Argv, spec.Env); spec.Waiting == nil && err == nil {
-		spec.Env = learning
-	}
 	return spec, nil
 }
 
@@ -204,88 +193,28 @@ func (s *supervisor) Reload() {
 	}
 }
 
+// said shows what the program says of itself while it runs.
+func (s *supervisor) said(report update.Report, shown *api.Program) {
+	s.mu.Lock()
+	last := s.last
+	s.mu.Unlock()
+	if last == nil || report.PID != last.PID() {
+		return
+	}
+	said := last.Said()
+	if said.Phase != program.PhaseSilent {
+		shown.Phase = new(string(said.Phase))
+	}
+	if said.Text != "" {
+		shown.StatusText = new(said.Text)
+	}
+}
+
 // judged remembers how the candidate that was judged last would be started.
 func (s *supervisor) judged(found judgement) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.coming, s.modules = found.next, found.modules
-}
-
-// warmLimit is how long a switch is held up for an interpreter that is to wait.
-const warmLimit = 30 * time.Second
-
-// Warm starts the interpreter of the next start and returns when it waits, or
-// can't.
-func (s *supervisor) Warm(ctx context.Context, which update.Which) {
-	s.mu.Lock()
-	l, modules := s.present, s.modules
-	if which == update.Coming {
-		l = s.coming
-	}
-	known := s.waiting
-	s.mu.Unlock()
-	if !l.config.Python.Warm || l.argvErr != nil || len(l.argv) == 0 || known != nil && known.Err() == nil && which == update.Present {
-		return
-	}
-	s.Cool()
-	if learned := s.hook.Learned(); len(learned) > 0 {
-		modules = learned
-	}
-	if len(l.config.Python.Preload) > 0 {
-		modules = l.config.Python.Preload
-	}
-	waiting, err := s.begin(l, modules)
-	if err != nil {
-		s.log.Info("the program can't be started warm", "reason", err)
-		return
-	}
-	limit := time.NewTimer(warmLimit)
-	defer limit.Stop()
-	select {
-	case <-waiting.Ready():
-		for _, missing := range waiting.Missing() {
-			s.log.Debug("a module can't be imported ahead", "module", missing)
-		}
-	case <-waiting.Done():
-		s.log.Info("the program can't be started warm", "reason", waiting.Err())
-		s.hook.Refuse(waiting.Err())
-	case <-limit.C:
-		s.log.Info("the program can't be started warm", "reason", "it takes too long")
-		s.Cool()
-	case <-ctx.Done():
-		s.Cool()
-	}
-}
-
-func (s *supervisor) begin(l launch, modules []string) (*program.Waiting, error) {
-	spec, err := s.spec(l, int(s.started.Load()))
-	if err != nil {
-		return nil, err
-	}
-	spec.Env, spec.Waiting = l.of(int(s.started.Load())), nil
-	wait, err := s.hook.Wait(spec.Argv, spec.Env, modules)
-	if err != nil {
-		return nil, err
-	}
-	waiting, err := s.room.Prepare(spec, program.WaitSpec{Env: wait.Env, First: wait.First, Probe: wait.Probe})
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting = waiting
-	return waiting, nil
-}
-
-// Cool ends an interpreter that waits.
-func (s *supervisor) Cool() {
-	s.mu.Lock()
-	waiting := s.waiting
-	s.waiting = nil
-	s.mu.Unlock()
-	if waiting != nil {
-		waiting.Close()
-	}
 }
 
 // now is the last start, as far as there was one.

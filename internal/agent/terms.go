@@ -35,6 +35,15 @@ func (a *agent) check(ctx context.Context, candidate check.Candidate) (check.Ver
 	return found.Verdict, err
 }
 
+// tell keeps what takes its time for who asks.
+func (a *agent) tell(doing string) {
+	if doing == "" {
+		a.doing.Store(nil)
+		return
+	}
+	a.doing.Store(&doing)
+}
+
 // tidy removes the environments that nobody needs any more.
 func (a *agent) tidy(keep []string) {
 	if used := a.supervisor.now().environment; used != "" {

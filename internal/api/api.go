@@ -57,12 +57,17 @@ type Program struct {
 	// CrashLooping: it crashed five times in a row after it was confirmed. It
 	// is started again all the same.
 	CrashLooping bool `json:"crash_looping"`
+	// Phase is what the program says of itself: "ready", "reloading" or
+	// "stopping"; nil: nothing. StatusText is the rest of it, in its own words.
+	Phase      *string `json:"phase"`
+	StatusText *string `json:"status_text"`
 }
 
 // Exit is how the program ended: by an exit code or by a signal.
 type Exit struct {
 	Code   *int      `json:"code"`   // nil: ended by a signal
 	Signal *string   `json:"signal"` // "SIGSEGV"; nil: ended by itself
+	Cause  *string   `json:"cause"`  // why, where that does not tell: "watchdog", "out of memory"; nil: it tells
 	At     time.Time `json:"at"`
 }
 

@@ -306,14 +306,17 @@ func TestStatusAsJSON(t *testing.T) {
     "started": null,
     "restarts": 0,
     "last_exit": null,
-    "crash_looping": false
+    "crash_looping": false,
+    "phase": null,
+    "status_text": null
   },
   "release": null,
   "deposit": {
     "state": "empty",
     "files": 0,
     "bytes": 0,
-    "reasons": []
+    "reasons": [],
+    "doing": null
   }
 }
 `

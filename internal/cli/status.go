@@ -106,6 +106,9 @@ func describeProgram(program api.Program, now time.Time) []row {
 		if program.PID != nil {
 			about.rest += fmt.Sprintf(" (pid %d)", *program.PID)
 		}
+		if program.Phase != nil && *program.Phase != "ready" {
+			about.rest += ", " + *program.Phase
+		}
 	case api.Finished:
 		about.rest, last = because(last), ""
 	case api.Backoff:
@@ -119,6 +122,9 @@ func describeProgram(program api.Program, now time.Time) []row {
 		return nil
 	}
 	rows := []row{about}
+	if program.StatusText != nil {
+		rows = append(rows, row{rest: "it says: " + *program.StatusText})
+	}
 	if last != "" && program.Restarts > 0 { // a stop for an update is no news
 		rows = append(rows, row{rest: "ended before: " + last})
 	}
@@ -140,6 +146,11 @@ func because(reason string) string {
 }
 
 func exitText(exit api.Exit) string {
+	if exit.Cause != nil {
+		cause := *exit.Cause
+		exit.Cause = nil
+		return exitText(exit) + " (" + cause + ")"
+	}
 	switch {
 	case exit.Signal != nil:
 		return "killed by " + *exit.Signal
