@@ -411,7 +411,24 @@ func (r *Room) removeStale() error {
 			return fmt.Errorf("cannot remove the old bytecode in %s of %q: %w", folder, source, err)
 		}
 	}
+	r.removeEmptied()
 	return nil
+}
+
+// removeEmptied removes folders that only bytecode had kept from being empty.
+func (r *Room) removeEmptied() {
+	for _, change := range r.ready.plan.Changes {
+		if change.Action != Remove {
+			continue
+		}
+		at := string(change.Path)
+		if change.Entry.Kind != release.Folder {
+			at, _ = r.options.Bytecode(at)
+		}
+		if at != "" && !filepath.IsAbs(at) {
+			r.ready.work.removeFolder(at)
+		}
+	}
 }
 
 func removeOwned(folder string, owns func(name string) bool) error {

@@ -195,7 +195,7 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 	if len(job.Changed) == 0 && len(required) == 0 && !slices.ContainsFunc(candidate.Touched, isRequirement) && j.changed == nil {
 		return nil // nothing of Python has changed
 	}
-	if j.changed == nil {
+	if j.changed == nil && job.Entry != (inspect.Entry{}) { // else Python may never read it
 		job.Bytecode = j.outfit.place.bytecode()
 		if err := renew(job.Bytecode); err != nil {
 			return fmt.Errorf("cannot make a folder for bytecode: %w", err)

@@ -114,6 +114,17 @@ func Read(dir string) (Tree, error) {
 	return tree, err
 }
 
+// WithoutBytecode is the tree without what Python makes of its sources.
+func (t Tree) WithoutBytecode() Tree {
+	sources := Tree{}
+	for path, entry := range t {
+		if !strings.Contains("/"+path+"/", "/__pycache__/") {
+			sources[path] = entry
+		}
+	}
+	return sources
+}
+
 func readEntry(path string, found fs.DirEntry) (Entry, error) {
 	info, err := found.Info()
 	if err != nil {
