@@ -67,7 +67,7 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 	if err != nil {
 		return 1, err
 	}
-	a.config, a.outfit = layers.Device(), newOutfit(a.folder, layers, nil)
+	a.config, a.outfit = layers.Device(), newOutfit(a.folder, a.folder.main(), layers, nil)
 	made, lacking := a.folder.make()
 	lock, err := a.folder.lockSoon(ctx)
 	if err != nil {

@@ -33,6 +33,8 @@ type judge struct {
 	builds builds
 	// changed are the files that are compiled; nil: the arrivals.
 	changed []inspect.Source
+	// bytecode is a folder for what is compiled; empty: it is not wanted.
+	bytecode string
 }
 
 type builds string
@@ -47,6 +49,7 @@ type judgement struct {
 	check.Verdict
 	next    launch
 	modules []string // that it imports from outside of itself
+	lacks   bool     // it needs an environment that was not made
 }
 
 // judge judges a candidate. An error is worth trying again by itself, or that of
@@ -65,7 +68,7 @@ func (j *judge) judge(ctx context.Context, candidate check.Candidate) (judgement
 		found.Held = held
 		return found, err
 	}
-	found.Environment = with.environment
+	found.Environment, found.lacks = with.environment, len(required) > 0 && with.environment == ""
 	found.next = j.outfit.launch(v.settings, with, func(at string) (os.FileInfo, error) { return v.stat(j.outfit, at) })
 	if err := j.inspect(ctx, candidate, v, required, &found); err != nil || len(found.Held) > 0 {
 		return found, err
@@ -180,7 +183,7 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 		return nil // nothing of it is Python, or the start says that there is none
 	}
 	job := inspect.Job{
-		Python: found.next.interpreter, Env: found.next.env, Main: j.outfit.place.main(),
+		Python: found.next.interpreter, Env: found.next.env, Main: j.outfit.main,
 		Overlay: map[string]string{}, Changed: j.changed, Ignored: v.settings.Check.Ignored,
 		Imports: v.settings.Check.Imports, Required: required, Limit: inspectLimit,
 	}
@@ -195,8 +198,8 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 	if len(job.Changed) == 0 && len(required) == 0 && !slices.ContainsFunc(candidate.Touched, isRequirement) && j.changed == nil {
 		return nil // nothing of Python has changed
 	}
-	if j.changed == nil && job.Entry != (inspect.Entry{}) { // else Python may never read it
-		job.Bytecode = j.outfit.place.bytecode()
+	if j.bytecode != "" && job.Entry != (inspect.Entry{}) { // else Python may never read it
+		job.Bytecode = j.bytecode
 		if err := renew(job.Bytecode); err != nil {
 			return fmt.Errorf("cannot make a folder for bytecode: %w", err)
 		}
@@ -216,15 +219,30 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 			Path: finding.Path, Line: finding.Line, Column: finding.Column, Source: finding.Source,
 			Message: finding.Message, Hint: finding.Hint,
 		}
-		// Who insists knows more of imports than a look at the sources tells.
-		insists := candidate.Insisted && finding.Kind != inspect.Syntax && finding.Kind != inspect.Encoding
-		if finding.Severity == inspect.Holds && !insists {
+		if finding.Severity == inspect.Holds && isCertain(finding, candidate.Insisted, found.lacks) {
 			found.Held = append(found.Held, why)
 		} else {
 			found.Warnings = append(found.Warnings, why)
 		}
 	}
 	return nil
+}
+
+// isCertain reports whether a finding holds an upload. Who insists knows more of
+// imports than a look at the sources tells; and where the environment was not
+// made nobody knows what would be in it. A missing module with a hint may be a
+// package.
+func isCertain(finding inspect.Finding, insisted, lacks bool) bool {
+	switch finding.Kind {
+	case inspect.Syntax, inspect.Encoding:
+		return true
+	case inspect.MissingPackage:
+		return !insisted && !lacks
+	case inspect.MissingModule:
+		return !insisted && !(lacks && finding.Hint != "")
+	default:
+		return !insisted
+	}
 }
 
 // isRequirement reports whether a path is one of the files that say what a
@@ -289,7 +307,7 @@ func (o *outfit) copyOf(ctx context.Context, v version) (dir string, remove func
 			o.log.Warn("a private copy can't be removed", "error", err)
 		}
 	}
-	if err := (check.Copier{Main: o.place.main(), Current: v.walk, Arrivals: v.arrivals}).Into(ctx, dir); err != nil {
+	if err := (check.Copier{Main: o.main, Current: v.walk, Arrivals: v.arrivals}).Into(ctx, dir); err != nil {
 		remove()
 		return "", nil, err
 	}

@@ -34,7 +34,7 @@ type look func(at string) (os.FileInfo, error)
 
 // inMain looks into main/ as it is.
 func (o *outfit) inMain(at string) (os.FileInfo, error) {
-	return os.Stat(filepath.Join(o.place.main(), filepath.FromSlash(at)))
+	return os.Stat(filepath.Join(o.main, filepath.FromSlash(at)))
 }
 
 // launch puts together how a program is started with an interpreter, which may
@@ -68,7 +68,7 @@ func (o *outfit) environ(settings config.Config, with footing) ([]string, error)
 		env = append(env, name+"="+value)
 	}
 	return append(env,
-		"PWD="+o.place.main(),
+		"PWD="+o.main,
 		"OTA_DIR="+o.place.dir,
 		BusyVariable+"="+o.place.busy(),
 	), err
@@ -112,7 +112,7 @@ func (o *outfit) command(l launch, with footing, exists look) ([]string, error) 
 
 // ownCommand is the one of ota.toml.
 func (o *outfit) ownCommand(l launch, exists look) ([]string, error) {
-	switch entries, err := os.ReadDir(o.place.main()); {
+	switch entries, err := os.ReadDir(o.main); {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return nil, err
 	case len(entries) == 0:
@@ -138,7 +138,7 @@ func isOfMain(name string) bool { return strings.ContainsRune(name, '/') && !fil
 // would find with the environment of a start.
 func (o *outfit) find(l launch, name string) (string, error) {
 	if isOfMain(name) {
-		return filepath.Join(o.place.main(), name), nil
+		return filepath.Join(o.main, name), nil
 	}
 	if (name == "python3" || name == "python") && l.interpreter != "" {
 		return l.interpreter, nil
@@ -169,9 +169,9 @@ func (o *outfit) interpreter(ctx context.Context, settings config.Config) (strin
 	var found python.Interpreter
 	var err error
 	if name == "" {
-		found, err = python.Find(ctx, env, o.place.main())
+		found, err = python.Find(ctx, env, o.main)
 	} else {
-		found, err = python.FindNamed(ctx, name, env, o.place.main())
+		found, err = python.FindNamed(ctx, name, env, o.main)
 		err = hint.With(err, "see [python] interpreter in ota.toml")
 	}
 	if err != nil {

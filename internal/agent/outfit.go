@@ -16,7 +16,8 @@ import (
 // outfit finds what a program needs around it: settings, Python and the
 // environment. Its methods may be called by several goroutines.
 type outfit struct {
-	place  folder
+	place  folder // where ota keeps what it makes
+	main   string // the program
 	layers config.Layers
 	venvs  *venv.Room
 	log    *slog.Logger
@@ -31,9 +32,9 @@ type outfit struct {
 	inForce      config.Config      // when settings were read last
 }
 
-func newOutfit(place folder, layers config.Layers, log *slog.Logger) *outfit {
+func newOutfit(place folder, main string, layers config.Layers, log *slog.Logger) *outfit {
 	return &outfit{
-		place: place, layers: layers, log: log,
+		place: place, main: main, layers: layers, log: log,
 		venvs:        venv.New(venv.Options{Dir: place.venvs()}),
 		told:         func(string) {},
 		inForce:      layers.Device(),
@@ -45,7 +46,7 @@ func newOutfit(place folder, layers config.Layers, log *slog.Logger) *outfit {
 // main/ota.toml is told, and the device's own settings are used: the program
 // has to run.
 func (o *outfit) settings() config.Config {
-	found, warnings, err := o.layers.Load(o.place.main())
+	found, warnings, err := o.layers.Load(o.main)
 	var texts []string
 	for _, one := range warnings {
 		texts = append(texts, one.String())
@@ -80,7 +81,7 @@ type version struct {
 }
 
 func (v version) reader(o *outfit) check.Reader {
-	return check.Reader{Main: o.place.main(), Arrivals: v.arrivals}
+	return check.Reader{Main: o.main, Arrivals: v.arrivals}
 }
 
 // need is the environment that a version needs.

@@ -155,12 +155,12 @@ func (s *supervisor) Equip(ctx context.Context) {
 func (s *supervisor) spec(l launch, release int) (program.Spec, error) {
 	set := l.config.Program
 	spec := program.Spec{
-		Argv: l.argv, Dir: s.outfit.place.main(), Env: l.of(release), Stop: stopSteps(set),
+		Argv: l.argv, Dir: s.outfit.main, Env: l.of(release), Stop: stopSteps(set),
 		Watchdog: set.Watchdog, Nice: set.Nice, MemoryMax: set.MemoryMax,
 	}
 	for _, socket := range set.Listen {
 		if socket.Network == "unix" && !filepath.IsAbs(socket.Address) {
-			socket.Address = filepath.Join(s.outfit.place.main(), socket.Address)
+			socket.Address = filepath.Join(s.outfit.main, socket.Address)
 		}
 		spec.Sockets = append(spec.Sockets, program.Socket{Network: socket.Network, Address: socket.Address, Name: socket.Name})
 	}
@@ -238,9 +238,9 @@ func (s *supervisor) environment() []string {
 
 // bytecode tells where the bytecode of a source lies; see activate.Options.
 func (s *supervisor) bytecode(source string) (folder string, owns func(string) bool) {
-	main, err := filepath.EvalSymlinks(s.outfit.place.main())
+	main, err := filepath.EvalSymlinks(s.outfit.main)
 	if err != nil {
-		main = s.outfit.place.main()
+		main = s.outfit.main
 	}
 	found, ok := python.BytecodeOf(source, main, s.environment())
 	if !ok {
@@ -290,7 +290,7 @@ func (r run) Output() ([]string, *release.Traceback) {
 		}
 	}
 	said = said[max(0, len(said)-keptLines):]
-	found, ok := python.LastTraceback(complained, r.of.outfit.place.main())
+	found, ok := python.LastTraceback(complained, r.of.outfit.main)
 	if !ok {
 		return said, nil
 	}

@@ -28,7 +28,7 @@ var restarts = map[config.Restart]update.Restart{
 
 // check judges a candidate.
 func (a *agent) check(ctx context.Context, candidate check.Candidate) (check.Verdict, error) {
-	found, err := (&judge{outfit: a.outfit, builds: buildMissing}).judge(ctx, candidate)
+	found, err := (&judge{outfit: a.outfit, builds: buildMissing, bytecode: a.folder.bytecode()}).judge(ctx, candidate)
 	if err == nil && len(found.Held) == 0 {
 		a.supervisor.judged(found)
 	}

@@ -38,7 +38,7 @@ func (o *outfit) wheelsOf(v version) ([]venv.Wheel, error) {
 		arrived[arrival.Path] = true
 		wheels = append(wheels, venv.Wheel{Path: arrival.Path, File: arrival.File, Sum: arrival.Sum})
 	}
-	tree, err := beneath.Open(o.place.main())
+	tree, err := beneath.Open(o.main)
 	if err != nil {
 		return wheels, ignoreMissing(err)
 	}
@@ -61,7 +61,7 @@ func (o *outfit) wheelsOf(v version) ([]venv.Wheel, error) {
 		if err != nil {
 			return nil, err
 		}
-		wheels = append(wheels, venv.Wheel{Path: at, File: filepath.Join(o.place.main(), filepath.FromSlash(at)), Sum: sum})
+		wheels = append(wheels, venv.Wheel{Path: at, File: filepath.Join(o.main, filepath.FromSlash(at)), Sum: sum})
 	}
 	o.rememberWheels(v)
 	return wheels, nil

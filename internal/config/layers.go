@@ -122,3 +122,6 @@ func settle(c Config) Config {
 	}
 	return c
 }
+
+// NoLayers are the settings of no device at all.
+func NoLayers() Layers { return Layers{own: Default()} }

@@ -315,7 +315,7 @@ func (c *Conductor) check(ctx context.Context, sealed *deposit.Sealed, differing
 	number := c.options.Releases.Current()
 	candidate := check.Candidate{
 		Insisted: sealed.Forced,
-		Current:  walkThrough(func() (*release.Tree, error) { return c.options.Releases.Tree(number) }),
+		Current:  WalkOf(func() (*release.Tree, error) { return c.options.Releases.Tree(number) }),
 	}
 	for _, file := range differing {
 		candidate.Touched = append(candidate.Touched, file.Path)

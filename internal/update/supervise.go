@@ -79,15 +79,16 @@ func (c *Conductor) running() int {
 // walk goes through the release in main/, when somebody asks.
 func (c *Conductor) walk() check.Walk {
 	if c.unrecorded() && c.attempt.candidate.Back == nil {
-		return walkThrough(func() (*release.Tree, error) {
+		return WalkOf(func() (*release.Tree, error) {
 			return c.options.Releases.Store().Tree(c.attempt.candidate.Record.Digest), nil
 		})
 	}
 	number := c.running()
-	return walkThrough(func() (*release.Tree, error) { return c.options.Releases.Tree(number) })
+	return WalkOf(func() (*release.Tree, error) { return c.options.Releases.Tree(number) })
 }
 
-func walkThrough(open func() (*release.Tree, error)) check.Walk {
+// WalkOf goes through a tree that is opened when somebody asks.
+func WalkOf(open func() (*release.Tree, error)) check.Walk {
 	return func(visit func(string, check.Entry) error) error {
 		tree, err := open()
 		if err != nil {
