@@ -62,16 +62,32 @@ func foreignChildren() map[proc.ID]struct{} {
 
 func (h *host) adopts() bool { return h.adopted }
 
-// tellsAll says whether the tree is gone exactly when we have no children: then
-// nobody needs to go through all processes, a thousand times while a thousand
-// end.
-func (h *host) tellsAll() bool {
-	if !h.adopted || len(h.foreign) > 0 || len(proc.Known()) > 0 {
-		return false
+// left says whether anything of a tree is left whose main process has been
+// reaped. Unknown: all processes must be gone through, which nobody wants to do
+// a thousand times while a thousand end.
+func (h *host) left() proc.Offspring {
+	left := proc.Reap()
+	switch {
+	case !h.adopted:
+		return proc.Unknown
+	case left != proc.Some:
+		return left
 	}
+	if len(h.foreign) > 0 || h.hasGivenUp() {
+		return proc.Unknown
+	}
+	if len(proc.Known()) == 0 {
+		return proc.Some
+	}
+	// A process that waits to become the next program is a child as well, and
+	// so is a command of a check.
+	return proc.Strangers()
+}
+
+func (h *host) hasGivenUp() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.given) == 0
+	return len(h.given) > 0
 }
 
 func (h *host) cgroup() string {

@@ -16,7 +16,7 @@ type host struct{}
 
 func (*host) prepare(string, *slog.Logger)     {}
 func (*host) adopts() bool                     { return false }
-func (*host) tellsAll() bool                   { return false }
+func (*host) left() proc.Offspring             { return proc.Unknown }
 func (*host) cgroup() string                   { return "" }
 func (*host) close() error                     { return nil }
 func (*host) retreat(*slog.Logger, error) bool { return false }

@@ -56,6 +56,12 @@ type Spec struct {
 	Credential *Credential   // nil: our own user
 	Nice       int           // of the whole tree; 0: as ours
 	MemoryMax  int64         // in bytes, of the whole tree where there are control groups; 0: no limit
+
+	// Waiting is a process of [Room.Prepare] that may become the program. If it
+	// can't, it is ended, and the program is started as without it.
+	Waiting *Waiting
+
+	wait *waitEnd // of a process that is to wait; nil: it starts at once
 }
 
 // Step is one signal of a stop.
@@ -97,6 +103,8 @@ type Room struct {
 	turn  sync.Mutex // held by who starts or stops
 	mu    sync.Mutex // guards last
 	last  *Run       // the newest program, nil before the first
+
+	waits waits
 }
 
 // New returns a room in which nothing runs.
@@ -117,14 +125,10 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 	if last != nil && !r.gone(last) {
 		return nil, fmt.Errorf("cannot start program: %w", ErrAlive)
 	}
-	if len(spec.Argv) == 0 || !strings.ContainsRune(spec.Argv[0], filepath.Separator) {
-		return nil, fmt.Errorf("cannot start program: no path in command %q", spec.Argv)
+	if err := spec.check(); err != nil {
+		return nil, fmt.Errorf("cannot start program: %w", err)
 	}
-	r.ready.Do(func() {
-		r.host.prepare(r.options.Mark, r.log)
-		r.notify.open(r.options.Notify, r.log)
-	})
-	hear(r.stepsOf(spec))
+	r.open()
 	r.notify.admit(spec.Credential, r.log)
 	if err := r.sockets.keep(spec.Sockets, r.log); err != nil {
 		return nil, fmt.Errorf("cannot start program: %w", err)
@@ -144,8 +148,28 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 	return run, nil
 }
 
+func (spec Spec) check() error {
+	if len(spec.Argv) == 0 || !strings.ContainsRune(spec.Argv[0], filepath.Separator) {
+		return fmt.Errorf("no path in command %q", spec.Argv)
+	}
+	return nil
+}
+
+// open does what is done once, before the first process.
+func (r *Room) open() {
+	r.ready.Do(func() {
+		r.host.prepare(r.options.Mark, r.log)
+		r.notify.open(r.options.Notify, r.log)
+	})
+}
+
 // launch starts the process and what listens to it.
 func (r *Room) launch(spec Spec, last *Run) (*Run, error) {
+	if run := r.adopt(spec, last); run != nil {
+		r.limit(spec, run.id.PID)
+		run.dog.begin(spec.Watchdog)
+		return run, nil
+	}
 	stdout, stderr, err := newPipes()
 	if err != nil {
 		return nil, err
@@ -183,21 +207,28 @@ func (r *Room) stepsOf(spec Spec) []Step {
 
 // fork starts the process, if need be without what this system does not have.
 func (r *Room) fork(spec Spec, stdout, stderr *os.File) (*exec.Cmd, error) {
+	hear(r.stepsOf(spec))
 	for {
 		cmd := &exec.Cmd{
 			Path: spec.Argv[0], Args: spec.Argv, Dir: spec.Dir,
-			Env:    environment(spec.Env, r.options.Mark, r.notify.address()),
+			Env:    r.environ(spec),
 			Stdout: stdout, Stderr: stderr,
 			SysProcAttr: r.host.attributes(),
 		}
 		if err := r.equip(cmd, spec); err != nil {
 			return nil, err
 		}
+		spec.wait.equip(cmd)
 		err := proc.Start(cmd)
 		if err == nil || !r.host.retreat(r.log, err) {
 			return cmd, err
 		}
 	}
+}
+
+// environ is what the program finds in its environment.
+func (r *Room) environ(spec Spec) []string {
+	return environment(spec.Env, r.options.Mark, r.notify.address())
 }
 
 // Left says how many processes of the tree live beside the main one.
@@ -233,6 +264,7 @@ func (r *Room) equip(cmd *exec.Cmd, spec Spec) error {
 func (r *Room) Close() error {
 	r.turn.Lock()
 	defer r.turn.Unlock()
+	r.waits.end()
 	if last := r.newest(); last != nil && !r.gone(last) {
 		return nil
 	}

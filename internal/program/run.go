@@ -30,6 +30,7 @@ type Run struct {
 	cmd            *exec.Cmd
 	id             proc.ID
 	started        time.Time
+	origin         Origin
 	stdout, stderr pipe
 
 	ready   chan struct{} // closed at the first READY=1
@@ -49,7 +50,7 @@ type Run struct {
 
 func newRun(r *Room, stdout, stderr pipe) *Run {
 	run := &Run{
-		room: r, stdout: stdout, stderr: stderr, phase: phaseRunning,
+		room: r, stdout: stdout, stderr: stderr, phase: phaseRunning, origin: FromStart,
 		ready: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}),
 		drained: make(chan struct{}), stirred: make(chan struct{}, 1),
 	}
@@ -136,22 +137,27 @@ func (run *Run) tend(events <-chan os.Signal, unwatch func()) {
 	}
 }
 
-// look reaps orphans, and finds out whether the tree is gone where that costs
-// one system call.
-func (run *Run) look() {
-	if proc.Reap() == proc.None && run.room.host.adopts() {
+// look reaps orphans, and finds out whether the tree is gone where that is
+// told quickly.
+func (run *Run) look() proc.Offspring {
+	if !run.at(phaseReaped) {
+		return proc.Reap()
+	}
+	left := run.room.host.left()
+	if left == proc.None {
 		run.leave()
 	}
+	return left
 }
 
 // lookClosely says whether the tree is gone, and goes through all processes if
 // it must.
 func (run *Run) lookClosely() bool {
-	run.look()
+	left := run.look()
 	if run.isGone() {
 		return true
 	}
-	if run.room.host.tellsAll() {
+	if left == proc.Some {
 		return false
 	}
 	// One list is no picture of one moment: a process that starts another and

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -48,6 +49,10 @@ func (e *SocketError) Unwrap() error { return e.Err }
 
 // Hint is what the person who reads it can do, or empty.
 func (e *SocketError) Hint() string { return e.hint }
+
+// errSockets: those of the program that runs are closed by the start of one that
+// has others.
+var errSockets = errors.New("it listens on other sockets than the program that runs")
 
 // listenFor is what a program is told of its sockets, but for LISTEN_PID.
 func listenFor(wanted []Socket) []string {

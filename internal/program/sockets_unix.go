@@ -75,6 +75,18 @@ func (s *sockets) keep(wanted []Socket, log *slog.Logger) error {
 	return nil
 }
 
+// has reports with an error that not all of the wanted sockets are open.
+func (s *sockets) has(wanted []Socket) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, socket := range wanted {
+		if !slices.ContainsFunc(s.open, func(one *opened) bool { return one.is(socket) }) {
+			return errSockets
+		}
+	}
+	return nil
+}
+
 // hold makes the queues long again when a program has ended or is about to:
 // it may have shortened them (to 5 by Python's http.server) or shut them down.
 func (s *sockets) hold(log *slog.Logger) {

@@ -14,5 +14,8 @@ const (
 // Adopt is false: only Linux gives orphans to another process than init.
 func Adopt() bool { return false }
 
+// Strangers is not told here.
+func Strangers() Offspring { return Unknown }
+
 // Reap has nothing to do where orphans are never given to us.
 func Reap() Offspring { return Unknown }
