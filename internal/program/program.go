@@ -121,6 +121,7 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 		r.host.prepare(r.options.Mark, r.log)
 		r.notify.open(r.options.Notify, r.log)
 	})
+	r.host.refresh(r.options.Mark, r.log)
 	r.notify.admit(spec.Credential, r.log)
 	if err := r.sockets.keep(spec.Sockets, r.log); err != nil {
 		return nil, fmt.Errorf("cannot start program: %w", err)
