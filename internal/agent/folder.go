@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -90,6 +91,17 @@ func (f folder) makeBusy() error {
 		return fmt.Errorf("cannot make the file for busy programs: %w", err)
 	}
 	return file.Close()
+}
+
+// letIn lets a program that runs as another user reach what it is given in .ota:
+// its environment, and the file that it locks when it is busy. What else is
+// there keeps its own modes.
+func (f folder) letIn(log *slog.Logger) {
+	for path, mode := range map[string]fs.FileMode{f.own(): 0o711, f.busy(): 0o666} {
+		if err := os.Chmod(path, mode); err != nil {
+			log.Warn("the program's user may not reach what it is given", "error", err)
+		}
+	}
 }
 
 // Locked is the error when another process looks after the folder.

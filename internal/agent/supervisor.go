@@ -17,6 +17,7 @@ import (
 	"ota/internal/logs"
 	"ota/internal/program"
 	"ota/internal/python"
+	"ota/internal/python/warm"
 	"ota/internal/release"
 	"ota/internal/update"
 )
@@ -28,6 +29,7 @@ const mainFile = "main.py"
 type supervisor struct {
 	outfit *outfit
 	room   *program.Room
+	hook   *warm.Hook
 	log    *slog.Logger
 	logs   *logs.Log
 
@@ -40,6 +42,7 @@ type supervisor struct {
 	modules []string   // that its sources import; see Warm
 	last    *program.Run
 	lacking lacking
+	waiting *program.Waiting // nil: none
 }
 
 // lacking is the environment that a start waits for.
@@ -52,6 +55,7 @@ func newSupervisor(a *agent) *supervisor {
 	return &supervisor{
 		outfit: a.outfit,
 		room:   a.program,
+		hook:   warm.New(a.folder.warm(), a.folder.main()),
 		log:    a.log,
 		logs:   a.logs,
 	}
@@ -170,8 +174,11 @@ func (s *supervisor) spec(l launch, release int) (program.Spec, error) {
 			return spec, fmt.Errorf("cannot start the program as another user: %w", err)
 		}
 		spec.Credential = credential
-		if home != "" {
-			spec.Env = append(spec.Env, "HOME="+home, "USER="+set.User, "LOGNAME="+set.User)
+		if credential != nil && home != "" {
+			spec.Env = append(spec.Env, "HOME="+home, "USER="+credential.Name, "LOGNAME="+credential.Name)
+		}
+		if credential != nil {
+			s.outfit.place.letIn(s.log)
 		}
 	}
 	return spec, nil

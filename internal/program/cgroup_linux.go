@@ -19,8 +19,9 @@ import (
 // No member can get out of it by itself, and a process started into it is in it
 // before its first instruction. A nil *cgroup is one that nobody is in.
 type cgroup struct {
-	path string
-	dir  *os.File
+	path  string
+	dir   *os.File
+	kills int // how often all members were killed at once
 }
 
 var errNoCgroup = errors.New("no control groups of version 2")
@@ -39,7 +40,7 @@ func newCgroup(mark string) (*cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cgroup{path, dir}, nil
+	return &cgroup{path: path, dir: dir}, nil
 }
 
 func cgroupPath(mark string) (string, error) {
@@ -147,6 +148,7 @@ func cgroupMembers(path string) map[int]struct{} {
 // by one).
 func (g *cgroup) kill() {
 	if g != nil {
+		g.kills++
 		killCgroup(g.path)
 	}
 }

@@ -41,6 +41,24 @@ func (h *host) prepare(mark string, log *slog.Logger) {
 	h.group = group
 }
 
+// refresh makes a new control group if there were kills in the old one. Since
+// a fix for a race of fork with such a kill (in Linux 6.14, and carried back),
+// the kernel compares the counts of kills of our own group and of the one that
+// a process is started into, and kills it at once where they differ: seen with
+// Linux 6.18.
+func (h *host) refresh(mark string, log *slog.Logger) {
+	if h.group == nil || h.group.kills == 0 {
+		return
+	}
+	err := h.close()
+	if err == nil {
+		h.group, err = newCgroup(mark)
+	}
+	if err != nil {
+		log.Debug("no control group for the program", "reason", err)
+	}
+}
+
 // foreignChildren returns the children that nobody of ours has started.
 func foreignChildren() map[proc.ID]struct{} {
 	foreign := map[proc.ID]struct{}{}

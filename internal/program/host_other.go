@@ -15,6 +15,7 @@ import (
 type host struct{}
 
 func (*host) prepare(string, *slog.Logger)     {}
+func (*host) refresh(string, *slog.Logger)     {}
 func (*host) adopts() bool                     { return false }
 func (*host) left() proc.Offspring             { return proc.Unknown }
 func (*host) cgroup() string                   { return "" }

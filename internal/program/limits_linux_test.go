@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,30 +16,23 @@ import (
 	"ota/internal/kit/hint"
 )
 
-// roleEat takes memory until it is stopped by somebody, 512 MB at most.
-func roleEat(dir string, _ []string) {
-	appear(dir, "eat")
-	var kept [][]byte
-	for range 512 {
-		piece, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-		if err != nil {
-			fmt.Println("no more")
-			return
-		}
-		for i := 0; i < len(piece); i += 4096 {
-			piece[i] = 1
-		}
-		kept = append(kept, piece)
-	}
-	fmt.Println("all of it")
-	runtime.KeepAlive(kept)
-}
+// eater takes 512 MB, if it gets them.
+const eater = `
+kept = []
+try:
+    for _ in range(512):
+        kept.append(b"1" * (1 << 20))
+    print("all of it")
+except MemoryError:
+    kept.clear()
+    print("no more")`
 
 func TestMemoryIsLimited(t *testing.T) {
 	for _, offers := range []string{"all", "bare"} {
 		t.Run(offers, func(t *testing.T) {
 			s := newStage(t, offers)
-			spec := s.spec("eat")
+			spec := s.spec("")
+			spec.Argv = []string{python3(t), "-c", eater}
 			spec.MemoryMax = 200 << 20
 			run, err := s.room.Start(spec)
 			if err != nil {
@@ -199,11 +190,7 @@ func TestProgramOfAnotherUser(t *testing.T) {
 	spec.Dir = "/"
 	spec.Credential = credential
 	spec.Sockets = []Socket{local(t)}
-	python, err := exec.LookPath("/usr/bin/python3")
-	if err != nil {
-		t.Skip("needs python3")
-	}
-	spec.Argv = []string{python, "-u", "-c", `
+	spec.Argv = []string{python3(t), "-u", "-c", `
 import os, socket, time
 address = os.environ["NOTIFY_SOCKET"]
 assert address[0] == "@", address

@@ -129,6 +129,7 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 		return nil, fmt.Errorf("cannot start program: %w", err)
 	}
 	r.open()
+	r.host.refresh(r.options.Mark, r.log)
 	r.notify.admit(spec.Credential, r.log)
 	if err := r.sockets.keep(spec.Sockets, r.log); err != nil {
 		return nil, fmt.Errorf("cannot start program: %w", err)

@@ -48,7 +48,6 @@ func init() {
 		"room":    roleRoom,
 		"notify":  roleNotify,
 		"serve":   roleServe,
-		"eat":     roleEat,
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ota/internal/kit/hint"
+	"ota/internal/kit/proc"
 )
 
 // roleServe answers each connection to descriptor 3 with its number. Like a
@@ -84,7 +85,7 @@ func ask(socket Socket) (string, error) {
 		return "", err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		return "", err
 	}
 	text, err := io.ReadAll(conn)
@@ -169,18 +170,24 @@ func TestQueueIsLongWhileNothingRuns(t *testing.T) {
 	clients.Wait()
 }
 
-func TestPythonFindsItsSockets(t *testing.T) {
-	python, err := exec.LookPath("/usr/bin/python3")
+// python3 is the one of the system: others may be scripts that look for it.
+func python3(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("/usr/bin/python3")
 	if err != nil {
 		t.Skip("needs python3")
 	}
+	return path
+}
+
+func TestPythonFindsItsSockets(t *testing.T) {
 	s := newStage(t, "all")
 	path := filepath.Join(s.dir, "app.sock")
 	spec := s.spec("")
 	spec.Sockets = []Socket{local(t), {Network: "unix", Address: path}}
 	spec.Watchdog = time.Minute
 	s.room.options.Notify = filepath.Join(s.dir, "notify.sock")
-	spec.Argv = []string{python, "-c", `
+	spec.Argv = []string{python3(t), "-c", `
 import os, socket, sys
 assert int(os.environ["LISTEN_PID"]) == int(os.environ["WATCHDOG_PID"]) == os.getpid()
 assert os.environ["WATCHDOG_USEC"] == "60000000"
@@ -216,6 +223,93 @@ sys.exit(3)`, path}
 		}
 		s.stop(t.Context())
 	}
+}
+
+// TestServersTakeTheirSockets: each of them answers, over the same socket.
+func TestServersTakeTheirSockets(t *testing.T) {
+	const app = `
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello"]
+async def asgi(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+`
+	s := newStage(t, "all")
+	if err := os.WriteFile(filepath.Join(s.dir, "app.py"), []byte(app), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	socket := local(t)
+	for _, test := range []struct {
+		module string
+		args   []string
+	}{
+		{"gunicorn", []string{"-m", "gunicorn", "app:app"}},
+		{"uvicorn", []string{"-m", "uvicorn", "--fd", "3", "app:asgi"}},
+		{"waitress", []string{"-c", "import app, socket, waitress; waitress.serve(app.app, sockets=[socket.socket(fileno=3)])"}},
+		{"asyncio", []string{"-c", `
+import asyncio, socket
+async def answer(reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.0 200 OK\r\n\r\nhello")
+    await writer.drain()
+    writer.close()
+async def main():
+    server = await asyncio.start_server(answer, sock=socket.socket(fileno=3))
+    await server.serve_forever()
+asyncio.run(main())`}},
+		{"http.server", []string{"-c", `
+import http.server, socket
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"hello")
+server = http.server.ThreadingHTTPServer(("", 0), Handler, bind_and_activate=False)
+server.socket.close()
+server.socket = socket.socket(fileno=3)
+server.serve_forever()`}},
+	} {
+		t.Run(test.module, func(t *testing.T) {
+			python := python3(t)
+			if err := proc.Run(exec.Command(python, "-c", "import "+test.module)); err != nil {
+				t.Skip("needs ", test.module)
+			}
+			s.t = t
+			spec := s.spec("")
+			spec.Argv = append([]string{python}, test.args...)
+			spec.Stderr = io.Discard
+			s.startSpec(spec, socket)
+			for range 3 {
+				if text := get(t, socket.Address); !strings.HasSuffix(text, "hello") {
+					t.Errorf("answer %q", text)
+				}
+			}
+			s.stop(t.Context())
+		})
+	}
+}
+
+// get waits in the queue if the server is not there yet.
+func get(t *testing.T, address string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func TestSocketsComeAndGo(t *testing.T) {

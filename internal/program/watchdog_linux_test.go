@@ -1,7 +1,6 @@
 package program
 
 import (
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,14 +11,10 @@ import (
 // startPython starts a program that can say things by say(), with a watchdog.
 func (s *stage) startPython(interval time.Duration, script string) *Run {
 	s.t.Helper()
-	python, err := exec.LookPath("/usr/bin/python3")
-	if err != nil {
-		s.t.Skip("needs python3")
-	}
 	spec := s.spec("")
 	spec.Stderr = s.out
 	spec.Watchdog = interval
-	spec.Argv = []string{python, "-u", "-c", `
+	spec.Argv = []string{python3(s.t), "-u", "-c", `
 import faulthandler, os, signal, socket, sys, time
 faulthandler.enable()
 address = os.environ["NOTIFY_SOCKET"]

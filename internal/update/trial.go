@@ -144,6 +144,7 @@ func (c *Conductor) crash(err error) failure {
 func isOfDevice(err error) bool {
 	for _, one := range []error{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, syscall.ENOSPC, syscall.EIO, syscall.EROFS,
+		syscall.EADDRINUSE, syscall.EADDRNOTAVAIL, // of [program] listen: settings of the device
 	} {
 		if errors.Is(err, one) {
 			return true
