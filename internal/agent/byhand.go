@@ -97,6 +97,7 @@ func checkUpload(ctx context.Context, place folder, options CheckOptions) (Check
 		candidate.Touched = append(candidate.Touched, file.path)
 		links[file.path] = file.target
 		if file.target != "" {
+			candidate.Links = append(candidate.Links, file.path)
 			return nil
 		}
 		arrival, err := file.arrival()

@@ -22,7 +22,11 @@ func (a *agent) Status() api.Status {
 		Program: programStatus(report),
 		Deposit: depositStatus(report),
 	}
-	status.Deposit.Doing = a.doing.Load()
+	if report.State.Attempt == update.Preparing {
+		status.Deposit.Doing = a.doing.Load()
+	} else {
+		status.Program.Doing = a.doing.Load()
+	}
 	a.supervisor.said(report, &status.Program)
 	if report.Release != nil {
 		status.Release = releaseStatus(*report.Release)
@@ -53,6 +57,9 @@ func programStatus(report update.Report) api.Program {
 		State:        programStates[report.State.Program],
 		Restarts:     report.Restarts,
 		CrashLooping: report.Looping(),
+	}
+	if report.Equips == update.Making {
+		shown.State = api.Equipping
 	}
 	if report.PID != 0 {
 		shown.PID, shown.Started = new(report.PID), new(report.Started)
@@ -128,6 +135,9 @@ func history(releases *release.Room) ([]api.HistoryEntry, error) {
 		}
 		if record.Reason != "" {
 			entries[i].Reason = new(record.Reason)
+		}
+		if record.Environment != "" {
+			entries[i].Environment = new(record.Environment)
 		}
 		for _, file := range record.Files {
 			change := api.FileChange{Path: api.Path(file.Path), Change: api.ChangeKind(file.Effect)}

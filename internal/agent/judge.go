@@ -219,7 +219,7 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 			Path: finding.Path, Line: finding.Line, Column: finding.Column, Source: finding.Source,
 			Message: finding.Message, Hint: finding.Hint,
 		}
-		if finding.Severity == inspect.Holds && isCertain(finding, candidate.Insisted, found.lacks) {
+		if finding.Severity == inspect.Holds && isCertain(finding, candidate.Insisted || len(candidate.Links) > 0, found.lacks) {
 			found.Held = append(found.Held, why)
 		} else {
 			found.Warnings = append(found.Warnings, why)
@@ -229,9 +229,9 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 }
 
 // isCertain reports whether a finding holds an upload. Who insists knows more of
-// imports than a look at the sources tells; and where the environment was not
-// made nobody knows what would be in it. A missing module with a hint may be a
-// package.
+// imports than a look at the sources tells, and where new links lead is not
+// looked at; where the environment was not made nobody knows what would be in
+// it. A missing module with a hint may be a package.
 func isCertain(finding inspect.Finding, insisted, lacks bool) bool {
 	switch finding.Kind {
 	case inspect.Syntax, inspect.Encoding:

@@ -36,13 +36,14 @@ type supervisor struct {
 	started   atomic.Int64   // the release that was started last
 	listening sync.WaitGroup // the output of every run
 
-	mu      sync.Mutex // guards what follows
-	present launch     // the last start
-	coming  launch     // of the candidate that was judged last
-	modules []string   // that its sources import; see Warm
-	last    *program.Run
-	lacking lacking
-	waiting *program.Waiting // nil: none
+	mu       sync.Mutex // guards what follows
+	present  launch     // the last start
+	coming   launch     // of the candidate that was judged last
+	modules  []string   // that its sources import; see Warm
+	last     *program.Run
+	lacking  lacking
+	waiting  *program.Waiting // nil: none
+	waitsFor update.Which
 }
 
 // lacking is the environment that a start waits for.

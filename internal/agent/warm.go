@@ -34,9 +34,9 @@ func (s *supervisor) Warm(ctx context.Context, which update.Which) {
 	if which == update.Coming {
 		l = s.coming
 	}
-	known := s.waiting
+	waits := s.waiting != nil && s.waiting.Err() == nil && s.waitsFor == which
 	s.mu.Unlock()
-	if !l.config.Python.Warm || l.argvErr != nil || len(l.argv) == 0 || known != nil && known.Err() == nil && which == update.Present {
+	if !l.config.Python.Warm || l.argvErr != nil || len(l.argv) == 0 || waits {
 		return
 	}
 	s.Cool()
@@ -46,7 +46,7 @@ func (s *supervisor) Warm(ctx context.Context, which update.Which) {
 	if len(l.config.Python.Preload) > 0 {
 		modules = l.config.Python.Preload
 	}
-	waiting, err := s.begin(l, modules)
+	waiting, err := s.begin(l, which, modules)
 	if err != nil {
 		s.log.Info("the program can't be started warm", "reason", err)
 		return
@@ -69,7 +69,7 @@ func (s *supervisor) Warm(ctx context.Context, which update.Which) {
 	}
 }
 
-func (s *supervisor) begin(l launch, modules []string) (*program.Waiting, error) {
+func (s *supervisor) begin(l launch, which update.Which, modules []string) (*program.Waiting, error) {
 	spec, err := s.spec(l, int(s.started.Load()))
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (s *supervisor) begin(l launch, modules []string) (*program.Waiting, error)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting = waiting
+	s.waiting, s.waitsFor = waiting, which
 	return waiting, nil
 }
 

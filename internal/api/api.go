@@ -37,11 +37,12 @@ type ProgramState string
 
 // The states of the program.
 const (
-	Running  ProgramState = "running"
-	Finished ProgramState = "finished" // ended by itself with exit code 0
-	Backoff  ProgramState = "backoff"  // failed, and is started again after a pause
-	Stopped  ProgramState = "stopped"  // on request
-	Waiting  ProgramState = "waiting"  // there is no program yet
+	Running   ProgramState = "running"
+	Finished  ProgramState = "finished"  // ended by itself with exit code 0
+	Backoff   ProgramState = "backoff"   // failed, and is started again after a pause
+	Equipping ProgramState = "equipping" // its environment is made; then it is started
+	Stopped   ProgramState = "stopped"   // on request
+	Waiting   ProgramState = "waiting"   // there is no program yet
 )
 
 // MarshalJSON writes the empty state as null.
@@ -61,6 +62,9 @@ type Program struct {
 	// "stopping"; nil: nothing. StatusText is the rest of it, in its own words.
 	Phase      *string `json:"phase"`
 	StatusText *string `json:"status_text"`
+	// Doing is what takes its time before a start, as in "installing numpy (2 of
+	// 5)"; nil: nothing.
+	Doing *string `json:"doing"`
 }
 
 // Exit is how the program ended: by an exit code or by a signal.
@@ -201,6 +205,8 @@ type HistoryEntry struct {
 	Created time.Time        `json:"created"`
 	Files   List[FileChange] `json:"files"`
 	Reason  *string          `json:"reason"` // why it was rolled back; nil: it was not
+	// Environment names the environment that it runs with; nil: it needs none.
+	Environment *string `json:"environment"`
 }
 
 // ChangeKind is what a release did to a file.

@@ -308,7 +308,8 @@ func TestStatusAsJSON(t *testing.T) {
     "last_exit": null,
     "crash_looping": false,
     "phase": null,
-    "status_text": null
+    "status_text": null,
+    "doing": null
   },
   "release": null,
   "deposit": {

@@ -114,6 +114,11 @@ func describeProgram(program api.Program, now time.Time) []row {
 	case api.Backoff:
 		about.tone, about.word = bad, "failed"
 		about.rest, last = because(last)+"; it is started again after a pause", ""
+	case api.Equipping:
+		about.tone, about.rest, last = notice, ": its environment is made, then it is started", ""
+		if program.Doing != nil {
+			about.rest += ": " + *program.Doing
+		}
 	case api.Stopped:
 		about.tone, about.rest = notice, " on request"
 	case api.Waiting:

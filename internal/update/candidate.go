@@ -319,6 +319,9 @@ func (c *Conductor) check(ctx context.Context, sealed *deposit.Sealed, differing
 	}
 	for _, file := range differing {
 		candidate.Touched = append(candidate.Touched, file.Path)
+		if file.Kind == deposit.KindLink {
+			candidate.Links = append(candidate.Links, file.Path)
+		}
 		if file.Kind == deposit.KindFile {
 			candidate.Arrivals = append(candidate.Arrivals, check.Arrival{
 				Path: file.Path, File: file.Copy, Mode: modeOf(file.entry), ModTime: file.ModTime, Sum: file.entry.Sum.Hex(),

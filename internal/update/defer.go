@@ -34,8 +34,12 @@ func (c *Conductor) beginDefer() {
 // it then. It ends early when ctx does, and waits for nothing once hurried has
 // ended.
 func (c *Conductor) deferSwitch(ctx, hurried context.Context) happening {
-	c.options.Program.Warm(ctx, Coming)
+	// An interpreter that waits takes memory, so not for half a day.
+	if open, _ := c.options.Settings().Window(time.Now()); open {
+		c.options.Program.Warm(ctx, Coming)
+	}
 	free := c.awaitTime(ctx, hurried)
+	c.options.Program.Warm(ctx, Coming)
 	happened := happening{event: Due, free: free, exempt: c.askProbes(ctx)}
 	if ctx.Err() != nil {
 		free()

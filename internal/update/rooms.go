@@ -66,7 +66,8 @@ type Supervisor interface {
 	// the next Start does without.
 	Equip(context.Context)
 	// Warm readies the next start, of what main/ is about to be or of what it
-	// is, and returns when that is done. Cool takes it back.
+	// is, and returns when that is done, at once if it was before. Cool takes it
+	// back.
 	Warm(context.Context, Which)
 	Cool()
 	// Reload tells the program that files have changed under it.

@@ -179,12 +179,22 @@ type Report struct {
 	Started  time.Time
 	Restarts int
 	Crashes  int // in a row
+	Equips   Equips
 	LastExit *Exit
 	Release  *release.Record // switched in and not yet recorded; nil: see the releases
 	Upload   deposit.View
 	Reasons  []reason.Reason
 	WaitsFor []reason.Reason // of a deferred upload
 }
+
+// Equips says whether a start waits for the program's environment.
+type Equips string
+
+// Whether it does.
+const (
+	Equipped Equips = ""
+	Making   Equips = "making"
+)
 
 // loopingAfter is how many crashes in a row make a loop.
 const loopingAfter = 5
@@ -383,6 +393,7 @@ func (c *Conductor) enter(state State, acts ...Act) []happening {
 	}
 	if state.Program == Stopped && c.state.Program != Stopped {
 		c.options.Log.Info("the program is stopped on request")
+		c.acts.Go(c.options.Program.Cool)
 	}
 	c.state = state
 	c.publish()
@@ -407,6 +418,9 @@ func (c *Conductor) publish() {
 	}
 	if c.unrecorded() {
 		report.Release = new(c.attempt.candidate.shown(c.options.Releases))
+	}
+	if c.equipping != nil && c.state.Program == Backoff {
+		report.Equips = Making
 	}
 	if c.run != nil && !isDone(c.run.Done()) {
 		report.PID, report.Started = c.run.PID(), c.run.Started()
