@@ -56,9 +56,9 @@ func TestHistoryJSON(t *testing.T) {
 	upload(t, d, harness.Tree{"latin1-\xe9": harness.File("x\n"), "main.py": harness.File("second\n")})
 	awaitRunning(d, 2)
 	want := `[{"number": 2, "digest": "sha256:", "state": "trial", "current": true, "pinned": false, "from": 1, "created": "time",
-			"files": [{"path": "latin1-\\xe9", "change": "added"}, {"path": "main.py", "change": "replaced"}], "reason": null},
+			"files": [{"path": "latin1-\\xe9", "change": "added"}, {"path": "main.py", "change": "replaced"}], "reason": null, "environment": null},
 		{"number": 1, "digest": "sha256:", "state": "adopted", "current": false, "pinned": false, "from": null, "created": "time",
-			"files": [{"path": "main.py", "change": "added"}], "reason": null}]`
+			"files": [{"path": "main.py", "change": "added"}], "reason": null, "environment": null}]`
 	checkShape(t, d.Say("history", "--json"), want)
 	d.Stop()
 	checkShape(t, d.Say("history", "--json"), want)
