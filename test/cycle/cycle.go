@@ -33,6 +33,9 @@ func settings() string {
 	return fmt.Sprintf(`[program]
 command = [%q]
 
+[python]
+interpreter = "/none" # the files are no Python
+
 [update]
 quiet = "1ms"
 

@@ -25,6 +25,9 @@ echo "$OTA_RELEASE" >>"$OTA_DIR/starts"
 trap 'echo >"$OTA_DIR/leaving"; while [ -e "$OTA_DIR/stay" ]; do sleep 0.02; done; kill $!; exit' INT
 sleep 1000 & wait''']
 
+[python]
+interpreter = "/none" # the files are no Python
+
 [update]
 quiet = "20ms"
 `

@@ -22,6 +22,9 @@ import (
 const lasting = `[program]
 command = ["sleep", "100000"]
 
+[python]
+interpreter = "/none" # whatever the project needs
+
 [update]
 quiet = "20ms"
 

@@ -31,6 +31,9 @@ func settings() string {
 command = [%q]
 env = { %s = "1" }
 
+[python]
+interpreter = "/none" # the files are no Python
+
 [update]
 quiet = "1ms"
 
