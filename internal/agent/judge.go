@@ -63,7 +63,7 @@ func (j *judge) judge(ctx context.Context, candidate check.Candidate) (judgement
 		return found, nil
 	}
 	found.Restart = restartFor(v.settings, candidate.Touched)
-	with, required, held, err := j.equip(ctx, v, &found)
+	with, required, held, err := j.equip(ctx, candidate, v, &found)
 	if err != nil || len(held) > 0 {
 		found.Held = held
 		return found, err
@@ -118,7 +118,7 @@ func restartFor(settings config.Config, touched []string) check.Restart {
 
 // equip finds the Python of the candidate and makes its environment. What
 // concerns no Python is none of its business: then there may be none.
-func (j *judge) equip(ctx context.Context, v version, found *judgement) (with footing, required []string, held []reason.Reason, err error) {
+func (j *judge) equip(ctx context.Context, candidate check.Candidate, v version, found *judgement) (with footing, required []string, held []reason.Reason, err error) {
 	o := j.outfit
 	interpreter, err := o.interpreter(ctx, v.settings)
 	if err != nil {
@@ -138,6 +138,9 @@ func (j *judge) equip(ctx context.Context, v version, found *judgement) (with fo
 		found.Warnings = append(found.Warnings, ofRequirement(&note))
 	}
 	if need.id != "" && j.builds == buildMissing {
+		if held, err := j.atFirstSight(ctx, candidate, v, need, interpreter); err != nil || len(held) > 0 {
+			return with, nil, held, err
+		}
 		if err := o.build(ctx, v, need); err != nil {
 			held, err = j.notBuilt(ctx, err)
 			return with, nil, held, err
@@ -148,6 +151,19 @@ func (j *judge) equip(ctx context.Context, v version, found *judgement) (with fo
 		return with, nil, nil, err
 	}
 	return with, need.recipe.Requirements(), nil, nil
+}
+
+// atFirstSight looks at the Python files before an environment is made: that may
+// take minutes, and a mistake in them needs none to be seen.
+func (j *judge) atFirstSight(ctx context.Context, candidate check.Candidate, v version, n need, interpreter string) ([]reason.Reason, error) {
+	if _, err := j.outfit.venvs.Python(n.id); err == nil {
+		return nil, nil
+	}
+	found := judgement{lacks: true}
+	found.next = j.outfit.launch(v.settings, footing{interpreter: interpreter}, func(at string) (os.FileInfo, error) { return v.stat(j.outfit, at) })
+	glance := &judge{outfit: j.outfit, builds: useExisting, changed: j.changed}
+	err := glance.inspect(ctx, candidate, v, n.recipe.Requirements(), &found)
+	return found.Held, err
 }
 
 func ofRequirement(problem *venv.Problem) reason.Reason {
