@@ -97,7 +97,7 @@ func (s *supervisor) Start(release int, of check.Walk) (update.Run, error) {
 		stdout.Close()
 		stderr.Close()
 	})
-	return run{started, s, began}, nil
+	return run{started, s, began, l.environment}, nil
 }
 
 // ready puts together the start of what is in main/. Nothing waits here: an
@@ -262,7 +262,12 @@ type run struct {
 	*program.Run
 	of    *supervisor
 	began uint64 // the last line of the log before it
+
+	environment string
 }
+
+// Environment names the environment that it runs with.
+func (r run) Environment() string { return r.environment }
 
 // Exit says how it ended.
 func (r run) Exit() update.Exit {

@@ -180,6 +180,23 @@ func (r *Room) Confirm(number int, readyAfter Duration) error {
 	return r.setState(next)
 }
 
+// NoteEnvironment takes down which environment a release needs, if that is not
+// known already. It does not sync. A release without a record is none that needs
+// one kept.
+func (r *Room) NoteEnvironment(number int, environment string) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	record, err := r.Record(number)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && record.Environment == environment {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	record.Environment = environment
+	return r.write(record)
+}
+
 // Pin makes a release one that is never pruned, or takes that back. It does not
 // sync. The error is fs.ErrNotExist if there is no such release.
 func (r *Room) Pin(number int, pinned bool) error {

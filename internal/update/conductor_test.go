@@ -360,6 +360,8 @@ func (r *fakeRun) Done() <-chan struct{}  { return r.done }
 func (r *fakeRun) Exit() Exit             { return r.exit }
 func (r *fakeRun) Ready() <-chan struct{} { return nil }
 
+func (r *fakeRun) Environment() string { return "" }
+
 func (r *fakeRun) Output() ([]string, *release.Traceback) { return []string{"said"}, nil }
 
 func (p *fakeProgram) Start(int, check.Walk) (Run, error) {

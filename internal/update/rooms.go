@@ -84,6 +84,8 @@ type Run interface {
 	Done() <-chan struct{}  // closed when the program itself has ended
 	Ready() <-chan struct{} // closed when it has said that it is ready
 	Exit() Exit             // valid after Done
+	// Environment names the environment that it runs with; empty: none.
+	Environment() string
 	// Output returns the last lines that it has said, and the last traceback in
 	// them. It waits a moment for what an ended program has said last.
 	Output() ([]string, *release.Traceback)

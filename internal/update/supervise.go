@@ -31,6 +31,7 @@ func (c *Conductor) start() Event {
 	}
 	c.noteExit()
 	c.run = run
+	c.noteEnvironment(run.Environment())
 	c.options.Log.Info("the program is started", "release", c.running(), "pid", run.PID())
 	c.acts.Go(func() {
 		select {
@@ -43,6 +44,24 @@ func (c *Conductor) start() Event {
 		c.watch(run)
 	}
 	return ""
+}
+
+// noteEnvironment takes down which environment a release runs with, where it is
+// another than it was checked with: that was made for another Python, or it was
+// adopted. So it is kept for as long as the release.
+func (c *Conductor) noteEnvironment(environment string) {
+	number := c.running()
+	switch {
+	case environment == "":
+	case c.unrecorded() && c.attempt.candidate.Back == nil:
+		c.attempt.candidate.Record.Environment = environment
+	default:
+		c.acts.Go(func() {
+			if err := c.options.Releases.NoteEnvironment(number, environment); err != nil {
+				c.options.Log.Warn("it can't be written down which environment the release needs", "release", number, "error", err)
+			}
+		})
+	}
 }
 
 func (c *Conductor) tellNotStarted(err error) {
