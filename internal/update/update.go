@@ -350,6 +350,10 @@ func (c *Conductor) takeIn(happened *happening) {
 				happened.event = DueAlive
 			}
 		}
+	case Adopted:
+		if c.run != nil { // it was started before it had a record
+			c.noteEnvironment(c.run.Environment())
+		}
 	case AskNow:
 		c.attempt.urgency = urgent
 	case AskRollback:
