@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ota/internal/kit/escape"
 	"ota/internal/python"
 )
 
@@ -97,7 +98,7 @@ func judge(t testing.TB, job Job) Result {
 
 // line is a finding as a line of a table.
 func line(found Finding) string {
-	place := found.Path
+	place := escape.Name(found.Path)
 	if found.Line > 0 {
 		place += fmt.Sprintf(":%d", found.Line)
 	}

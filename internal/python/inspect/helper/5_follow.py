@@ -136,10 +136,11 @@ class Follower:
     def judge_names(self):
         unbound, sources = [], {}
         for one in self.names:
-            module, name = one[3], one[4]
+            path, module, name = one[0], one[3], one[4]
             if name.startswith("__") or any(ord(letter) > 127 for letter in name):
                 continue  # names of Python itself; letters of which Python knows several spellings
-            if module.file is None or self.lacks_name(module.file, name, sources):
+            if module.file is None or self.lacks_name(module.file, name, sources) or \
+                    path == module.file and self.is_only_there(path, name):
                 unbound.append(one)
         if not unbound:
             return
@@ -155,6 +156,14 @@ class Follower:
         if path not in names:
             names[path] = self.bound(path)
         return names[path] is not None and name not in names[path]
+
+    def is_only_there(self, path, name):
+        """Says whether `from . import name` is all that a file has of a name: then it binds nothing."""
+        try:
+            data = self.tree.read(path)
+        except Unreadable:
+            return False
+        return not TRICKS.search(data) and len(re.findall((r"\b%s\b" % name).encode(), data)) == 1
 
     def bound(self, path):
         """Returns the names that a file binds, or None if that can't be told."""

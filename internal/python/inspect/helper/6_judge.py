@@ -121,7 +121,7 @@ def entry_of(search, tree, entry):
 
 def main():
     job = json.loads(sys.stdin.buffer.read().decode("utf-8"))
-    overlay = {unwire(path): unwire(real) for path, real in (job.get("overlay") or {}).items()}
+    overlay = {unwire(path): unwire(real) for path, real in job.get("overlay") or ()}
     tree = Tree(unwire(job["main"]), overlay, set(map(unwire, job.get("removed") or ())),
                 set(map(unwire, job.get("ignored") or ())))
     answer = Answer()
