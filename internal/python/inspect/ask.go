@@ -43,9 +43,9 @@ const boot = `import sys; exec(compile(sys.stdin.buffer.read(int(sys.stdin.buffe
 
 const (
 	longestAnswer = 16 << 20
-	// drainLimit is how long is read on after the helper has ended: by then
-	// all is in the pipe.
-	drainLimit = 100 * time.Millisecond
+	// drainLimit is how long is read on after the helper and its group have
+	// ended: all is in the pipe, and only a process that got away keeps it open.
+	drainLimit = 5 * time.Second
 )
 
 // octets is a path of any bytes as JSON text: one character for each byte.

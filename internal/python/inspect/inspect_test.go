@@ -18,9 +18,15 @@ import (
 	"ota/internal/python"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+var (
+	update = flag.Bool("update", false, "rewrite the golden files")
+	other  = flag.String("python", "", "the interpreter for all tests, instead of the system's")
+)
 
 var interpreter = sync.OnceValue(func() string {
+	if *other != "" {
+		return *other
+	}
 	for _, env := range [][]string{{"PATH=/usr/bin"}, os.Environ()} {
 		if found, err := python.Find(context.Background(), env, os.TempDir()); err == nil {
 			return found.Path
@@ -49,7 +55,7 @@ func (c candidate) job(t testing.TB) Job {
 		t.Fatal(err)
 	}
 	job := Job{
-		Python: needPython(t), Env: []string{"PATH=/usr/bin"}, Main: main, Overlay: map[string]string{},
+		Python: needPython(t), Env: []string{"PATH=/usr/bin:/bin"}, Main: main, Overlay: map[string]string{},
 		Entry: Entry{Script: "main.py"}, Imports: true, Limit: time.Minute,
 	}
 	for _, name := range sorted(c) {

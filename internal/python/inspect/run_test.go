@@ -382,3 +382,32 @@ func TestUnreadable(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+// Every Python that is in PATH under a name of its own.
+func TestOtherPythons(t *testing.T) {
+	for _, name := range []string{"python3.7", "python3.8", "python3.9", "python3.10", "python3.11", "python3.12", "python3.13", "python3.14"} {
+		t.Run(name, func(t *testing.T) {
+			path, err := exec.LookPath(name)
+			if err == nil {
+				err = exec.Command(path, "-c", "").Run() // a shim may lead to nothing
+			}
+			if err != nil {
+				t.Skipf("no %s here", name)
+			}
+			job := candidate{
+				"main.py+": "import helper, pkg.mod, os.path, collections.abc\nfrom helper import f, g\n", "helper.py+": "f = lambda: 1\n",
+				"pkg/__init__.py": "", "bad.py+": "x = 1\ndef\n", "latin.py+": "# coding: latin-1\nx = '\xe4'\n",
+			}.job(t)
+			job.Python, job.Env, job.Bytecode = path, os.Environ(), t.TempDir()
+			result := judge(t, job)
+			want := []string{
+				"holds syntax: bad.py:2: SyntaxError: invalid syntax",
+				"holds missing module: main.py:1: waiting for pkg/mod.py, imported by main.py line 1",
+				"holds missing name: main.py:2: waiting for a helper.py that has g, imported by main.py line 2",
+			}
+			if diff := cmp.Diff(want, lines(result)); diff != "" || len(result.Compiled) != 2 {
+				t.Errorf("%d compiled (-want +got)\n%s", len(result.Compiled), diff)
+			}
+		})
+	}
+}

@@ -174,7 +174,8 @@ class Follower:
             if TRICKS.search(data):
                 return None
             import _symtable
-            top = _symtable.symtable(data if sys.version_info >= (3, 9) else data.decode("utf-8-sig"), path, "exec")
+            text = data.decode((cookie(data)[0] or b"utf-8-sig").decode())  # some versions take no bytes
+            top = _symtable.symtable(text, path, "exec")
         except Exception:
             return None
         names = {name for name, flags in top.symbols.items() if flags & (GLOBAL | LOCALS)}

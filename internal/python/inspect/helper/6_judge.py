@@ -70,8 +70,8 @@ class Compiler:
             name = os.path.basename(external.cache_from_source(self.tree.on_disk(path)))
         except NotImplementedError:
             return  # this Python caches nothing
-        head = external.MAGIC_NUMBER + b"".join(
-            (number & 0xFFFFFFFF).to_bytes(4, "little") for number in (0, seconds, size))
+        numbers = (0, seconds, size) if sys.version_info >= (3, 7) else (seconds, size)  # PEP 552
+        head = external.MAGIC_NUMBER + b"".join((number & 0xFFFFFFFF).to_bytes(4, "little") for number in numbers)
         if not mode:
             mode = stat.S_IMODE(os.stat(self.tree.real(path)).st_mode)
         file = os.path.join(self.folder, "%d.pyc" % len(self.answer.compiled))
