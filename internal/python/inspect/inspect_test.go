@@ -56,7 +56,7 @@ func (c candidate) job(t testing.TB) Job {
 	}
 	job := Job{
 		Python: needPython(t), Env: []string{"PATH=/usr/bin:/bin"}, Main: main, Overlay: map[string]string{},
-		Entry: Entry{Script: "main.py"}, Imports: true, Limit: time.Minute,
+		Entry: Entry{Script: "main.py"}, Imports: true, Limit: 5 * time.Minute,
 	}
 	for _, name := range sorted(c) {
 		if link, target, ok := strings.Cut(name, " -> "); ok {

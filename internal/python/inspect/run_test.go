@@ -360,6 +360,14 @@ func TestWhatCannotBeTold(t *testing.T) {
 	}
 }
 
+func TestBytecodeThatCannotBeWrittenIsNoFinding(t *testing.T) {
+	job := candidate{"main.py+": "import os\n", "helper.py+": "", "bad.py+": "def\n"}.job(t)
+	job.Bytecode = filepath.Join(t.TempDir(), "gone")
+	if got := judge(t, job); len(got.Findings) != 1 || got.Findings[0].Kind != Syntax || got.Compiled != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestEndsWithItsContext(t *testing.T) {
 	job := candidate{"main.py+": ""}.job(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -117,6 +117,7 @@ func TestMessages(t *testing.T) {
 		{"3.11.2", `{"path": "random.py", "kind": "shadow", "module": "random", "wanted": "random.py"}`},
 		{"3.11.2", `{"path": "email/__init__.py", "kind": "shadow", "module": "email", "wanted": "email/"}`},
 		{"3.11.2", `{"path": "data.py", "kind": "unreadable", "reason": "Permission denied"}`},
+		{"3.11.2", `{"path": "main.py", "kind": "unfollowed", "reason": "RecursionError: maximum recursion depth exceeded"}`},
 		{"3.11.2", place(`"kind": "unparsed", "reason": "SyntaxError: invalid syntax"`)},
 		{"3.11.2", place(`"kind": "encoding", "reason": "SyntaxError: unknown encoding: klingon", "source": "# coding: klingon"`)},
 		{"3.11.2", place(`"kind": "syntax", "reason": "SyntaxError: expected ':'", "source": "if x"`)},
