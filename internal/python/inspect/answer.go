@@ -134,6 +134,8 @@ func (one raw) finding(python version, required []string) (Finding, bool) {
 		return Finding{Message: one.Reason + newer(one, python), Kind: Syntax, Severity: Warns}, true
 	case "unreadable":
 		return Finding{Message: "the file could not be checked: " + one.Reason, Kind: Unknown, Severity: Warns}, true
+	case "unfollowed":
+		return Finding{Message: "what it imports could not be checked: " + one.Reason, Kind: Unknown, Severity: Warns}, true
 	case "shadow":
 		message := fmt.Sprintf("%s hides the module %s of the standard library: rename it", escape.Name(string(one.Wanted)), one.Module)
 		return Finding{Message: message, Kind: Shadow, Severity: Warns}, true

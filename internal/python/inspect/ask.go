@@ -43,9 +43,9 @@ const boot = `import sys; exec(compile(sys.stdin.buffer.read(int(sys.stdin.buffe
 
 const (
 	longestAnswer = 16 << 20
-	// drainLimit is how long is read on after the helper has ended: by then
-	// all is in the pipe.
-	drainLimit = 100 * time.Millisecond
+	// drainLimit is how long is read on after the helper and its group have
+	// ended: all is in the pipe, and only a process that got away keeps it open.
+	drainLimit = 5 * time.Second
 )
 
 // octets is a path of any bytes as JSON text: one character for each byte.
@@ -75,15 +75,15 @@ func (o *octets) UnmarshalText(text []byte) error {
 
 // question is a [Job] as the helper reads it.
 type question struct {
-	Main     octets            `json:"main"`
-	Overlay  map[octets]octets `json:"overlay"`
-	Removed  []octets          `json:"removed"`
-	Ignored  []octets          `json:"ignored"`
-	Entry    entry             `json:"entry"`
-	Changed  []changed         `json:"changed"`
-	Imports  bool              `json:"imports"`
-	Bytecode octets            `json:"bytecode"`
-	Path     []octets          `json:"path"` // folders below main/ that PYTHONPATH names
+	Main     octets      `json:"main"`
+	Overlay  [][2]octets `json:"overlay"` // no object: its keys would not be written as octets
+	Removed  []octets    `json:"removed"`
+	Ignored  []octets    `json:"ignored"`
+	Entry    entry       `json:"entry"`
+	Changed  []changed   `json:"changed"`
+	Imports  bool        `json:"imports"`
+	Bytecode octets      `json:"bytecode"`
+	Path     []octets    `json:"path"` // folders below main/ that PYTHONPATH names
 }
 
 type entry struct {
@@ -101,10 +101,10 @@ func questionOf(job Job, path []string) question {
 	asked := question{
 		Main: octets(job.Main), Bytecode: octets(job.Bytecode), Imports: job.Imports,
 		Entry:   entry{octets(job.Entry.Script), octets(job.Entry.Module)},
-		Overlay: map[octets]octets{}, Removed: allOctets(job.Removed), Ignored: allOctets(ignored(job)), Path: allOctets(path),
+		Removed: allOctets(job.Removed), Ignored: allOctets(ignored(job)), Path: allOctets(path),
 	}
 	for path, real := range job.Overlay {
-		asked.Overlay[octets(path)] = octets(real)
+		asked.Overlay = append(asked.Overlay, [2]octets{octets(path), octets(real)})
 	}
 	for _, one := range job.Changed {
 		asked.Changed = append(asked.Changed, changed{octets(one.Path), one.ModTime.Unix(), uint32(one.Mode.Perm())})

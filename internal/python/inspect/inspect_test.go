@@ -14,12 +14,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ota/internal/kit/escape"
 	"ota/internal/python"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
+var (
+	update = flag.Bool("update", false, "rewrite the golden files")
+	other  = flag.String("python", "", "the interpreter for all tests, instead of the system's")
+)
 
 var interpreter = sync.OnceValue(func() string {
+	if *other != "" {
+		return *other
+	}
 	for _, env := range [][]string{{"PATH=/usr/bin"}, os.Environ()} {
 		if found, err := python.Find(context.Background(), env, os.TempDir()); err == nil {
 			return found.Path
@@ -48,8 +55,8 @@ func (c candidate) job(t testing.TB) Job {
 		t.Fatal(err)
 	}
 	job := Job{
-		Python: needPython(t), Env: []string{"PATH=/usr/bin"}, Main: main, Overlay: map[string]string{},
-		Entry: Entry{Script: "main.py"}, Imports: true, Limit: time.Minute,
+		Python: needPython(t), Env: []string{"PATH=/usr/bin:/bin"}, Main: main, Overlay: map[string]string{},
+		Entry: Entry{Script: "main.py"}, Imports: true, Limit: 5 * time.Minute,
 	}
 	for _, name := range sorted(c) {
 		if link, target, ok := strings.Cut(name, " -> "); ok {
@@ -97,7 +104,7 @@ func judge(t testing.TB, job Job) Result {
 
 // line is a finding as a line of a table.
 func line(found Finding) string {
-	place := found.Path
+	place := escape.Name(found.Path)
 	if found.Line > 0 {
 		place += fmt.Sprintf(":%d", found.Line)
 	}

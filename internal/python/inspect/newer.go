@@ -24,7 +24,7 @@ var features = []struct {
 	{"3.9", "such a with statement", regexp.MustCompile(`^\s*(async\s+)?with\s*\(`)},
 	{"3.9", "such a decorator", regexp.MustCompile(`^\s*@.*[\[(].*[\])]\s*\.|^\s*@.*\[`)},
 	{"3.8", "an assignment inside of an expression", regexp.MustCompile(`:=`)},
-	{"3.8", "a parameter that is given by its place only", regexp.MustCompile(`\bdef\s+\w+\s*\(.*/\s*[,)]`)},
+	{"3.8", "a positional-only parameter", regexp.MustCompile(`\bdef\s+\w+\s*\(.*/\s*[,)]`)},
 	{"3.8", "such an f-string", regexp.MustCompile(`(?i)(^|[^\w"'])(f|fr|rf)["'].*=\s*[}:!]`)},
 }
 

@@ -138,10 +138,9 @@ func standardFinding(one raw, python version) (Finding, bool) {
 	case ok && known.since != "" && python.before(known.since):
 		found.Message = fmt.Sprintf("%s is part of Python %s and later; this device runs %s", name, known.since, python)
 	case ok && known.until != "" && !python.before(known.until):
-		found.Message = fmt.Sprintf("%s is no longer part of Python since %s; this device runs %s", name, known.until, python)
+		found.Message = fmt.Sprintf("%s is no part of Python %s and later; this device runs %s", name, known.until, python)
 	case ok && known.debian != "":
 		found.Message = fmt.Sprintf("%s is not installed, %s: sudo apt install %s", name, importedBy(one), known.debian)
-		found.Package = known.debian
 		return found, true
 	case one.Standard:
 		found.Message = fmt.Sprintf("%s is not here, %s: this Python came without it", one.Module, importedBy(one))

@@ -186,7 +186,8 @@ class Search:
                 return True
         for place in package.places if not package.is_namespace else ():
             try:
-                for name in os.listdir(place):
+                # Those of the standard library are known to be plain, but for what they say at once.
+                for name in ["__init__.py"] if package.kind == STANDARD else os.listdir(place):
                     if name.endswith((".so", ".pyd")):
                         return True
                     if name.endswith(".py"):

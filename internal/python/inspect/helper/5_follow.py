@@ -136,10 +136,11 @@ class Follower:
     def judge_names(self):
         unbound, sources = [], {}
         for one in self.names:
-            module, name = one[3], one[4]
+            path, module, name = one[0], one[3], one[4]
             if name.startswith("__") or any(ord(letter) > 127 for letter in name):
                 continue  # names of Python itself; letters of which Python knows several spellings
-            if module.file is None or self.lacks_name(module.file, name, sources):
+            if module.file is None or self.lacks_name(module.file, name, sources) or \
+                    path == module.file and self.is_only_there(path, name):
                 unbound.append(one)
         if not unbound:
             return
@@ -156,6 +157,14 @@ class Follower:
             names[path] = self.bound(path)
         return names[path] is not None and name not in names[path]
 
+    def is_only_there(self, path, name):
+        """Says whether `from . import name` is all that a file has of a name: then it binds nothing."""
+        try:
+            data = self.tree.read(path)
+        except Unreadable:
+            return False
+        return not TRICKS.search(data) and len(re.findall((r"\b%s\b" % name).encode(), data)) == 1
+
     def bound(self, path):
         """Returns the names that a file binds, or None if that can't be told."""
         if path in self.tree.ignored:
@@ -165,7 +174,8 @@ class Follower:
             if TRICKS.search(data):
                 return None
             import _symtable
-            top = _symtable.symtable(data if sys.version_info >= (3, 9) else data.decode("utf-8-sig"), path, "exec")
+            text = data.decode((cookie(data)[0] or b"utf-8-sig").decode())  # some versions take no bytes
+            top = _symtable.symtable(text, path, "exec")
         except Exception:
             return None
         names = {name for name, flags in top.symbols.items() if flags & (GLOBAL | LOCALS)}

@@ -33,7 +33,10 @@ class Compiler:
             self.answer.add("syntax", path, reason="%s: the file is nested too deep" % kind(error))
         else:
             if self.folder and path != self.script:
-                self.keep(path, code, len(data), seconds, mode)
+                try:
+                    self.keep(path, code, len(data), seconds, mode)
+                except OSError:
+                    pass  # no space: Python will compile it itself
 
     def exhausted(self, path, data, error):
         """Tells a file that is nested too deep from a device that has no memory left."""
@@ -70,8 +73,8 @@ class Compiler:
             name = os.path.basename(external.cache_from_source(self.tree.on_disk(path)))
         except NotImplementedError:
             return  # this Python caches nothing
-        head = external.MAGIC_NUMBER + b"".join(
-            (number & 0xFFFFFFFF).to_bytes(4, "little") for number in (0, seconds, size))
+        numbers = (0, seconds, size) if sys.version_info >= (3, 7) else (seconds, size)  # PEP 552
+        head = external.MAGIC_NUMBER + b"".join((number & 0xFFFFFFFF).to_bytes(4, "little") for number in numbers)
         if not mode:
             mode = stat.S_IMODE(os.stat(self.tree.real(path)).st_mode)
         file = os.path.join(self.folder, "%d.pyc" % len(self.answer.compiled))
@@ -119,9 +122,18 @@ def entry_of(search, tree, entry):
     return (found.file, found.name, False) if found.kind == LOCAL and found.file else None
 
 
+def follow(follower, path, name, is_package):
+    if name:  # the packages above a module are imported before it
+        follower.resolve(path, name.rpartition(".")[0] or name, 0, SURE)
+        follower.read.pop(path, None)
+        follower.todo = [one for one in follower.todo if one[0] != path]
+    follower.follow(path, name, is_package)
+    follower.finish()
+
+
 def main():
     job = json.loads(sys.stdin.buffer.read().decode("utf-8"))
-    overlay = {unwire(path): unwire(real) for path, real in (job.get("overlay") or {}).items()}
+    overlay = {unwire(path): unwire(real) for path, real in job.get("overlay") or ()}
     tree = Tree(unwire(job["main"]), overlay, set(map(unwire, job.get("removed") or ())),
                 set(map(unwire, job.get("ignored") or ())))
     answer = Answer()
@@ -140,13 +152,10 @@ def main():
             judge_shadows([path for path, _, _ in changed], own[0], search, answer)
         begin = entry_of(search, tree, entry) if job.get("imports") else None
         if begin is not None:
-            follower = Follower(tree, search, answer)
-            if begin[1]:
-                follower.resolve(begin[0], begin[1].rpartition(".")[0] or begin[1], 0, SURE)
-                follower.read.pop(begin[0], None)
-                follower.todo = [one for one in follower.todo if one[0] != begin[0]]
-            follower.follow(*begin)
-            follower.finish()
+            try:
+                follow(Follower(tree, search, answer), *begin)
+            except Exception as error:  # what was found before counts
+                answer.add("unfollowed", begin[0], reason=describe(error))
     answer.send()
 
 
