@@ -42,7 +42,7 @@ func TestFailures(t *testing.T) {
 		{"no such option", "alpha\n--nosuch\n", "requirements.txt:2: there is no option --nosuch", ""},
 		{"hashes for some", "alpha==1.0 --hash=sha256:SUM\nbeta==1.0\n", "Hashes are required in --require-hashes mode", ""},
 	} {
-		for _, python := range pythons() {
+		for _, python := range pythonsWithPip(t) {
 			t.Run(test.name+" "+filepath.Base(filepath.Dir(filepath.Dir(python))), func(t *testing.T) {
 				t.Parallel()
 				w := newWorkshop(t, python, tree{}, all...)
@@ -90,7 +90,6 @@ func TestIndexFails(t *testing.T) {
 		{"away", nil, "cannot get alpha: cannot reach URL: connection refused", true},
 		{"not there", http.NotFound, "there is no package alpha at URL", false},
 		{"broken", status(500), "cannot get alpha: cannot reach URL: it answers with status 500", true},
-		{"overloaded", status(503), "cannot get alpha: cannot reach URL: it answers with status 503", true},
 		{"behind a broken proxy", status(502), "cannot get alpha: cannot reach URL: it answers with status 502", true},
 		{"closed", status(403), "cannot get alpha: cannot reach URL: it does not let us in: status 403", false},
 		{"garbage", page("\xff\xfe\x00<<<"), "", false},
@@ -99,7 +98,7 @@ func TestIndexFails(t *testing.T) {
 		{"for another machine", page(`<!DOCTYPE html><a href="alpha-2.0-cp311-cp311-linux_armv6l.whl">alpha-2.0-cp311-cp311-linux_armv6l.whl</a>`), "no alpha for this machine: alpha-2.0-cp311-cp311-linux_armv6l.whl is for another machine", false},
 		{"breaks off", func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }, "cannot get alpha: cannot reach URL: the connection broke off", true},
 	} {
-		for _, python := range pythons() {
+		for _, python := range pythonsWithPip(t) {
 			t.Run(test.name+" "+filepath.Base(filepath.Dir(filepath.Dir(python))), func(t *testing.T) {
 				t.Parallel()
 				w := newWorkshop(t, python, tree{"requirements.txt": "alpha\n"})
@@ -182,7 +181,7 @@ func TestSourcePackages(t *testing.T) {
 			"cannot build lib from source: error: command 'arm-linux-gnueabihf-gcc' failed: No such file or directory", "put a wheel into main/wheels/, or install a compiler with `sudo apt install build-essential python3-dev`"},
 		{"a bug", `    raise ValueError("no luck")`, "cannot build lib from source: ValueError: no luck", ""},
 	} {
-		for _, python := range pythons() {
+		for _, python := range pythonsWithPip(t) {
 			t.Run(test.name+" "+filepath.Base(filepath.Dir(filepath.Dir(python))), func(t *testing.T) {
 				t.Parallel()
 				w := newWorkshop(t, python, tree{})
@@ -306,7 +305,7 @@ func TestFullDisk(t *testing.T) {
 		t.Skip("only root mounts a small disk")
 	}
 	big := wheel{name: "big", version: "1.0", files: map[string]string{"big.py": "'''" + strings.Repeat("x", 2<<20) + "'''"}}
-	for _, size := range []string{"8k", "64k", "300k"} {
+	for _, size := range []string{"16k", "300k"} {
 		w := newWorkshop(t, anyPython(t), tree{"requirements.txt": "big\n"}, big)
 		if err := os.MkdirAll(w.dir, 0o755); err != nil {
 			t.Fatal(err)

@@ -40,6 +40,9 @@ func TestKindsAndInstallers(t *testing.T) {
 			"[[packages]]\nname = 'alpha'\nversion = '1.0'\n"}, "--no-deps"},
 	} {
 		for _, withUV := range []bool{false, true} {
+			if withUV && (test.name == "pyproject" || test.name == "uv.lock") {
+				continue // the same files as for pip
+			}
 			t.Run(test.name+map[bool]string{true: " uv"}[withUV], func(t *testing.T) {
 				t.Parallel()
 				w := newWorkshop(t, room.python.Path, test.files)
