@@ -35,6 +35,7 @@ type findings struct {
 	skipped  []string // wheels for another machine
 	pythons  []string // versions that other Pythons could have
 	network  string   // the last trouble with an index
+	current  string   // the package that was looked at last
 	killed   bool
 
 	block block
@@ -78,6 +79,11 @@ func (f *findings) line(text string) {
 		} else {
 			keep(&f.inner, said)
 		}
+	}
+	if m := collecting.FindStringSubmatch(text); m != nil {
+		f.current = normalize(m[1])
+	} else if m := processing.FindStringSubmatch(text); m != nil {
+		f.current = normalize(m[1])
 	}
 	switch {
 	case strings.HasPrefix(text, "The conflict is caused by:"):
@@ -246,7 +252,8 @@ func (f *findings) diagnose(s scene) *Failed {
 	}
 	if m := f.find(f.inner, noMatch); m != nil {
 		failed := f.notFound(m[1], f.inner, s)
-		failed.Message = "cannot build a package from source: " + failed.Message
+		failed.Message = fmt.Sprintf("cannot build %s from source: %s", f.currentName(), failed.Message)
+		failed.Package = f.current
 		return failed
 	}
 	if failed := f.buildFailure(); failed != nil {
@@ -259,6 +266,13 @@ func (f *findings) diagnose(s scene) *Failed {
 		return unreachable(f.tailLine(networkTrouble), s)
 	}
 	return nil
+}
+
+func (f *findings) currentName() string {
+	if f.current == "" {
+		return "a package"
+	}
+	return f.current
 }
 
 func (f *findings) tailLine(pattern *regexp.Regexp) string {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"ota/internal/kit/priority"
 	"ota/internal/kit/proc"
 )
 
@@ -128,7 +127,7 @@ func (b *build) start(ctx context.Context, tool installer, one pass, thorough bo
 	if err := proc.Start(cmd); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", tool.name, err)
 	}
-	_ = priority.Low(cmd.Process.Pid)         // at the usual one it works as well
+	_ = b.room.low(cmd.Process.Pid)           // at the usual one it works as well
 	_ = b.room.noteInstaller(cmd.Process.Pid) // the lock, which it inherits, is enough to keep others away
 	err := proc.Wait(cmd)
 	output.end()
@@ -139,11 +138,15 @@ func (b *build) start(ctx context.Context, tool installer, one pass, thorough bo
 	case errors.Is(err, exec.ErrWaitDelay):
 		err = nil // it ended well, and left something that keeps the pipe
 	}
-	if found.killed = cmd.ProcessState != nil && cmd.ProcessState.ExitCode() < 0; found.killed {
+	if found.killed = wasKilled(cmd.ProcessState.ExitCode()); found.killed {
 		_ = killGroup(cmd) // what it started; mostly nothing is left
 	}
 	return found, err
 }
+
+// wasKilled knows the end by SIGKILL: our child's own, and how a shell and pip
+// pass on that of theirs.
+func wasKilled(code int) bool { return code == -1 || code == 128+9 || code == 256-9 }
 
 // arguments are what pip and uv take alike, and what they don't.
 func (b *build) arguments(tool installer, one pass, thorough bool) []string {

@@ -73,7 +73,7 @@ const tellPause = 300 * time.Millisecond
 var (
 	collecting   = regexp.MustCompile(`^(?:Collecting|Requirement already satisfied:) ([A-Za-z0-9][A-Za-z0-9._-]*)`)
 	processing   = regexp.MustCompile(`^Processing (?:\S*/)?([A-Za-z0-9][A-Za-z0-9._]*)(?:-[0-9][^/ ]*)?`)
-	downloading  = regexp.MustCompile(`^\s*(?:Downloading|Using cached) (?:\S*/)?([A-Za-z0-9][A-Za-z0-9._]*?)(?:[-=]=?[0-9]\S*)? ?`)
+	downloading  = regexp.MustCompile(`^\s*(?:Downloading|Using cached) (?:\S*/)?([A-Za-z0-9][A-Za-z0-9._]*)(?:[-=\s]|$)`)
 	buildingFor  = regexp.MustCompile(`^\s*(?:Building wheel for|Building wheels for collected packages:|Running setup\.py install for|Building) ([A-Za-z0-9][A-Za-z0-9._-]*)`)
 	installingIn = regexp.MustCompile(`^Installing collected packages: (.+)$`)
 	uvResolved   = regexp.MustCompile(`^Resolved ([0-9]{1,6}) packages?`)

@@ -60,6 +60,15 @@ func (r *Room) Prune(keep []string) (removed []string, err error) {
 	return removed, errors.Join(failed...)
 }
 
+// Discard removes one environment, as one that [Room.Verify] found torn, for it
+// to be built again. Nothing may run in it.
+func (r *Room) Discard(id string) error {
+	if !idPattern.MatchString(id) {
+		return &Missing{id}
+	}
+	return r.remove(id)
+}
+
 // remove takes a folder away: its name first, so that half of one is never
 // taken for an environment.
 func (r *Room) remove(name string) error {

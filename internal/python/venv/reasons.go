@@ -87,11 +87,10 @@ func (f *findings) buildFailure() *Failed {
 	if m == nil && step == nil {
 		return f.backendFailure()
 	}
-	failed := &Failed{Message: "cannot build a package from source"}
 	if m != nil {
-		failed.Package = normalize(strings.TrimRight(m[1], ":."))
-		failed.Message = fmt.Sprintf("cannot build %s from source", failed.Package)
+		f.current = normalize(strings.TrimRight(m[1], ":."))
 	}
+	failed := &Failed{Message: fmt.Sprintf("cannot build %s from source", f.currentName()), Package: f.current}
 	if reason := f.buildReason(); reason != "" {
 		failed.Message += ": " + reason
 	} else if step != nil {
@@ -139,7 +138,9 @@ func (f *findings) backendFailure() *Failed {
 		}
 	}
 	if missing, ok := strings.CutPrefix(reason, "ModuleNotFoundError: No module named "); ok {
-		return &Failed{Message: "cannot build a package from source: its build needs " + strings.Trim(missing, "'")}
+		return &Failed{
+			Message: fmt.Sprintf("cannot build %s from source: its build needs %s", f.currentName(), strings.Trim(missing, "'")), Package: f.current,
+		}
 	}
 	if reason == "" {
 		return nil

@@ -102,6 +102,7 @@ func TestReadRefuses(t *testing.T) {
 		{"editable by its long name", tree{"requirements.txt": "--editable=./lib\n"}, `requirements.txt:1: an editable installation leads out of the environment: write "./lib" instead of "--editable=./lib"`},
 		{"one equals sign", tree{"requirements.txt": "# x\nflask = 2.0\n"}, `requirements.txt:2: "flask = 2.0" is no requirement: write "flask==2.0"`},
 		{"no sign", tree{"requirements.txt": "flask 2.0\n"}, `requirements.txt:1: "flask 2.0" is no requirement: write "flask==2.0"`},
+		{"no version", tree{"requirements.txt": "flask==\n"}, `requirements.txt:1: "flask==" is no requirement: a version is missing`},
 		{"a sentence", tree{"requirements.txt": "pip install flask\n"}, `requirements.txt:1: "pip install flask" is no requirement`},
 		{"out of main", tree{"requirements.txt": "-r ../secret.txt\n"}, `requirements.txt:1: "../secret.txt" is not below main/`},
 		{"out of main by steps", tree{"requirements.txt": "-r d/x.txt\n", "d/x.txt": "\n-c ../../y.txt"}, `d/x.txt:2: "../../y.txt" is not below main/`},

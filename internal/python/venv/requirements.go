@@ -174,6 +174,7 @@ var (
 	archives = regexp.MustCompile(`(?i)\.(whl|zip|tar|tar\.gz|tgz|tar\.bz2|tbz|tar\.xz|txz|tlz|tar\.lz|tar\.lzma)$`)
 	// options of one requirement follow a space.
 	perRequirement = regexp.MustCompile(`\s--?[a-z].*$`)
+	noVersionAfter = regexp.MustCompile(`(?:===?|~=|!=|<=?|>=?)\s*(?:$|[,;])`)
 	egg            = regexp.MustCompile(`[#&]egg=([A-Za-z0-9._-]+)`)
 )
 
@@ -210,9 +211,9 @@ func (r *reader) readRequirement(text string, at Problem, kind included) error {
 // judgeRest says what is wrong with what follows a name, where that is plain.
 func judgeRest(text, name, extras, rest string) string {
 	switch {
-	case rest == "" || strings.ContainsRune("<>!~;(,", rune(rest[0])):
-		return ""
-	case strings.HasPrefix(rest, "=="):
+	case noVersionAfter.MatchString(rest):
+		return fmt.Sprintf("%q is no requirement: a version is missing", text)
+	case rest == "" || strings.ContainsRune("<>!~;(,", rune(rest[0])) || strings.HasPrefix(rest, "=="):
 		return ""
 	case rest[0] == '=':
 		return fmt.Sprintf("%q is no requirement: write %q", text, name+extras+"=="+strings.TrimLeft(rest, "= "))

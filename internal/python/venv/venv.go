@@ -20,6 +20,8 @@ import (
 	"regexp"
 	"sync"
 	"time"
+
+	"ota/internal/kit/priority"
 )
 
 // Options are what New needs.
@@ -40,7 +42,8 @@ type Room struct {
 	dir     string
 	memory  func() uint64
 	retries int
-	turn    chan struct{} // holds a value while one builds
+	low     func(pid int) error // takes priority away from an installer
+	turn    chan struct{}       // holds a value while one builds
 
 	mutex        sync.Mutex
 	interpreters map[string]Interpreter
@@ -49,7 +52,7 @@ type Room struct {
 // New returns a room of which nothing has been read yet.
 func New(options Options) *Room {
 	r := &Room{
-		dir: options.Dir, memory: options.Memory, retries: options.Retries,
+		dir: options.Dir, memory: options.Memory, retries: options.Retries, low: priority.Low,
 		turn: make(chan struct{}, 1), interpreters: map[string]Interpreter{},
 	}
 	if r.memory == nil {
