@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -240,6 +241,70 @@ func TestReapTakesOrphansOnly(t *testing.T) {
 	if len(Known()) != 0 || Reap() != None {
 		t.Error("somebody is left")
 	}
+}
+
+// A child on the list does not hide whether anybody else is left.
+func TestStrangersAreThoseNotOnTheList(t *testing.T) {
+	if !Adopt() {
+		t.Skip("orphans are not given to us here")
+	}
+	if Strangers() == Unknown {
+		t.Skip("the kernel does not list children")
+	}
+	ends, stop := Watch()
+	defer stop()
+	sleeper(t)
+	if got := Strangers(); got != None {
+		t.Errorf("beside a child on the list: %s", got)
+	}
+	// The orphans' parent is none of the list: many, and one below another.
+	parent := exec.Command("/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sh -c 'sleep 1000 & wait' & done; sleep 1000 & echo $!")
+	var out strings.Builder
+	parent.Stdout = &out
+	parent.WaitDelay = time.Millisecond
+	if err := Run(parent); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		t.Fatal(err)
+	}
+	if got := Strangers(); got != Some {
+		t.Errorf("beside orphans: %s", got)
+	}
+	deadline := time.After(20 * time.Second)
+	for Strangers() != None {
+		all, err := All()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range all {
+			if _, known := Known()[one.PID]; one.Parent == os.Getpid() && !known {
+				_ = one.Signal(syscall.SIGKILL) // it may have ended
+			}
+		}
+		select {
+		case <-ends:
+		case <-deadline:
+			t.Fatal("strangers are left")
+		}
+	}
+	if Reap() != Some {
+		t.Error("the child on the list is gone")
+	}
+}
+
+func BenchmarkStrangers(b *testing.B) {
+	if !Adopt() || Strangers() == Unknown {
+		b.Skip("strangers are not told here")
+	}
+	cmd := exec.Command("/bin/sleep", "1000")
+	if err := Start(cmd); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if Strangers() != None {
+			b.Fatal("somebody is left")
+		}
+	}
+	_ = cmd.Process.Kill()
+	_ = Wait(cmd)
 }
 
 func awaitReaped(t *testing.T, id ID, ends <-chan os.Signal) {

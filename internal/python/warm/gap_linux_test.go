@@ -14,14 +14,16 @@ import (
 	"ota/internal/program"
 )
 
-// talker says when it begins and when it ends.
+// talker says when it begins and when it ends. Its naps are short, for Python
+// does not see a signal that comes just before one.
 const talker = `
-import time
+import sys, time
 try:
-    print("first %d" % time.monotonic_ns())
-    time.sleep(1000)
+    sys.stdout.write("first %d\n" % time.monotonic_ns())
+    while True:
+        time.sleep(0.01)
 except KeyboardInterrupt:
-    print("last %d" % time.monotonic_ns())
+    sys.stdout.write("last %d\n" % time.monotonic_ns())
 `
 
 // said gives the moments that a talker tells.
