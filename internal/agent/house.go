@@ -28,6 +28,7 @@ func (a *agent) Status() api.Status {
 		status.Program.Doing = a.doing.Load()
 	}
 	a.supervisor.said(report, &status.Program)
+	status.Program.Notice = a.supervisor.notice(report)
 	if report.Release != nil {
 		status.Release = releaseStatus(*report.Release)
 	} else if record, err := a.releases.Record(a.releases.Current()); err == nil {

@@ -218,6 +218,19 @@ func (s *supervisor) said(report update.Report, shown *api.Program) {
 	}
 }
 
+// notice says what became of the environment under the program that runs; nil:
+// nothing.
+func (s *supervisor) notice(report update.Report) *string {
+	environment := s.now().environment
+	if report.PID == 0 || environment == "" {
+		return nil
+	}
+	if _, err := s.outfit.venvs.Python(environment); err != nil {
+		return new(err.Error() + "; another one is made at the program's next start")
+	}
+	return nil
+}
+
 // judged remembers how the candidate that was judged last would be started.
 func (s *supervisor) judged(found judgement) {
 	s.mu.Lock()

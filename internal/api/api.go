@@ -65,6 +65,9 @@ type Program struct {
 	// Doing is what takes its time before a start, as in "installing numpy (2 of
 	// 5)"; nil: nothing.
 	Doing *string `json:"doing"`
+	// Notice is what its owner should know of how it runs, as when the system's
+	// Python was replaced under its environment; nil: nothing.
+	Notice *string `json:"notice"`
 }
 
 // Exit is how the program ended: by an exit code or by a signal.

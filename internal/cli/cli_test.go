@@ -309,7 +309,8 @@ func TestStatusAsJSON(t *testing.T) {
     "crash_looping": false,
     "phase": null,
     "status_text": null,
-    "doing": null
+    "doing": null,
+    "notice": null
   },
   "release": null,
   "deposit": {

@@ -127,6 +127,9 @@ func describeProgram(program api.Program, now time.Time) []row {
 		return nil
 	}
 	rows := []row{about}
+	if program.Notice != nil {
+		rows = append(rows, row{tone: notice, word: "notice", rest: ": " + *program.Notice})
+	}
 	if program.StatusText != nil {
 		rows = append(rows, row{rest: "it says: " + *program.StatusText})
 	}

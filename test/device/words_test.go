@@ -23,14 +23,14 @@ func TestStatusJSON(t *testing.T) {
 	d.Start()
 	d.Await("the first upload to be waited for", func(s harness.Status) bool { return s.Program.State == "waiting" })
 	checkShape(t, d.Say("status", "--json"), `{"running": true, "pid": 1, "version": "", "dir": "",
-		"program": {"state": "waiting", "pid": null, "started": null, "restarts": 0, "last_exit": null, "crash_looping": false, "phase": null, "status_text": null, "doing": null},
+		"program": {"state": "waiting", "pid": null, "started": null, "restarts": 0, "last_exit": null, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
 		"release": null,
 		"deposit": {"state": "empty", "files": 0, "bytes": 0, "reasons": [], "doing": null}}`)
 	upload(t, d, harness.Tree{"run.sh": harness.File("kill -TERM $$\n")})
 	d.Await("the crash", func(s harness.Status) bool { return s.Program.State == "backoff" })
 	checkShape(t, d.Say("status", "--json"), `{"running": true, "pid": 1, "version": "", "dir": "",
 		"program": {"state": "backoff", "pid": null, "started": null, "restarts": 0,
-			"last_exit": {"code": null, "signal": "SIGTERM", "cause": null, "at": "time"}, "crash_looping": false, "phase": null, "status_text": null, "doing": null},
+			"last_exit": {"code": null, "signal": "SIGTERM", "cause": null, "at": "time"}, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
 		"release": {"number": 1, "digest": "sha256:", "state": "trial", "pinned": false},
 		"deposit": {"state": "empty", "files": 0, "bytes": 0, "reasons": [], "doing": null}}`)
 	upload(t, d, harness.Tree{"run.sh": harness.File("exec sleep 1000\n")})
@@ -39,12 +39,12 @@ func TestStatusJSON(t *testing.T) {
 	awaitHeld(d)
 	checkShape(t, d.Say("status", "--json"), `{"running": true, "pid": 1, "version": "", "dir": "",
 		"program": {"state": "running", "pid": 1, "started": "time", "restarts": 0,
-			"last_exit": {"code": null, "signal": "SIGTERM", "cause": null, "at": "time"}, "crash_looping": false, "phase": null, "status_text": null, "doing": null},
+			"last_exit": {"code": null, "signal": "SIGTERM", "cause": null, "at": "time"}, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
 		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false},
 		"deposit": {"state": "held", "files": 1, "bytes": 0, "reasons": [{"path": "run.sh", "line": null, "column": null, "source": null, "message": "", "hint": null}], "doing": null}}`)
 	d.Stop()
 	checkShape(t, d.Say("status", "--json"), `{"running": false, "pid": null, "version": "", "dir": "",
-		"program": {"state": null, "pid": null, "started": null, "restarts": 0, "last_exit": null, "crash_looping": false, "phase": null, "status_text": null, "doing": null},
+		"program": {"state": null, "pid": null, "started": null, "restarts": 0, "last_exit": null, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
 		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false},
 		"deposit": {"state": null, "files": 0, "bytes": 0, "reasons": [], "doing": null}}`)
 }
