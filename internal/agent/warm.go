@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"ota/internal/program"
@@ -11,7 +12,7 @@ import (
 // warmUp lets a start be that of the interpreter that waits, if there is one;
 // else it learns what the program imports, for the next.
 func (s *supervisor) warmUp(spec *program.Spec, l launch) {
-	if !l.config.Python.Warm {
+	if !l.config.Python.Warm || spec.Credential != nil { // another user can't read what it needs
 		s.Cool()
 		return
 	}
@@ -71,6 +72,9 @@ func (s *supervisor) Warm(ctx context.Context, which update.Which) {
 
 func (s *supervisor) begin(l launch, which update.Which, modules []string) (*program.Waiting, error) {
 	spec, err := s.spec(l, int(s.started.Load()))
+	if err == nil && spec.Credential != nil {
+		err = errors.New("it runs as another user")
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func (*sockets) keep(wanted []Socket, _ *slog.Logger) error {
 	return &SocketError{Socket: wanted[0], Err: fmt.Errorf("a program can't be given sockets on this system: %w", errors.ErrUnsupported)}
 }
 
-func (*sockets) has([]Socket) error                                       { return nil }
+func (*sockets) numbers([]Socket) []uint64                                { return nil }
 func (*sockets) hold(*slog.Logger)                                        {}
 func (*sockets) equip(*exec.Cmd, []Socket, *slog.Logger, ...string) error { return nil }
 func (*sockets) close() error                                             { return nil }

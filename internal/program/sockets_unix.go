@@ -75,16 +75,21 @@ func (s *sockets) keep(wanted []Socket, log *slog.Logger) error {
 	return nil
 }
 
-// has reports with an error that not all of the wanted sockets are open.
-func (s *sockets) has(wanted []Socket) error {
+// numbers returns the inodes of those of the wanted sockets that are open: one
+// that was opened again has another.
+func (s *sockets) numbers(wanted []Socket) []uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var numbers []uint64
 	for _, socket := range wanted {
-		if !slices.ContainsFunc(s.open, func(one *opened) bool { return one.is(socket) }) {
-			return errSockets
+		for _, one := range s.open {
+			var stat unix.Stat_t
+			if one.is(socket) && unix.Fstat(one.fd(), &stat) == nil {
+				numbers = append(numbers, stat.Ino)
+			}
 		}
 	}
-	return nil
+	return numbers
 }
 
 // hold makes the queues long again when a program has ended or is about to:

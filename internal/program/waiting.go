@@ -63,6 +63,7 @@ type Waiting struct {
 	spec           Spec
 	env            []string    // what the program is to find in its environment
 	dir            fs.FileInfo // of the working directory
+	sockets        []uint64    // that it has, see sockets.numbers
 	cmd            *exec.Cmd
 	id             proc.ID
 	line           *line
@@ -156,6 +157,10 @@ func (w *Waiting) fits(r *Room, spec Spec) ([]byte, error) {
 		return nil, err
 	case !os.SameFile(dir, w.dir):
 		return nil, errors.New("the working directory is another")
+	case !slices.Equal(w.sockets, r.sockets.numbers(spec.Sockets)):
+		return nil, errors.New("it has other sockets")
+	case w.spec.Watchdog != spec.Watchdog || (w.spec.Credential == nil) != (spec.Credential == nil):
+		return nil, errors.New("it was started in another way")
 	}
 	return changes(w.env, r.environ(spec))
 }

@@ -126,7 +126,9 @@ func (r *Room) hold(spec Spec, hook WaitSpec) (*Waiting, error) {
 	r.turn.Lock()
 	r.open()
 	w.env = r.environ(spec)
-	if err = r.sockets.has(spec.Sockets); err == nil {
+	if w.sockets = r.sockets.numbers(spec.Sockets); len(w.sockets) < len(spec.Sockets) {
+		err = errSockets
+	} else {
 		w.cmd, err = r.fork(spec, stdout.in, stderr.in)
 	}
 	r.turn.Unlock()
