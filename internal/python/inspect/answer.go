@@ -75,6 +75,9 @@ func parse(data []byte, job Job) (Result, error) {
 		if !ok {
 			continue
 		}
+		if found.Message == "" {
+			return Result{}, errors.New("no message")
+		}
 		found.Path, found.Line, found.Column = path, one.Line, one.Column
 		found.Source = harmless(strings.TrimRight(one.Source, "\r\n"), longestSource)
 		found.Message, found.Hint = harmless(found.Message, longestMessage), harmless(found.Hint, longestMessage)

@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -417,5 +418,32 @@ func TestOtherPythons(t *testing.T) {
 				t.Errorf("%d compiled (-want +got)\n%s", len(result.Compiled), diff)
 			}
 		})
+	}
+}
+
+// A long file is read in pieces; where they end must not matter.
+func TestLongFiles(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("import os\n")
+	for range 3000 {
+		text.WriteString("def f(a):\n    return '''\nimport gone\nx = \\\n''' \\\n    + a\n\n@f\n\nclass A:\n    pass\n")
+	}
+	count := strings.Count(text.String(), "\n")
+	for _, test := range []struct {
+		last string
+		want []string
+	}{
+		{"", nil},
+		{"x = 1\nimport sys as s\n", nil},
+		{"import helper\n", []string{fmt.Sprintf("holds missing module: main.py:%d: waiting for helper.py, imported by main.py line %[1]d", count+1)}},
+		{"import helper, sys\nif x:\n    sys.path += y\n", []string{doubts(count + 1)}},
+		{"try:\n    import helper\nexcept ImportError:\n    pass\n", []string{doubts(count + 2)}},
+	} {
+		for _, end := range []string{"\n", "\r\n"} {
+			whole := strings.ReplaceAll(text.String()+test.last, "\n", end)
+			if diff := cmp.Diff(test.want, lines(judge(t, candidate{"main.py": whole}.job(t)))); diff != "" {
+				t.Errorf("%q (-want +got)\n%s", test.last, diff)
+			}
+		}
 	}
 }

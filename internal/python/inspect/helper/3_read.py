@@ -39,7 +39,7 @@ def pieces(data, last):
         yield tree_of(data), 0
         return
     start = lines = 0
-    while start <= last:
+    while start <= last and start < len(data):
         size = PIECE
         while True:
             match = BEGINNING.search(data, min(start + size, max(last, start)))
