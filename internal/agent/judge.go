@@ -143,7 +143,7 @@ func (j *judge) equip(ctx context.Context, v version, found *judgement) (with fo
 			return with, nil, held, err
 		}
 	}
-	with, err = o.footingOf(need, interpreter)
+	with, err = o.footingOf(ctx, need, interpreter)
 	if err != nil && j.builds == buildMissing {
 		return with, nil, nil, err
 	}

@@ -60,6 +60,14 @@ func (r *Room) Prune(keep []string) (removed []string, err error) {
 	return removed, errors.Join(failed...)
 }
 
+// Drop removes one environment, which nobody may be using.
+func (r *Room) Drop(id string) error {
+	if !idPattern.MatchString(id) {
+		return nil
+	}
+	return r.remove(id)
+}
+
 // remove takes a folder away: its name first, so that half of one is never
 // taken for an environment.
 func (r *Room) remove(name string) error {
