@@ -46,7 +46,7 @@ func (o *outfit) whole(ctx context.Context, id string) error {
 	if !ok {
 		return nil // or it is not there, which is told by who needs it
 	}
-	if err := o.venvs.Drop(id); err != nil {
+	if err := o.venvs.Discard(id); err != nil {
 		o.log.Warn("a damaged environment can't be removed; it is used as it is", "environment", id, "damage", torn, "error", err)
 		return nil
 	}

@@ -60,10 +60,11 @@ func (r *Room) Prune(keep []string) (removed []string, err error) {
 	return removed, errors.Join(failed...)
 }
 
-// Drop removes one environment, which nobody may be using.
-func (r *Room) Drop(id string) error {
+// Discard removes one environment, as one that [Room.Verify] found torn, for it
+// to be built again. Nothing may run in it.
+func (r *Room) Discard(id string) error {
 	if !idPattern.MatchString(id) {
-		return nil
+		return &Missing{id}
 	}
 	return r.remove(id)
 }
