@@ -120,10 +120,28 @@ func inTheMiddle(t *testing.T) (d *harness.Device, before harness.Status) {
 // TestWhileItIsBuilt: the old program runs, the status tells of what, and whoever
 // changes their mind is not kept waiting.
 func TestWhileItIsBuilt(t *testing.T) {
+	t.Parallel()
 	for name, act := range map[string]func(*testing.T, *harness.Device, harness.Status){
 		"to its end": func(t *testing.T, d *harness.Device, _ harness.Status) {
 			signal(t, d, "go")
 			checkEnvironments(t, d, awaitStart(t, d, "2 slow"))
+		},
+		"a check beside it": func(t *testing.T, d *harness.Device, _ harness.Status) {
+			check := d.Command(t.Context(), "check")
+			if err := check.Start(); err != nil {
+				t.Fatal(err)
+			}
+			// It has its copy of the program, and waits for its turn.
+			harness.Await(t, "the check", func() bool {
+				copies, _ := filepath.Glob(filepath.Join(d.Dir, ".ota", "check", "copy-*", "slow", "backend.py"))
+				return len(copies) == 2
+			}, d.Console)
+			signal(t, d, "go")
+			if err := check.Wait(); err != nil {
+				t.Errorf("ota check: %v", err)
+			}
+			checkEnvironments(t, d, awaitStart(t, d, "2 slow"))
+			awaitBuild(t, d, 1)
 		},
 		"discard": func(t *testing.T, d *harness.Device, before harness.Status) {
 			d.Say("discard")
@@ -224,6 +242,7 @@ func TestAdoptedWithoutNetwork(t *testing.T) {
 // TestKilledAtEachStep kills all at once when a build has come to a step, and
 // starts again: nothing that an earlier build has left is taken for whole.
 func TestKilledAtEachStep(t *testing.T) {
+	t.Parallel()
 	for name, seen := range map[string]string{
 		"work":      ".work-*",
 		"layout":    "*/pyvenv.cfg",

@@ -8,6 +8,7 @@
 package environments
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 	os.Setenv("PIP_CONFIG_FILE", os.DevNull)
 	os.Setenv("PIP_RETRIES", "0")
 	preferSystem()
+	flag.Set("test.parallel", "4") // they wait for programs half of the time
 	harness.Main(m)
 }
 
@@ -135,8 +137,13 @@ func requiring(t *testing.T, one harness.Wheel) harness.Tree {
 // newDevice is a device with a running program that requires nothing.
 func newDevice(t *testing.T, settings string) *harness.Device {
 	t.Helper()
+	return newDeviceIn(t, harness.FastDir(t), settings)
+}
+
+func newDeviceIn(t *testing.T, dir, settings string) *harness.Device {
+	t.Helper()
 	needPip(t)
-	d := harness.NewDevice(t, harness.FastDir(t), program(plain, "first"), settings)
+	d := harness.NewDevice(t, dir, program(plain, "first"), settings)
 	d.Start()
 	awaitStart(t, d, "1 none")
 	return d

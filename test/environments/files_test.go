@@ -8,12 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"ota/test/harness"
 )
 
 // TestFiles: each of the files that say what a program requires. Packages that
 // the requirements require come too.
 func TestFiles(t *testing.T) {
+	t.Parallel()
 	other := harness.Wheel{Name: "other", Version: "2.0", Files: map[string]string{"other.py": "VERSION = '2.0'\n"}}
 	needy := thing("1.0")
 	needy.Needs = []string{"other>=1"}
@@ -87,4 +90,31 @@ func TestHeld(t *testing.T) {
 	upload(t, d, wheels(t, thing("1.0")))
 	awaitStart(t, d, "2 1.0")
 	awaitConfirmed(d, 2)
+}
+
+// TestNoSpace: a package for which there is no room is held, and nothing of it
+// is left; it is installed when there is room.
+func TestNoSpace(t *testing.T) {
+	t.Parallel()
+	harness.NeedRoot(t)
+	dir := t.TempDir()
+	if err := unix.Mount("ota-test", dir, "tmpfs", 0, "size=16m"); err != nil {
+		harness.Lack(t, "no file system of our own can be mounted: "+err.Error())
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	d := newDeviceIn(t, dir, offline)
+	before := awaitConfirmed(d, 1)
+	large := thing("1.0") // a small wheel
+	large.Files["thing/table.txt"] = strings.Repeat("0", 24<<20)
+	upload(t, d, requiring(t, large))
+	if said := awaitHeld(d)[0].Message; !strings.Contains(said, "no space left") {
+		t.Errorf("held: %s", said)
+	}
+	checkUntouched(t, d, before)
+	awaitNothingMade(t, d)
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, "size=100m"); err != nil {
+		t.Fatal(err)
+	}
+	d.Say("retry")
+	awaitStart(t, d, "2 1.0")
 }

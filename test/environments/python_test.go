@@ -147,6 +147,7 @@ func TestPythonUpgraded(t *testing.T) {
 // TestSystemPackages: what the system's Python has is there, unless the program
 // is to be isolated from it.
 func TestSystemPackages(t *testing.T) {
+	t.Parallel()
 	for isolated, want := range map[bool]string{false: "True", true: "False"} {
 		t.Run(fmt.Sprint(isolated), func(t *testing.T) {
 			t.Parallel()

@@ -15,8 +15,16 @@ import (
 // leads to the one from before, with nothing to ask but the disk.
 func TestReleases(t *testing.T) {
 	t.Parallel()
-	d := newDevice(t, offline)
+	for name, settings := range map[string]string{"cold": offline, "warm": offline + "python.warm = true\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			checkReleases(t, newDevice(t, settings))
+		})
+	}
+}
 
+func checkReleases(t *testing.T, d *harness.Device) {
+	t.Helper()
 	upload(t, d, program(plain, "second"), requiring(t, thing("1.0")))
 	one := awaitStart(t, d, "2 1.0")
 	awaitConfirmed(d, 2)
