@@ -185,6 +185,9 @@ func (a *agent) furnish(hurry context.Context) error {
 	if err != nil {
 		a.log.Warn("it can't be written down that ota runs", "error", err)
 	}
+	if unclean {
+		a.outfit.doubt()
+	}
 	a.conductor = update.New(update.Options{
 		Deposit:  a.deposit,
 		Main:     a.main,

@@ -146,7 +146,7 @@ func (j *judge) equip(ctx context.Context, candidate check.Candidate, v version,
 			return with, nil, held, err
 		}
 	}
-	with, err = o.footingOf(need, interpreter)
+	with, err = o.footingOf(ctx, need, interpreter)
 	if err != nil && j.builds == buildMissing {
 		return with, nil, nil, err
 	}

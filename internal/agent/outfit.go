@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -30,6 +32,8 @@ type outfit struct {
 	wheels       map[wheelID]string // SHA-256 of wheels
 	warned       string             // about main/ota.toml
 	inForce      config.Config      // when settings were read last
+	trust        trust
+	proven       map[string]bool // environments that were looked at
 }
 
 func newOutfit(place folder, main string, layers config.Layers, log *slog.Logger) *outfit {
@@ -39,6 +43,7 @@ func newOutfit(place folder, main string, layers config.Layers, log *slog.Logger
 		told:         func(string) {},
 		inForce:      layers.Device(),
 		interpreters: map[string]string{}, failed: map[string]failed{}, wheels: map[wheelID]string{},
+		trust: trusted, proven: map[string]bool{},
 	}
 }
 
@@ -140,6 +145,9 @@ func (o *outfit) build(ctx context.Context, v version, n need) error {
 		job.Source = dir
 	}
 	began := time.Now()
+	if err := o.whole(ctx, n.id); ctx.Err() != nil {
+		return err
+	}
 	if _, err := o.venvs.Python(n.id); err != nil {
 		o.log.Info("an environment is made", "environment", n.id, "for", string(n.recipe.Kind), "python", n.interpreter.Version)
 	}
@@ -153,6 +161,7 @@ func (o *outfit) build(ctx context.Context, v version, n need) error {
 		return err
 	}
 	delete(o.failed, n.id)
+	o.proven[n.id] = true
 	o.log.Info("the environment is ready", "environment", n.id, "took", time.Since(began).Round(time.Millisecond))
 	return nil
 }
@@ -178,13 +187,30 @@ func (o *outfit) failure(id string) error {
 
 // footingOf is the Python that a program runs with once its environment is
 // there.
-func (o *outfit) footingOf(n need, interpreter string) (footing, error) {
+func (o *outfit) footingOf(ctx context.Context, n need, interpreter string) (footing, error) {
 	if n.id == "" {
 		return footing{interpreter: interpreter}, nil
 	}
-	found, err := o.venvs.Python(n.id)
-	if err != nil {
+	if err := o.whole(ctx, n.id); err != nil {
 		return footing{interpreter: interpreter}, err
 	}
+	found, err := o.venvs.Python(n.id)
+	if err != nil {
+		return footing{interpreter: interpreter}, o.because(n, err)
+	}
 	return footing{interpreter: found, environment: n.id, folder: filepath.Join(o.place.venvs(), n.id)}, nil
+}
+
+// because says why an environment is not there, where the system's Python has
+// become another one.
+func (o *outfit) because(n need, err error) error {
+	if _, missing := errors.AsType[*venv.Missing](err); !missing {
+		return err
+	}
+	was, ok := o.venvs.Predecessor(n.recipe, n.interpreter)
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("the environment was made for Python %s, and %s is Python %s now",
+		was.Interpreter.Version, n.interpreter.Path, n.interpreter.Version)
 }

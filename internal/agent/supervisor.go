@@ -108,8 +108,9 @@ func (s *supervisor) ready(of check.Walk) (launch, error) {
 	interpreter, missing := o.interpreter(context.Background(), v.settings)
 	plain := footing{interpreter: interpreter, missing: missing}
 	l := o.launch(v.settings, plain, o.inMain)
-	if l.argvErr != nil {
-		return l, l.argvErr
+	// A command that is not found may be one of the environment.
+	if nothing, ok := errors.AsType[*update.NothingToRun](l.argvErr); ok {
+		return l, nothing
 	}
 	with, err := s.footing(v, plain)
 	if err != nil {
@@ -130,7 +131,7 @@ func (s *supervisor) footing(v version, plain footing) (footing, error) {
 		s.log.Warn("it can't be told which environment the program needs; it is started without", "error", err)
 		return plain, nil
 	}
-	with, err := o.footingOf(need, plain.interpreter)
+	with, err := o.footingOf(context.Background(), need, plain.interpreter)
 	if err == nil {
 		return with, nil
 	}

@@ -32,6 +32,7 @@ type Status struct {
 		Started      time.Time `json:"started"`
 		Restarts     int       `json:"restarts"`
 		CrashLooping bool      `json:"crash_looping"`
+		Doing        string    `json:"doing"` // what takes its time before a start
 	} `json:"program"`
 	Release struct {
 		Number int    `json:"number"`
@@ -43,6 +44,7 @@ type Status struct {
 		Files   int      `json:"files"`
 		Bytes   int64    `json:"bytes"`
 		Reasons []Reason `json:"reasons"`
+		Doing   string   `json:"doing"` // what takes its time
 	} `json:"deposit"`
 }
 

@@ -54,7 +54,7 @@ func recorded(t *testing.T, system fileSystem, binary string) *recording {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	image := system.newDisk(t, filepath.Join(dir, "image"))
-	r := &recording{system: system, before: firstDisk(t, system, image, mounted)}
+	r := &recording{system: system, before: firstDisk(t, system, image, mounted, before, settings())}
 
 	disk := record(t, dir, image)
 	stage := &stage{t: t, disk: disk}
@@ -67,12 +67,12 @@ func recorded(t *testing.T, system fileSystem, binary string) *recording {
 }
 
 // firstDisk lays out a device on the disk and returns what then is on it.
-func firstDisk(t *testing.T, system fileSystem, image, dir string) []writelog.Write {
+func firstDisk(t *testing.T, system fileSystem, image, dir string, main harness.Tree, settings string) []writelog.Write {
 	t.Helper()
 	if err := system.mount(image, dir, system.options); err != nil {
 		t.Fatal(err)
 	}
-	harness.NewDevice(t, dir, before, settings())
+	harness.NewDevice(t, dir, main, settings)
 	unmount(t, dir)
 	file, err := os.Open(image)
 	if err != nil {

@@ -166,7 +166,23 @@ func (r *Room) Made(id string) (Made, error) {
 	if err != nil {
 		return Made{}, err
 	}
-	return Made{id, marker.Interpreter, marker.With, marker.At, marker.Files, marker.Size}, nil
+	return marker.made(), nil
+}
+
+func (m markerFile) made() Made {
+	return Made{m.ID, m.Interpreter, m.With, m.At, m.Files, m.Size}
+}
+
+// Predecessor returns the environment that was made from the same recipe when
+// the interpreter at this path was another one; false if there is none.
+func (r *Room) Predecessor(recipe Recipe, now Interpreter) (Made, bool) {
+	for _, id := range r.environments() {
+		marker, err := r.readMarker(id)
+		if err == nil && marker.Recipe == recipe.digest && marker.Interpreter.Path == now.Path && marker.Interpreter.Version != now.Version {
+			return marker.made(), true
+		}
+	}
+	return Made{}, false
 }
 
 // environments returns the ids of the folders that are there, finished or not.
