@@ -10,10 +10,11 @@ NEEDS = {"bz2": "_bz2", "ctypes": "_ctypes", "curses": "_curses", "lzma": "_lzma
 class Follower:
     """Follows the imports from the entry and notes what is missing."""
 
-    def __init__(self, tree, search, answer):
+    def __init__(self, tree, search, answer, compiled):
         self.tree = tree
         self.search = search
         self.answer = answer
+        self.compiled = compiled  # files that were judged already
         self.read = {}  # path -> None; the order is that of reading
         self.todo = []  # (path, module's name or None, is it a package, state)
         self.later = []  # imports that may not be executed
@@ -43,7 +44,7 @@ class Follower:
             self.answer.add("unreadable", path, reason=str(error))
             return
         except (SyntaxError, ValueError) as error:
-            if path not in self.tree.overlay:  # the others were compiled, and that has told
+            if path not in self.compiled:  # else that has told
                 self.answer.add("unparsed", path, getattr(error, "lineno", 0) or 0, reason=describe(error))
         except (RecursionError, MemoryError):
             pass  # what has been seen until there counts

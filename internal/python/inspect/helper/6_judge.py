@@ -3,9 +3,23 @@ def describe(error):
     return "%s: %s" % (kind(error), message) if message else kind(error)
 
 
-def line_of(data, number):
+def line_of(data, number, encoding="utf-8"):
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n", number) if number > 0 else []
-    return lines[number - 1].decode("utf-8", "replace") if number <= len(lines) and lines else ""
+    line = lines[number - 1] if number <= len(lines) and lines else b""
+    try:
+        return line.decode(encoding, "replace")
+    except LookupError:
+        return line.decode("utf-8", "replace")
+
+
+def anew(data):
+    """Returns the error once more, under the name of no file: Python takes the line that it shows from
+    the file of the name, and that is still the old one."""
+    try:
+        compile(data, "<upload>", "exec", 0, True)
+    except (SyntaxError, ValueError, OverflowError) as error:
+        return error
+    return None
 
 
 class Compiler:
@@ -26,7 +40,7 @@ class Compiler:
         try:
             code = compile(data, self.tree.on_disk(path), "exec", 0, True)
         except (SyntaxError, ValueError, OverflowError) as error:
-            self.refuse(path, data, error)
+            self.refuse(path, data, anew(data) or error)
         except MemoryError as error:
             self.exhausted(path, data, error)
         except RecursionError as error:
@@ -62,7 +76,9 @@ class Compiler:
             what, line, column = "encoding", line or declared_at, 0
         source = getattr(error, "text", None) or ""
         if what == "encoding" or not source.strip():
-            source = line_of(data, line)
+            source = line_of(data, line, "utf-8" if what == "encoding" or declared is None else declared.decode("ascii"))
+            # Python knows it as UTF-8, and where it has no line to show it counts bytes.
+            column = len(source.encode("utf-8", "replace")[:column - 1].decode("utf-8", "ignore")) + 1 if column > 1 else column
         self.answer.add(what, path, line, column=max(column, 0), source=source[:400], reason=message[:400])
 
     def keep(self, path, code, size, seconds, mode):
@@ -140,7 +156,7 @@ def main():
             judge_shadows([path for path, _, _ in changed], own[0], search, answer)
         begin = entry_of(search, tree, entry) if job.get("imports") else None
         if begin is not None:
-            follower = Follower(tree, search, answer)
+            follower = Follower(tree, search, answer, {path for path, _, _ in changed})
             if begin[1]:
                 follower.resolve(begin[0], begin[1].rpartition(".")[0] or begin[1], 0, SURE)
                 follower.read.pop(begin[0], None)
