@@ -137,10 +137,12 @@ class Follower:
     def judge_names(self):
         unbound, sources = [], {}
         for one in self.names:
-            module, name = one[3], one[4]
+            path, module, name = one[0], one[3], one[4]
             if name.startswith("__") or any(ord(letter) > 127 for letter in name):
                 continue  # names of Python itself; letters of which Python knows several spellings
             if module.file is None or self.lacks_name(module.file, name, sources):
+                unbound.append(one)
+            elif module.file == path and self.binds_by_itself_only(module, name, sources):
                 unbound.append(one)
         if not unbound:
             return
@@ -156,6 +158,34 @@ class Follower:
         if path not in names:
             names[path] = self.bound(path)
         return names[path] is not None and name not in names[path]
+
+    def binds_by_itself_only(self, package, name, names):
+        """Says whether the only thing that binds a name is `from . import name` in the package itself."""
+        if names[package.file] is None:
+            return False
+        try:
+            todo = [tree_of(self.tree.read(package.file))]
+        except Exception:
+            return False
+        while todo:
+            node = todo.pop()
+            if kind(node) == "ImportFrom" and (node.level, node.module) in ((1, None), (0, package.name)):
+                bound = [alias.asname for alias in node.names if alias.asname != alias.name]
+            elif kind(node) in ("Import", "ImportFrom"):
+                bound = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+            elif kind(node) in ("Global", "Nonlocal"):
+                bound = node.names
+            elif kind(getattr(node, "ctx", None)) != "Load":  # a name, a function, a class, a handler, a pattern
+                bound = [getattr(node, field, None) for field in ("id", "name", "rest")]
+            else:
+                bound = ()
+            if name in bound:
+                return False
+            for field in node._fields:
+                child = getattr(node, field, None)
+                children = child if isinstance(child, list) else [child]
+                todo.extend(item for item in children if hasattr(item, "_fields") and kind(item) != "alias")
+        return True
 
     def bound(self, path):
         """Returns the names that a file binds, or None if that can't be told."""

@@ -62,7 +62,9 @@ class Compiler:
         line, column = getattr(error, "lineno", 0) or 0, getattr(error, "offset", 0) or 0
         message, what = describe(error), "syntax"
         declared, declared_at = cookie(data)
-        if b"\0" in data and "null byte" in message:
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff") and declared is None:
+            what, line, column, message = "encoding", 1, 0, "SyntaxError: the file is in UTF-16, and Python reads UTF-8"
+        elif b"\0" in data and "null byte" in message:
             line, column = data.count(b"\n", 0, data.index(b"\0")) + 1, 0
         elif declared is None:
             try:
