@@ -39,18 +39,28 @@ func (c Command) Run(ctx context.Context, dir string, started func(pid int)) (he
 	if !strings.ContainsRune(path, os.PathSeparator) {
 		path = "./" + path
 	}
+	shown := func() []string { return named(last.Kept(), dir) }
 	code, err := command.Run(limited, &exec.Cmd{Path: path, Args: c.Argv, Dir: dir, Env: c.Env}, &last, started)
 	switch {
 	case ctx.Err() != nil:
 		return nil, nil, ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, c.tell(fmt.Sprintf("%s gave no answer within %s", c.Shown, c.Limit), last.Kept()), nil
+		return nil, c.tell(fmt.Sprintf("%s gave no answer within %s", c.Shown, c.Limit), shown()), nil
 	case err != nil:
 		return nil, c.tell(fmt.Sprintf("%s can't be run: %v", c.Shown, err), nil), nil
 	case code != 0:
-		return c.tell(fmt.Sprintf("%s ended with exit code %d", c.Shown, code), last.Kept()), nil, nil
+		return c.tell(fmt.Sprintf("%s ended with exit code %d", c.Shown, code), shown()), nil, nil
 	}
 	return nil, nil, nil
+}
+
+// named are lines that call the files of the copy as their owner does.
+func named(lines []string, copy string) []string {
+	var changed []string
+	for _, line := range lines {
+		changed = append(changed, strings.ReplaceAll(line, copy+string(os.PathSeparator), ""))
+	}
+	return changed
 }
 
 // tell is one reason for all, and one for each line.

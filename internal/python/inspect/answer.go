@@ -177,6 +177,9 @@ func (one raw) missing(python version, required []string) (found Finding, isOurs
 			return found, false, true
 		}
 		message := fmt.Sprintf("%s is not in the installed %s, %s", one.Module, one.Above, importedBy(one))
+		if one.Standard {
+			message = fmt.Sprintf("%s is not part of Python %s, %s", one.Module, python, importedBy(one))
+		}
 		return Finding{Message: message, Kind: MissingPackage}, false, true
 	case "name":
 		if found, ok := one.installable(required); ok && one.Namespace {

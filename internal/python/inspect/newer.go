@@ -15,7 +15,8 @@ var features = []struct {
 	line  *regexp.Regexp
 }{
 	{"3.14", "a string of this kind", regexp.MustCompile(`(?i)(^|[^\w"'])(t|tr|rt)["']`)},
-	{"3.14", "except without brackets", regexp.MustCompile(`^\s*except\s+[\w.]+\s*,[\w.,\s]+:`)},
+	// Python 2 has a name of the program there: `except ValueError, e`.
+	{"3.14", "except without brackets", regexp.MustCompile(`^\s*except\s+[\w.]+(\s*,\s*(\w+\.)*[A-Z]\w*)+\s*:`)},
 	{"3.12", "a type statement", regexp.MustCompile(`^\s*type\s+\w+(\s*\[.*\])?\s*=`)},
 	{"3.12", "a type parameter", regexp.MustCompile(`^\s*(async\s+)?(def|class)\s+\w+\s*\[`)},
 	{"3.12", "such an f-string", regexp.MustCompile(`(?i)\b(f|fr|rf)("[^"']*\{[^}"']*"[^}]*\}|'[^"']*\{[^}"']*'[^}]*\})`)},

@@ -80,7 +80,7 @@ func TestPackages(t *testing.T) {
 		"holds missing package: main.py:1: cv2 is not installed, imported by main.py line 1: add opencv-python to requirements.txt",
 		"holds missing package: main.py:1: urllib2 is a module of Python 2; this device runs",
 		"holds missing package: main.py:1: email.MIMEText is a module of Python 2; this device runs",
-		"holds missing package: main.py:2: xml.etree.nothing is not here, imported by main.py line 2: this Python came without it",
+		"holds missing package: main.py:2: xml.etree.nothing is not part of Python",
 		"warns missing package: main.py:4: picamera is not installed, imported by main.py line 4: add picamera to requirements.txt",
 	}
 	got := lines(judge(t, job))

@@ -142,7 +142,7 @@ func standardFinding(one raw, python version) (Finding, bool) {
 	case ok && known.debian != "":
 		found.Message = fmt.Sprintf("%s is not installed, %s: sudo apt install %s", name, importedBy(one), known.debian)
 		return found, true
-	case one.Standard:
+	case one.Standard && one.Above == "": // a part may be mistyped as well
 		found.Message = fmt.Sprintf("%s is not here, %s: this Python came without it", one.Module, importedBy(one))
 		return found, true
 	default:

@@ -10,10 +10,11 @@ NEEDS = {"bz2": "_bz2", "ctypes": "_ctypes", "curses": "_curses", "lzma": "_lzma
 class Follower:
     """Follows the imports from the entry and notes what is missing."""
 
-    def __init__(self, tree, search, answer):
+    def __init__(self, tree, search, answer, compiled):
         self.tree = tree
         self.search = search
         self.answer = answer
+        self.compiled = compiled  # files that were judged already
         self.read = {}  # path -> None; the order is that of reading
         self.todo = []  # (path, module's name or None, is it a package, state)
         self.later = []  # imports that may not be executed
@@ -43,7 +44,7 @@ class Follower:
             self.answer.add("unreadable", path, reason=str(error))
             return
         except (SyntaxError, ValueError) as error:
-            if path not in self.tree.overlay:  # the others were compiled, and that has told
+            if path not in self.compiled:  # else that has told
                 self.answer.add("unparsed", path, getattr(error, "lineno", 0) or 0, reason=describe(error))
         except (RecursionError, MemoryError):
             pass  # what has been seen until there counts
@@ -139,8 +140,9 @@ class Follower:
             path, module, name = one[0], one[3], one[4]
             if name.startswith("__") or any(ord(letter) > 127 for letter in name):
                 continue  # names of Python itself; letters of which Python knows several spellings
-            if module.file is None or self.lacks_name(module.file, name, sources) or \
-                    path == module.file and self.is_only_there(path, name):
+            if module.file is None or self.lacks_name(module.file, name, sources):
+                unbound.append(one)
+            elif module.file == path and self.binds_by_itself_only(module, name, sources):
                 unbound.append(one)
         if not unbound:
             return
@@ -157,13 +159,33 @@ class Follower:
             names[path] = self.bound(path)
         return names[path] is not None and name not in names[path]
 
-    def is_only_there(self, path, name):
-        """Says whether `from . import name` is all that a file has of a name: then it binds nothing."""
-        try:
-            data = self.tree.read(path)
-        except Unreadable:
+    def binds_by_itself_only(self, package, name, names):
+        """Says whether the only thing that binds a name is `from . import name` in the package itself."""
+        if names[package.file] is None:
             return False
-        return not TRICKS.search(data) and len(re.findall((r"\b%s\b" % name).encode(), data)) == 1
+        try:
+            todo = [tree_of(self.tree.read(package.file))]
+        except Exception:
+            return False
+        while todo:
+            node = todo.pop()
+            if kind(node) == "ImportFrom" and (node.level, node.module) in ((1, None), (0, package.name)):
+                bound = [alias.asname for alias in node.names if alias.asname != alias.name]
+            elif kind(node) in ("Import", "ImportFrom"):
+                bound = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+            elif kind(node) in ("Global", "Nonlocal"):
+                bound = node.names
+            elif kind(getattr(node, "ctx", None)) != "Load":  # a name, a function, a class, a handler, a pattern
+                bound = [getattr(node, field, None) for field in ("id", "name", "rest")]
+            else:
+                bound = ()
+            if name in bound:
+                return False
+            for field in node._fields:
+                child = getattr(node, field, None)
+                children = child if isinstance(child, list) else [child]
+                todo.extend(item for item in children if hasattr(item, "_fields") and kind(item) != "alias")
+        return True
 
     def bound(self, path):
         """Returns the names that a file binds, or None if that can't be told."""

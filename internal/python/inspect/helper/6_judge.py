@@ -3,9 +3,23 @@ def describe(error):
     return "%s: %s" % (kind(error), message) if message else kind(error)
 
 
-def line_of(data, number):
+def line_of(data, number, encoding="utf-8"):
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n", number) if number > 0 else []
-    return lines[number - 1].decode("utf-8", "replace") if number <= len(lines) and lines else ""
+    line = lines[number - 1] if number <= len(lines) and lines else b""
+    try:
+        return line.decode(encoding, "replace")
+    except LookupError:
+        return line.decode("utf-8", "replace")
+
+
+def anew(data):
+    """Returns the error once more, under the name of no file: Python takes the line that it shows from
+    the file of the name, and that is still the old one."""
+    try:
+        compile(data, "<upload>", "exec", 0, True)
+    except (SyntaxError, ValueError, OverflowError) as error:
+        return error
+    return None
 
 
 class Compiler:
@@ -26,7 +40,7 @@ class Compiler:
         try:
             code = compile(data, self.tree.on_disk(path), "exec", 0, True)
         except (SyntaxError, ValueError, OverflowError) as error:
-            self.refuse(path, data, error)
+            self.refuse(path, data, anew(data) or error)
         except MemoryError as error:
             self.exhausted(path, data, error)
         except RecursionError as error:
@@ -51,7 +65,9 @@ class Compiler:
         line, column = getattr(error, "lineno", 0) or 0, getattr(error, "offset", 0) or 0
         message, what = describe(error), "syntax"
         declared, declared_at = cookie(data)
-        if b"\0" in data and "null byte" in message:
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff") and declared is None:
+            what, line, column, message = "encoding", 1, 0, "SyntaxError: the file is in UTF-16, and Python reads UTF-8"
+        elif b"\0" in data and "null byte" in message:
             line, column = data.count(b"\n", 0, data.index(b"\0")) + 1, 0
         elif declared is None:
             try:
@@ -65,7 +81,9 @@ class Compiler:
             what, line, column = "encoding", line or declared_at, 0
         source = getattr(error, "text", None) or ""
         if what == "encoding" or not source.strip():
-            source = line_of(data, line)
+            source = line_of(data, line, "utf-8" if what == "encoding" or declared is None else declared.decode("ascii"))
+            # Python knows it as UTF-8, and where it has no line to show it counts bytes.
+            column = len(source.encode("utf-8", "replace")[:column - 1].decode("utf-8", "ignore")) + 1 if column > 1 else column
         self.answer.add(what, path, line, column=max(column, 0), source=source[:400], reason=message[:400])
 
     def keep(self, path, code, size, seconds, mode):
@@ -153,7 +171,7 @@ def main():
         begin = entry_of(search, tree, entry) if job.get("imports") else None
         if begin is not None:
             try:
-                follow(Follower(tree, search, answer), *begin)
+                follow(Follower(tree, search, answer, {path for path, _, _ in changed}), *begin)
             except Exception as error:  # what was found before counts
                 answer.add("unfollowed", begin[0], reason=describe(error))
     answer.send()
