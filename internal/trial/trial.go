@@ -123,6 +123,10 @@ type Terms struct {
 	// ReadyAfter is how long the last confirmed release took to be ready; 0:
 	// not known. See [Room.Period].
 	ReadyAfter time.Duration
+	// Since is when the release was put under a run that goes on; zero: the run
+	// was started with it. What such a run has said before tells nothing of the
+	// release: it is watched for the whole period, and promises no READY=1.
+	Since time.Time
 	// Exempt are probes, by [Result.Probe], or [Every], that the release before did not
 	// pass either: they can't fail this one.
 	Exempt []string
@@ -147,6 +151,7 @@ type Verdict struct {
 	Results []Result // the last of each probe that has answered
 
 	// ReadyAfter is how long it took from the start to READY=1, or else to the
-	// first moment at which all probes that count said OK; 0: not known.
+	// first moment at which all probes that count said OK; 0: not known. With
+	// Terms.Since it is as before.
 	ReadyAfter time.Duration
 }

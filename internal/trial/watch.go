@@ -19,8 +19,11 @@ import (
 // on after it.
 func (r *Room) Watch(ctx context.Context, run Run, terms Terms) Verdict {
 	w := &watch{
-		room: r, run: run, began: time.Now(), period: r.Period(terms.ReadyAfter),
-		ready: run.Ready(), answers: make(chan answer, len(r.probes)),
+		room: r, run: run, terms: terms, began: time.Now(), period: r.Period(terms.ReadyAfter),
+		answers: make(chan answer, len(r.probes)),
+	}
+	if terms.Since.IsZero() {
+		w.ready = run.Ready()
 	}
 	for _, probe := range r.probes {
 		s := &subject{probe: probe, standing: counted, phase: idle, due: w.began}
@@ -39,11 +42,12 @@ func (r *Room) Watch(ctx context.Context, run Run, terms Terms) Verdict {
 type watch struct {
 	room     *Room
 	run      Run
+	terms    Terms
 	began    time.Time
 	period   time.Duration
 	subjects []*subject
 
-	ready     <-chan struct{} // nil after READY=1
+	ready     <-chan struct{} // nil after READY=1, and where it tells nothing
 	readyAt   time.Time       // zero before it
 	wellAfter time.Duration   // from the start until all that count said OK
 
@@ -117,7 +121,7 @@ func (w *watch) untilVerdict(ctx context.Context) Verdict {
 // atEnd is the verdict when the period is over.
 func (w *watch) atEnd(ctx context.Context) Verdict {
 	w.hear()
-	if w.room.options.Ready && w.readyAt.IsZero() {
+	if w.room.options.Ready && w.readyAt.IsZero() && w.terms.Since.IsZero() {
 		if why := w.leaves(ctx); why != "" {
 			return w.verdict(Left, why)
 		}
@@ -268,7 +272,10 @@ func (w *watch) complaints() string {
 
 func (w *watch) verdict(outcome Outcome, why string) Verdict {
 	v := Verdict{Outcome: outcome, Why: why, ReadyAfter: w.wellAfter}
-	if !w.readyAt.IsZero() {
+	switch {
+	case !w.terms.Since.IsZero():
+		v.ReadyAfter = w.terms.ReadyAfter
+	case !w.readyAt.IsZero():
 		v.ReadyAfter = w.readyAt.Sub(w.run.Started())
 	}
 	for _, s := range w.subjects {

@@ -137,6 +137,10 @@ func TestWatch(t *testing.T) {
 	}{
 		{"nothing to ask", trial{options: plain, ready: never, done: never},
 			Proved, 10 * s, "it has run for 10s", 0},
+		{"what a run that goes on has said before", trial{options: promised, ready: 0, done: never, terms: Terms{Since: time.Unix(1, 0), ReadyAfter: s}},
+			Proved, 10 * s, "it has run for 10s", s},
+		{"a run that goes on is asked as well", trial{options: promised, ready: 0, done: never, terms: Terms{Since: time.Unix(1, 0)},
+			probes: []script{always(Bad)}}, Failed, 10 * s, "a: said BAD", 0},
 		{"longer period as the last one was slow", trial{options: plain, ready: never, done: never, terms: Terms{ReadyAfter: 5 * s}},
 			Proved, 15 * s, "it has run for 15s", 0},
 		{"ready alone", trial{options: promised, ready: 4 * s, done: never},

@@ -14,6 +14,7 @@ func (c *Conductor) act(act Act) Event {
 	case Equip:
 		c.beginEquip()
 	case Reload:
+		c.refreshed = time.Now()
 		c.options.Program.Reload()
 	case Watch:
 		c.watch(c.run)

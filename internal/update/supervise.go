@@ -30,7 +30,7 @@ func (c *Conductor) start() Event {
 		return c.failedToStart(err)
 	}
 	c.noteExit()
-	c.run = run
+	c.run, c.refreshed = run, time.Time{}
 	c.noteEnvironment(run.Environment())
 	c.options.Log.Info("the program is started", "release", c.running(), "pid", run.PID())
 	c.acts.Go(func() {

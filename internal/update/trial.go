@@ -27,6 +27,7 @@ func (c *Conductor) watch(run Run) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.watching = cancel
 	terms, standing := c.terms(), c.state.Standing
+	terms.Since = c.refreshed
 	c.acts.Go(func() {
 		defer cancel()
 		verdict := c.options.Trial.Watch(ctx, run, terms)

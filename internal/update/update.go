@@ -103,6 +103,7 @@ type Conductor struct {
 	state     State
 	attempt   attempt
 	run       Run                // the last one started
+	refreshed time.Time          // when a release was put under run; zero: it was started with it
 	watching  context.CancelFunc // ends the watch of a trial; nil: there is none
 	tries     release.Tries      // of the release on trial
 	failure   failure            // of the one that is to be rolled back
