@@ -11,9 +11,17 @@ type costs struct {
 	written []written           // what a device writes
 	noDisk  string              // why there is nothing of that
 	stored  stored
+
+	starts        map[startPlace][]float64 // ms between two versions
+	heavy         string                   // the large import
+	checks        checks
+	environments  environments
+	noEnvironment string // why there are none
 }
 
-func newCosts() *costs { return &costs{scaled: map[place][]float64{}} }
+func newCosts() *costs {
+	return &costs{scaled: map[place][]float64{}, starts: map[startPlace][]float64{}, checks: newChecks()}
+}
 
 const (
 	scaleFactor = 1.25     // of what a switch takes in a small main/, in a large one
@@ -56,5 +64,5 @@ func (c *costs) goals() []goal {
 			Verdict:  judge(own <= most),
 		})
 	}
-	return all
+	return append(all, c.startGoals()...)
 }

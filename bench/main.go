@@ -13,6 +13,7 @@
 //
 //	go run ./bench -quick
 //	go run ./bench -quick -parts scale,disk,store
+//	go run ./bench -parts starts,check,environment
 //	go run ./bench >docs/benchmarks.md
 package main
 
@@ -48,16 +49,23 @@ type extent struct {
 	scaleUpdates int // switches of each kind timed in each
 	onDisk       int // updates of each kind whose bytes are counted
 	releases     int // made before the store is looked at
+
+	startRounds  int // times every program is started afresh in each manner
+	startUpdates int // updates timed in each
+	checks       int // of each kind that are timed
+	environments int // made in each way
 }
 
 var (
 	full = extent{
 		rounds: 2, updates: 4, idles: 1, idle: 30 * time.Second, tree: 500, parts: 19, folder: 500,
 		scaleRounds: 2, scaleUpdates: 5, onDisk: sweepsEvery, releases: 100,
+		startRounds: 2, startUpdates: 5, checks: 3, environments: 3,
 	}
 	quick = extent{
 		rounds: 1, updates: 2, idles: 1, idle: 5 * time.Second, tree: 500, parts: 19, folder: 500,
 		scaleRounds: 1, scaleUpdates: 2, onDisk: 1, releases: 20,
+		startRounds: 1, startUpdates: 2, checks: 1, environments: 1,
 	}
 )
 
@@ -82,7 +90,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	short := flags.Bool("quick", false, "a short run, to see that everything works")
 	only := flags.String("only", "", "comma-separated first `words` of the subjects to measure; the floor always is")
-	partly := flags.String("parts", "", "comma-separated `parts` to measure instead of all: peers, scale, disk, store")
+	partly := flags.String("parts", "", "comma-separated `parts` to measure instead of all: peers, scale, disk, store, starts, check, environment")
 	python := flags.String("python", systemPython(), "the interpreter under every subject")
 	prebuilt := flags.String("ota", "", "measure this `binary` instead of building one")
 	under := flags.String("dir", "", "the `folder`, and so the file system, to work in")

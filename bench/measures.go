@@ -26,9 +26,13 @@ const (
 	partScale part = "scale" // a switch of few and many files, in a small and a large main/
 	partDisk  part = "disk"  // what a device has to write
 	partStore part = "store" // what is kept
+
+	partStarts      part = "starts"      // between two versions of small and of large programs
+	partCheck       part = "check"       // what the look at an upload takes
+	partEnvironment part = "environment" // what an environment takes
 )
 
-var allParts = []part{partPeers, partScale, partDisk, partStore}
+var allParts = []part{partPeers, partScale, partDisk, partStore, partStarts, partCheck, partEnvironment}
 
 // measureParts measures some of the parts, with the subjects that are there.
 func (b *bench) measureParts(ctx context.Context, parts []part, chosen []subject) error {
@@ -43,6 +47,12 @@ func (b *bench) measureParts(ctx context.Context, parts []part, chosen []subject
 			err = b.measureDisk(ctx)
 		case partStore:
 			err = b.measureStore(ctx)
+		case partStarts:
+			err = b.measureStarts(ctx)
+		case partCheck:
+			err = b.measureChecks(ctx)
+		case partEnvironment:
+			err = b.measureEnvironments(ctx)
 		}
 		if err != nil {
 			return err
@@ -199,14 +209,18 @@ func (b *bench) withRig(ctx context.Context, s subject, m mode, act func(*rig) e
 	return b.withRigOf(ctx, s, m, b.size, act)
 }
 
-// withRigOf starts the subject over a fresh folder, and stops all of it after.
-func (b *bench) withRigOf(ctx context.Context, s subject, m mode, size extent, act func(*rig) error) (err error) {
+func (b *bench) withRigOf(ctx context.Context, s subject, m mode, size extent, act func(*rig) error) error {
+	return b.withMadeUp(ctx, s, m, size, makeup{}, act)
+}
+
+// withMadeUp starts the subject over a fresh folder, and stops all of it after.
+func (b *bench) withMadeUp(ctx context.Context, s subject, m mode, size extent, with makeup, act func(*rig) error) (err error) {
 	dir, err := os.MkdirTemp(b.tools.dir, "rig-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	r := newRig(s, m, dir, size)
+	r := newRig(s, m, dir, size, with)
 	defer func() {
 		err = errors.Join(err, r.stop())
 		if err != nil {

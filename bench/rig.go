@@ -52,6 +52,7 @@ type rig struct {
 	mode    mode
 	dir     string
 	size    extent
+	makeup  makeup
 	port    int
 	version int // the highest; to ota it is the release of the same number
 	runs    int // the version that does
@@ -64,9 +65,17 @@ type rig struct {
 	orders  *os.File // the floor's, which is told of an update
 }
 
-func newRig(s subject, m mode, dir string, size extent) *rig {
+// makeup is what a program has beyond main.py and its parts; mostly nothing.
+type makeup struct {
+	imports  string                   // lines of main.py before the first stamp
+	settings string                   // ota.toml of the device, if the subject is ota
+	base     []file                   // in main/, from the start on
+	brings   func(version int) []file // with every version; nil: nothing
+}
+
+func newRig(s subject, m mode, dir string, size extent, with makeup) *rig {
 	return &rig{
-		subject: s, mode: m, dir: dir, size: size, changed: size.parts,
+		subject: s, mode: m, dir: dir, size: size, makeup: with, changed: size.parts,
 		stamps: stampFile{path: filepath.Join(dir, "stamps")},
 	}
 }
@@ -120,7 +129,12 @@ func (r *rig) layOut() error {
 	if err := os.Mkdir(filepath.Join(r.dir, "deposit"), 0o755); err != nil {
 		return err
 	}
-	for _, file := range r.files() {
+	if r.makeup.settings != "" {
+		if err := (file{"ota.toml", r.makeup.settings}).writeAtOnce(r.dir); err != nil {
+			return err
+		}
+	}
+	for _, file := range append(r.files(), r.makeup.base...) {
 		if err := file.writeAtOnce(filepath.Join(r.dir, "main")); err != nil {
 			return err
 		}
@@ -305,7 +319,10 @@ func (r *rig) files() []file {
 	}
 	header := fmt.Sprintf("VERSION = %d\nMODE = %q\nSTAMPS = %q\nPORT = %d\nPARTS = %d\nFOLDER = %d\n\n",
 		r.version, r.mode, r.stamps.path, r.port, r.changed, r.size.folder)
-	return append([]file{{path: "main.py", text: header + programText}}, parts...)
+	if r.makeup.brings != nil {
+		parts = append(parts, r.makeup.brings(r.version)...)
+	}
+	return append([]file{{path: "main.py", text: r.makeup.imports + header + programText}}, parts...)
 }
 
 // await returns the first stamp of version since the latest update.

@@ -263,6 +263,9 @@ const killRounds = 100
 // it already. SIGKILL goes on until nobody new is found.
 func (h *host) signalMembers(run *Run, signal syscall.Signal, reached int) {
 	if signal != syscall.SIGKILL {
+		if reached != 0 && h.isAlone(run) {
+			return
+		}
 		for _, member := range h.members(run) {
 			if member.Group != reached {
 				h.send(run.room.log, member, signal)
@@ -286,6 +289,14 @@ func (h *host) signalMembers(run *Run, signal syscall.Signal, reached int) {
 			h.send(run.room.log, one, signal)
 		}
 	}
+}
+
+// isAlone reports whether the main process is all that there is of the tree,
+// as far as that is told quickly: most programs start nobody, and a look at all
+// processes takes time from a program that is about to end.
+func (h *host) isAlone(run *Run) bool {
+	return h.adopted && len(h.foreign) == 0 && !h.hasGivenUp() &&
+		proc.Children(run.id.PID) == proc.None && proc.Strangers() == proc.None
 }
 
 // killGroups kills whole groups at once, which no fork can escape. A group of

@@ -40,12 +40,13 @@ type Run struct {
 	drained chan struct{} // closed after the last Write of output
 	stirred chan struct{} // of one: a child has ended since
 
-	mu    sync.Mutex
-	phase phase
-	exit  Exit
-	said  Said
-	cause Cause                // of an end that somebody is bringing about
-	known map[proc.ID]struct{} // members seen so far, where orphans are not ours
+	looking sync.Mutex // held by who finds out whether the tree is gone
+	mu      sync.Mutex // guards what follows
+	phase   phase
+	exit    Exit
+	said    Said
+	cause   Cause                // of an end that somebody is bringing about
+	known   map[proc.ID]struct{} // members seen so far, where orphans are not ours
 }
 
 func newRun(r *Room, stdout, stderr pipe) *Run {
@@ -142,6 +143,13 @@ func (run *Run) tend(events <-chan os.Signal, unwatch func()) {
 func (run *Run) look() proc.Offspring {
 	if !run.at(phaseReaped) {
 		return proc.Reap()
+	}
+	// Several ask at the same moment: while a process waits to become the next
+	// program each answer takes a hundred system calls, and the first will do.
+	run.looking.Lock()
+	defer run.looking.Unlock()
+	if run.isGone() {
+		return proc.None
 	}
 	left := run.room.host.left()
 	if left == proc.None {

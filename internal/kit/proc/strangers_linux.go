@@ -33,7 +33,7 @@ func Strangers() Offspring {
 func strangers() Offspring {
 	// What a stranger leaves when it is reaped is given to us: so once more.
 	for {
-		all, list := ownChildren()
+		all, list := childrenOf(os.Getpid())
 		if list == listMissing {
 			return Unknown
 		}
@@ -66,9 +66,23 @@ const (
 	listMissing list = "missing"
 )
 
-// ownChildren returns the children of all our threads.
-func ownChildren() (all []int, told list) {
-	const tasks = "/proc/self/task"
+// Children says whether a process has children, of ours or not; Unknown where
+// the kernel has no list of them, or the process is gone.
+func Children(pid int) Offspring {
+	all, told := childrenOf(pid)
+	switch {
+	case len(all) > 0:
+		return Some
+	case told == listWhole:
+		return None
+	default:
+		return Unknown
+	}
+}
+
+// childrenOf returns the children of all threads of a process.
+func childrenOf(pid int) (all []int, told list) {
+	tasks := "/proc/" + strconv.Itoa(pid) + "/task"
 	dir, err := os.Open(tasks)
 	if err != nil {
 		return nil, listMissing
