@@ -200,8 +200,11 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 	}
 	job := inspect.Job{
 		Python: found.next.interpreter, Env: found.next.env, Main: j.outfit.main,
-		Overlay: map[string]string{}, Changed: j.changed, Ignored: v.settings.Check.Ignored,
+		Overlay: map[string]string{}, Changed: j.changed,
 		Imports: v.settings.Check.Imports, Required: required, Limit: inspectLimit,
+	}
+	if len(v.settings.Check.Ignore) > 0 { // to ask for each file takes a walk through main/
+		job.Ignored = v.settings.Check.Ignored
 	}
 	entry := python.EntryOf(found.next.argv)
 	job.Entry = inspect.Entry{Script: entry.Script, Module: entry.Module}

@@ -18,8 +18,9 @@ import (
 )
 
 // drainLimit is how long output is read on after a command has ended: by then
-// all is in the pipe, and only a process that got away can keep it open.
-const drainLimit = 100 * time.Millisecond
+// all is in the pipe, and only a process that got away can keep it open. On a
+// machine with much to do even that takes its time.
+const drainLimit = 2 * time.Second
 
 // Run runs cmd, in a process group of its own, and gives output all that it
 // writes, one piece at a time; it sets Stdout, Stderr and SysProcAttr itself.

@@ -122,10 +122,9 @@ const (
 // should.
 func Run(ctx context.Context, job Job) (Result, error) {
 	job.Limit = cmp.Or(job.Limit, limitUnsaid)
-	if job.Ignored == nil {
-		job.Ignored = func(string) bool { return false }
-	}
-	job.Changed = slices.DeleteFunc(slices.Clone(job.Changed), func(source Source) bool { return job.Ignored(source.Path) })
+	job.Changed = slices.DeleteFunc(slices.Clone(job.Changed), func(source Source) bool {
+		return job.Ignored != nil && job.Ignored(source.Path)
+	})
 	if len(job.Changed) == 0 && (!job.Imports || job.Entry == Entry{}) {
 		return Result{}, ctx.Err()
 	}
