@@ -124,6 +124,11 @@ func (s *supervisor) ready(of check.Walk) (launch, error) {
 // plain interpreter has to do.
 func (s *supervisor) footing(v version, plain footing) (footing, error) {
 	o := s.outfit
+	if known, ok := o.knownNeed(v, plain.interpreter); ok {
+		if with, err := o.footingOf(known, plain.interpreter); err == nil {
+			return with, nil
+		}
+	}
 	need, err := o.need(context.Background(), v, plain.interpreter)
 	if err != nil {
 		s.log.Warn("it can't be told which environment the program needs; it is started without", "error", err)
