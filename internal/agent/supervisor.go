@@ -250,11 +250,14 @@ func (s *supervisor) environment() []string {
 
 // bytecode tells where the bytecode of a source lies; see activate.Options.
 func (s *supervisor) bytecode(source string) (folder string, owns func(string) bool) {
-	main, err := filepath.EvalSymlinks(s.outfit.main)
-	if err != nil {
-		main = s.outfit.main
+	env := s.environment()
+	found, ok := python.BytecodeOf(source, s.outfit.main, env)
+	if ok && filepath.IsAbs(found.Folder) {
+		// Below a prefix the whole path of main/ is repeated, as Python sees it.
+		if real, err := filepath.EvalSymlinks(s.outfit.main); err == nil {
+			found, ok = python.BytecodeOf(source, real, env)
+		}
 	}
-	found, ok := python.BytecodeOf(source, main, s.environment())
 	if !ok {
 		return "", func(string) bool { return false }
 	}
