@@ -60,7 +60,7 @@ var (
 	full = extent{
 		rounds: 2, updates: 4, idles: 1, idle: 30 * time.Second, tree: 500, parts: 19, folder: 500,
 		scaleRounds: 2, scaleUpdates: 5, onDisk: sweepsEvery, releases: 100,
-		startRounds: 2, startUpdates: 5, checks: 3, environments: 3,
+		startRounds: 3, startUpdates: 3, checks: 3, environments: 3,
 	}
 	quick = extent{
 		rounds: 1, updates: 2, idles: 1, idle: 5 * time.Second, tree: 500, parts: 19, folder: 500,

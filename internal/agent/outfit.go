@@ -25,6 +25,7 @@ type outfit struct {
 	log    *slog.Logger
 	// told says what takes its time just now; empty: nothing any more.
 	told func(doing string)
+	now  func() time.Time
 
 	mu           sync.Mutex
 	interpreters map[string]string  // found, by the name in ota.toml
@@ -34,6 +35,8 @@ type outfit struct {
 	inForce      config.Config      // when settings were read last
 	trust        trust
 	proven       map[string]bool // environments that were looked at
+	said         knownSettings   // by main/ota.toml
+	needed       knownNeed       // by main/
 }
 
 func newOutfit(place folder, main string, layers config.Layers, log *slog.Logger) *outfit {
@@ -41,6 +44,7 @@ func newOutfit(place folder, main string, layers config.Layers, log *slog.Logger
 		place: place, main: main, layers: layers, log: log,
 		venvs:        venv.New(venv.Options{Dir: place.venvs()}),
 		told:         func(string) {},
+		now:          time.Now,
 		inForce:      layers.Device(),
 		interpreters: map[string]string{}, failed: map[string]failed{}, wheels: map[wheelID]string{},
 		trust: trusted, proven: map[string]bool{},
@@ -51,7 +55,25 @@ func newOutfit(place folder, main string, layers config.Layers, log *slog.Logger
 // main/ota.toml is told, and the device's own settings are used: the program
 // has to run.
 func (o *outfit) settings() config.Config {
+	o.mu.Lock()
+	known := o.said
+	o.mu.Unlock()
+	if known.from != nil && known.from.are(o.main) {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.inForce = known.config
+		return known.config
+	}
+	return o.readSettings()
+}
+
+func (o *outfit) readSettings() config.Config {
+	reading := o.reading()
+	reading.at(settingsName)
 	found, warnings, err := o.layers.Load(o.main)
+	if err != nil || len(warnings) > 0 {
+		reading.found = nil // it may be that of the moment
+	}
 	var texts []string
 	for _, one := range warnings {
 		texts = append(texts, one.String())
@@ -62,7 +84,7 @@ func (o *outfit) settings() config.Config {
 	text := strings.Join(texts, "; ")
 	o.mu.Lock()
 	known := o.warned
-	o.warned, o.inForce = text, found
+	o.warned, o.inForce, o.said = text, found, knownSettings{reading.found, found}
 	o.mu.Unlock()
 	if text != "" && text != known {
 		o.log.Warn(text)
@@ -102,14 +124,26 @@ func (o *outfit) need(ctx context.Context, v version, interpreter string) (need,
 	if !v.settings.Python.Environment || interpreter == "" {
 		return need{}, nil
 	}
+	reading := o.reading()
+	reading.at(venv.WheelFolder)
 	wheels, err := o.wheelsOf(v)
 	if err != nil {
 		return need{}, err
 	}
-	recipe, err := venv.Read(v.reader(o).Read, wheels, venv.ReadOptions{
+	for _, wheel := range wheels {
+		reading.at(wheel.Path)
+	}
+	read := func(at string) ([]byte, error) {
+		reading.at(at)
+		return v.reader(o).Read(at)
+	}
+	recipe, err := venv.Read(read, wheels, venv.ReadOptions{
 		Isolated: v.settings.Python.Isolated,
 		Digest:   func(at string) (string, error) { return digest(v, at) },
 	})
+	if err == nil && recipe.Empty() {
+		o.noteNeed(v, interpreter, reading.found, need{recipe: recipe})
+	}
 	if err != nil || recipe.Empty() {
 		return need{recipe: recipe}, err
 	}
@@ -121,7 +155,9 @@ func (o *outfit) need(ctx context.Context, v version, interpreter string) (need,
 	if err != nil {
 		return need{}, err
 	}
-	return need{recipe, identity, o.venvs.ID(recipe, identity)}, nil
+	found := need{recipe, identity, o.venvs.ID(recipe, identity)}
+	o.noteNeed(v, interpreter, reading.found, found)
+	return found, nil
 }
 
 // build makes the environment, and tells how far it is.

@@ -126,6 +126,11 @@ func (s *supervisor) ready(of check.Walk) (launch, error) {
 // plain interpreter has to do.
 func (s *supervisor) footing(v version, plain footing) (footing, error) {
 	o := s.outfit
+	if known, ok := o.knownNeed(v, plain.interpreter); ok {
+		if with, err := o.footingOf(context.Background(), known, plain.interpreter); err == nil {
+			return with, nil
+		}
+	}
 	need, err := o.need(context.Background(), v, plain.interpreter)
 	if err != nil {
 		s.log.Warn("it can't be told which environment the program needs; it is started without", "error", err)
@@ -260,11 +265,14 @@ func (s *supervisor) environment() []string {
 
 // bytecode tells where the bytecode of a source lies; see activate.Options.
 func (s *supervisor) bytecode(source string) (folder string, owns func(string) bool) {
-	main, err := filepath.EvalSymlinks(s.outfit.main)
-	if err != nil {
-		main = s.outfit.main
+	env := s.environment()
+	found, ok := python.BytecodeOf(source, s.outfit.main, env)
+	if ok && filepath.IsAbs(found.Folder) {
+		// Below a prefix the whole path of main/ is repeated, as Python sees it.
+		if real, err := filepath.EvalSymlinks(s.outfit.main); err == nil {
+			found, ok = python.BytecodeOf(source, real, env)
+		}
 	}
-	found, ok := python.BytecodeOf(source, main, s.environment())
 	if !ok {
 		return "", func(string) bool { return false }
 	}

@@ -19,7 +19,10 @@ func (s *supervisor) warmUp(spec *program.Spec, l launch) {
 	s.mu.Lock()
 	spec.Waiting, s.waiting = s.waiting, nil
 	s.mu.Unlock()
-	if learning, err := s.hook.Learn(spec.Argv, spec.Env); spec.Waiting == nil && err == nil {
+	if spec.Waiting != nil {
+		return
+	}
+	if learning, err := s.hook.Learn(spec.Argv, spec.Env); err == nil {
 		spec.Env = learning
 	}
 }
