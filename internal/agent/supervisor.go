@@ -263,6 +263,14 @@ type run struct {
 	began uint64 // the last line of the log before it
 }
 
+// Origin says what it has come from.
+func (r run) Origin() update.Origin {
+	if r.Run.Origin() == program.FromWaiting {
+		return update.WarmStart
+	}
+	return update.PlainStart
+}
+
 // Exit says how it ended.
 func (r run) Exit() update.Exit {
 	exit := r.Run.Exit()

@@ -32,6 +32,9 @@ type Status struct {
 		Started      time.Time `json:"started"`
 		Restarts     int       `json:"restarts"`
 		CrashLooping bool      `json:"crash_looping"`
+		LastExit     *Exit     `json:"last_exit"`
+		Phase        string    `json:"phase"`       // "": it has said nothing
+		StatusText   string    `json:"status_text"` // likewise
 	} `json:"program"`
 	Release struct {
 		Number int    `json:"number"`
@@ -44,6 +47,13 @@ type Status struct {
 		Bytes   int64    `json:"bytes"`
 		Reasons []Reason `json:"reasons"`
 	} `json:"deposit"`
+}
+
+// Exit is how the program ended last.
+type Exit struct {
+	Code   *int    `json:"code"`
+	Signal *string `json:"signal"`
+	Cause  string  `json:"cause"` // "": the exit tells
 }
 
 // Reason is why an upload is held or waits.

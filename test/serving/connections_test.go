@@ -86,7 +86,9 @@ func (s server) update(t *testing.T, page example, settings, port string, count 
 	for n := 2; n <= count+1; n++ {
 		upload(t, d, version(n))
 		answer := "version " + strconv.Itoa(n)
-		harness.Await(t, answer, func() bool { return c.has(answer) }, func() string { return c.String() + "\n" + d.Console() })
+		// Then what has come meanwhile is answered, or the next update comes
+		// before anybody else has got through.
+		harness.Await(t, answer, func() bool { return c.has(answer) && !c.isBusy() }, func() string { return c.String() + "\n" + d.Console() })
 	}
 	stop()
 	t.Logf("%d updates in %v: %v", count, time.Since(began).Round(time.Millisecond), c)
