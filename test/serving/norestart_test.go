@@ -4,11 +4,10 @@ package serving
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+	"time"
 
 	"ota/test/harness"
 )
@@ -43,10 +42,10 @@ func table(text string) harness.Tree {
 	return harness.Tree{"data/table.txt": harness.File(text + "\n")}
 }
 
-func newReading(t *testing.T) (*harness.Device, harness.Status) {
+func newReading(t *testing.T, replace ...string) (*harness.Device, harness.Status) {
 	t.Helper()
 	harness.Need(t, "python3")
-	d := harness.NewDevice(t, harness.FastDir(t), table("1").Over(harness.Tree{"main.py": program(reading)}), spared)
+	d := harness.NewDevice(t, harness.FastDir(t), table("1").Over(harness.Tree{"main.py": program(reading)}), strings.NewReplacer(replace...).Replace(spared))
 	d.Start()
 	return d, awaitSaidReady(d, 0)
 }
@@ -75,6 +74,19 @@ func TestDataChangesUnderTheProgram(t *testing.T) {
 	after := d.Await("release 2", func(s harness.Status) bool { return s.Release.Number == 2 && s.Release.State == "confirmed" })
 	if after.Program.PID == before.Program.PID || count(d, "read 2") != 2 {
 		t.Errorf("after the rollback: %+v, %q", after.Program, notes(d))
+	}
+}
+
+// TestWhatWasSaidBeforeTheData: READY=1 of the time before neither confirms a
+// release of data nor is it asked for again.
+func TestWhatWasSaidBeforeTheData(t *testing.T) {
+	t.Parallel()
+	d, before := newReading(t, `period = "300ms"`, "period = \"3s\"\nready = true")
+	upload(t, d, table("2"))
+	awaitNote(t, d, "read 2")
+	d.Await("release 2 on trial", func(s harness.Status) bool { return s.Release.Number == 2 && s.Release.State == "trial" })
+	if after := awaitConfirmed(d, 2); after.Program.PID != before.Program.PID {
+		t.Errorf("the program was restarted: %+v", after.Program)
 	}
 }
 
@@ -114,7 +126,7 @@ func TestDiesOfNewData(t *testing.T) {
 func TestKilledWhileDataChange(t *testing.T) {
 	t.Parallel()
 	d, _ := newReading(t)
-	const files, rounds = 200, 8
+	const files, rounds = 500, 8
 	tree := func(n int) harness.Tree {
 		tree := harness.Tree{}
 		for i := range files {
@@ -129,14 +141,18 @@ func TestKilledWhileDataChange(t *testing.T) {
 		upload(t, d, tree(n))
 		// In every round a little further: when the n-th part of the files is there.
 		last := filepath.Join(d.Main(), "data", fmt.Sprintf("%03d.txt", (n-1)*files/rounds))
-		harness.Await(t, "the switch", func() bool { return read(last) == fmt.Sprintln(n) }, d.Console)
+		for end := time.Now().Add(harness.Deadline); read(last) != fmt.Sprintln(n); {
+			if time.Now().After(end) {
+				t.Fatalf("round %d: there was no switch\n%s", n, d.Console())
+			}
+		}
 		d.Kill()
 		ends = append(ends, mixture(d))
 		d.Start()
 		d.Await("the release", func(s harness.Status) bool {
 			return s.Program.State == "running" && s.Deposit.State == "empty" && s.Release.Number == n+2
 		})
-		if found := mixture(d); found != fmt.Sprint("200 of ", n) {
+		if found := mixture(d); found != fmt.Sprintf("%d of %d", files, n) {
 			t.Errorf("round %d: main/ holds %s", n, found)
 		}
 	}
@@ -155,14 +171,4 @@ func mixture(d *harness.Device) string {
 		parts = append(parts, fmt.Sprintf("%d of %s", count, n))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// isAlive reports whether a process is there and no zombie.
-func isAlive(pid int) bool {
-	if syscall.Kill(pid, 0) != nil {
-		return false
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, after, found := strings.Cut(string(stat), ") ")
-	return err == nil && found && !strings.HasPrefix(after, "Z")
 }

@@ -34,6 +34,7 @@ facts = {
     "signals": [str(signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)],
     "own": [os.environ["LISTEN_PID"] == str(os.getpid()), os.environ["WATCHDOG_PID"] == str(os.getpid()), os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid()],
 }
+assert all(facts["own"]), facts["own"]
 with open(place("facts." + os.environ["OTA_RELEASE"] + ".next"), "w") as out:
     json.dump(facts, out, indent=1, sort_keys=True)
 os.replace(place("facts." + os.environ["OTA_RELEASE"] + ".next"), place("facts." + os.environ["OTA_RELEASE"]))
