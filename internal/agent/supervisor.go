@@ -291,6 +291,14 @@ type run struct {
 // Environment names the environment that it runs with.
 func (r run) Environment() string { return r.environment }
 
+// Origin says what it has come from.
+func (r run) Origin() update.Origin {
+	if r.Run.Origin() == program.FromWaiting {
+		return update.WarmStart
+	}
+	return update.PlainStart
+}
+
 // Exit says how it ended.
 func (r run) Exit() update.Exit {
 	exit := r.Run.Exit()

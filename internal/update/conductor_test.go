@@ -355,6 +355,7 @@ type fakeRun struct {
 }
 
 func (r *fakeRun) PID() int               { return r.pid }
+func (r *fakeRun) Origin() Origin         { return PlainStart }
 func (r *fakeRun) Started() time.Time     { return r.started }
 func (r *fakeRun) Done() <-chan struct{}  { return r.done }
 func (r *fakeRun) Exit() Exit             { return r.exit }

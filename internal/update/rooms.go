@@ -80,6 +80,7 @@ type Supervisor interface {
 // Run is one run of the program.
 type Run interface {
 	PID() int
+	Origin() Origin
 	Started() time.Time
 	Done() <-chan struct{}  // closed when the program itself has ended
 	Ready() <-chan struct{} // closed when it has said that it is ready
@@ -90,6 +91,15 @@ type Run interface {
 	// them. It waits a moment for what an ended program has said last.
 	Output() ([]string, *release.Traceback)
 }
+
+// Origin says what a run has come from.
+type Origin string
+
+// The two.
+const (
+	PlainStart Origin = "plain"
+	WarmStart  Origin = "warm" // an interpreter that had waited for it; see Supervisor.Warm
+)
 
 // Exit is how a run ended.
 type Exit struct {

@@ -32,7 +32,11 @@ func (c *Conductor) start() Event {
 	c.noteExit()
 	c.run, c.refreshed = run, time.Time{}
 	c.noteEnvironment(run.Environment())
-	c.options.Log.Info("the program is started", "release", c.running(), "pid", run.PID())
+	log := c.options.Log.With("release", c.running(), "pid", run.PID())
+	if origin := run.Origin(); origin != PlainStart {
+		log = log.With("start", string(origin))
+	}
+	log.Info("the program is started")
 	c.acts.Go(func() {
 		select {
 		case <-run.Done():

@@ -33,6 +33,9 @@ type Status struct {
 		Restarts     int       `json:"restarts"`
 		CrashLooping bool      `json:"crash_looping"`
 		Doing        string    `json:"doing"` // what takes its time before a start
+		LastExit     *Exit     `json:"last_exit"`
+		Phase        string    `json:"phase"`       // "": it has said nothing
+		StatusText   string    `json:"status_text"` // likewise
 	} `json:"program"`
 	Release struct {
 		Number int    `json:"number"`
@@ -46,6 +49,13 @@ type Status struct {
 		Reasons []Reason `json:"reasons"`
 		Doing   string   `json:"doing"` // what takes its time
 	} `json:"deposit"`
+}
+
+// Exit is how the program ended last.
+type Exit struct {
+	Code   *int    `json:"code"`
+	Signal *string `json:"signal"`
+	Cause  string  `json:"cause"` // "": the exit tells
 }
 
 // Reason is why an upload is held or waits.

@@ -19,14 +19,21 @@ import (
 	"ota/test/harness"
 )
 
-// every is how often the client connects.
-const every = 2 * time.Millisecond
+const (
+	// every is how often the client connects.
+	every = 2 * time.Millisecond
+	// most is how many of its connections are open at most: more than come in
+	// an update, and not so many that a machine with other work never gets
+	// through them.
+	most = 200
+)
 
 // client connects again and again, asks, and counts what becomes of it. It may
 // be used by several goroutines.
 type client struct {
 	address string
 	asking  sync.WaitGroup
+	open    chan struct{} // of most
 
 	mu      sync.Mutex
 	asked   int
@@ -38,7 +45,7 @@ type client struct {
 // newClient returns a client that connects until stop is called, which returns
 // when the last answer is there.
 func newClient(t testing.TB, address string) (c *client, stop func()) {
-	c = &client{address: address, answers: map[string]int{}, failed: map[string]int{}}
+	c = &client{address: address, open: make(chan struct{}, most), answers: map[string]int{}, failed: map[string]int{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { c.run(ctx) })
@@ -57,7 +64,11 @@ func (c *client) run(ctx context.Context) {
 	for {
 		select {
 		case <-ticker.C:
-			c.asking.Go(c.ask)
+			select {
+			case c.open <- struct{}{}:
+				c.asking.Go(c.ask)
+			default:
+			}
 		case <-ctx.Done():
 			return
 		}
@@ -65,6 +76,7 @@ func (c *client) run(ctx context.Context) {
 }
 
 func (c *client) ask() {
+	defer func() { <-c.open }()
 	began := time.Now()
 	body, err := get(c.address)
 	c.mu.Lock()
@@ -122,10 +134,15 @@ func nameOf(err error) string {
 		return "refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "reset"
-	case errors.Is(err, context.DeadlineExceeded):
+	case isTimeout(err):
 		return "no answer in time"
 	}
 	return err.Error()
+}
+
+func isTimeout(err error) bool {
+	found, ok := errors.AsType[net.Error](err)
+	return ok && found.Timeout()
 }
 
 // has reports whether anybody got this answer.
@@ -134,6 +151,9 @@ func (c *client) has(answer string) bool {
 	defer c.mu.Unlock()
 	return c.answers[answer] > 0
 }
+
+// isBusy reports whether many of its connections wait for their answers.
+func (c *client) isBusy() bool { return len(c.open) > most/4 }
 
 // failures is how many connections got no answer.
 func (c *client) failures() int {

@@ -19,28 +19,31 @@ type server struct {
 	heading string
 	module  string // that has to be installed
 	// without are the words of its program, in pairs, with which it opens the
-	// port itself; ADDRESS stands for it.
+	// port itself; PORT stands for its number.
 	without []string
+	// settings are more of the device's.
+	settings string
 }
 
 const (
 	given   = `socket.socket(fileno=3)`
 	ownHost = `socket.create_server(("127.0.0.1", PORT))`
+	warmly  = "[python]\nwarm = true\n"
 )
 
 var servers = []server{
-	{"http.server", "http.server", []string{given, ownHost}},
-	{"Flask, or any WSGI, with waitress", "flask, waitress", []string{given, ownHost}},
-	{"gunicorn", "flask, gunicorn", []string{`"gunicorn", `, `"gunicorn", "--bind", "127.0.0.1:PORT", `}},
-	{"uvicorn", "uvicorn", []string{"fd=3", "port=PORT"}},
-	{"aiohttp", "aiohttp", []string{given, ownHost}},
-	{"Tornado", "tornado", []string{given, ownHost}},
+	{"http.server", "http.server", []string{given, ownHost}, ""},
+	{"Flask, or any WSGI, with waitress", "flask, waitress", []string{given, ownHost}, warmly},
+	{"gunicorn", "flask, gunicorn", []string{`"gunicorn", `, `"gunicorn", "--bind", "127.0.0.1:PORT", `}, ""},
+	{"uvicorn", "uvicorn", []string{"fd=3", "port=PORT"}, ""},
+	{"aiohttp", "aiohttp", []string{given, ownHost}, ""},
+	{"Tornado", "tornado", []string{given, ownHost}, warmly},
 }
 
 // updates is how often each program is updated.
 var updates = flag.Int("updates", 50, "how often each server is updated")
 
-// fewer times without `listen`.
+// fewer is how many times less often that is without `listen`.
 const fewer = 10
 
 // TestNoConnectionIsLost: the programs of docs/serving.md are updated while a
@@ -57,13 +60,13 @@ func TestNoConnectionIsLost(t *testing.T) {
 				t.Fatalf("docs/serving.md has no program under %q", s.heading)
 			}
 			port := strconv.Itoa(freePort(t))
-			settings := fmt.Sprintf("[program]\nlisten = [\"127.0.0.1:%s\"]\n", port) + quick
+			settings := fmt.Sprintf("[program]\nlisten = [\"127.0.0.1:%s\"]\n", port) + s.settings + quick
 			with := s.update(t, page, settings, port, *updates)
 			if with.failures() > 0 {
 				t.Errorf("with listen: %v", with)
 			}
 			port = strconv.Itoa(freePort(t))
-			without := s.update(t, page, quick, port, max(1, *updates/fewer), s.without...)
+			without := s.update(t, page, s.settings+quick, port, max(1, *updates/fewer), s.without...)
 			t.Logf("%d updates with listen: %v; %d updates without: %v", *updates, with, *updates/fewer, without)
 		})
 	}
@@ -86,10 +89,15 @@ func (s server) update(t *testing.T, page example, settings, port string, count 
 	for n := 2; n <= count+1; n++ {
 		upload(t, d, version(n))
 		answer := "version " + strconv.Itoa(n)
-		harness.Await(t, answer, func() bool { return c.has(answer) }, func() string { return c.String() + "\n" + d.Console() })
+		// Then what has come meanwhile is answered, or the next update comes
+		// before anybody else has got through.
+		harness.Await(t, answer, func() bool { return c.has(answer) && !c.isBusy() }, func() string { return c.String() + "\n" + d.Console() })
 	}
 	stop()
 	t.Logf("%d updates in %v: %v", count, time.Since(began).Round(time.Millisecond), c)
+	if warmly := strings.Count(d.Console(), warmStart); s.settings != "" {
+		t.Logf("%d of them were started warm", warmly)
+	}
 	if history := d.History(); len(history) == 0 || history[0].Number != count+1 {
 		t.Errorf("%d updates made these releases: %+v", count, history)
 	}

@@ -182,13 +182,18 @@ func (h *Hook) write() error {
 	if err == nil && bytes.Equal(found, source) {
 		return nil
 	}
-	if err := errors.Join(os.MkdirAll(h.code(), 0o700), os.RemoveAll(filepath.Join(h.code(), "__pycache__"))); err != nil {
+	if err := errors.Join(os.MkdirAll(h.code(), 0o755), os.RemoveAll(filepath.Join(h.code(), "__pycache__"))); err != nil {
+		return err
+	}
+	// The program may run as another user, and whatever the umask: a Python that
+	// can't read this would start with our variables in its environment.
+	if err := errors.Join(os.Chmod(h.dir, 0o755), os.Chmod(h.code(), 0o755)); err != nil {
 		return err
 	}
 	// Nothing is lost with it, so it need not be durable; but no process may
 	// find half of it.
 	next := filepath.Join(h.dir, "sitecustomize.next")
-	if err := os.WriteFile(next, source, 0o600); err != nil {
+	if err := errors.Join(os.WriteFile(next, source, 0o644), os.Chmod(next, 0o644)); err != nil {
 		return err
 	}
 	return os.Rename(next, path)

@@ -110,7 +110,7 @@ func TestFolderIsMended(t *testing.T) {
 		if got, err := os.ReadFile(path); err != nil || string(got) != string(source) {
 			t.Errorf("%v: %d bytes", err, len(got))
 		}
-		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 {
 			t.Errorf("%v, %v", info.Mode(), err)
 		}
 	}
