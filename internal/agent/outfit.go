@@ -124,8 +124,14 @@ func (o *outfit) need(ctx context.Context, v version, interpreter string) (need,
 	return need{recipe, identity, o.venvs.ID(recipe, identity)}, nil
 }
 
-// build makes the environment, and tells how far it is.
+// build makes the environment, unless it is there, and tells how far it is.
 func (o *outfit) build(ctx context.Context, v version, n need) error {
+	if err := o.whole(ctx, n.id); ctx.Err() != nil {
+		return err
+	}
+	if _, err := o.venvs.Python(n.id); err == nil {
+		return nil
+	}
 	env, err := o.environ(v.settings, footing{})
 	if err != nil {
 		return err
@@ -145,12 +151,7 @@ func (o *outfit) build(ctx context.Context, v version, n need) error {
 		job.Source = dir
 	}
 	began := time.Now()
-	if err := o.whole(ctx, n.id); ctx.Err() != nil {
-		return err
-	}
-	if _, err := o.venvs.Python(n.id); err != nil {
-		o.log.Info("an environment is made", "environment", n.id, "for", string(n.recipe.Kind), "python", n.interpreter.Version)
-	}
+	o.log.Info("an environment is made", "environment", n.id, "for", string(n.recipe.Kind), "python", n.interpreter.Version)
 	err = o.venvs.Build(ctx, job)
 	o.mu.Lock()
 	defer o.mu.Unlock()
