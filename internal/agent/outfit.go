@@ -25,6 +25,8 @@ type outfit struct {
 	log    *slog.Logger
 	// told says what takes its time just now; empty: nothing any more.
 	told func(doing string)
+	// makeRoom is called before an environment is made.
+	makeRoom func()
 
 	mu           sync.Mutex
 	interpreters map[string]string  // found, by the name in ota.toml
@@ -41,6 +43,7 @@ func newOutfit(place folder, main string, layers config.Layers, log *slog.Logger
 		place: place, main: main, layers: layers, log: log,
 		venvs:        venv.New(venv.Options{Dir: place.venvs()}),
 		told:         func(string) {},
+		makeRoom:     func() {},
 		inForce:      layers.Device(),
 		interpreters: map[string]string{}, failed: map[string]failed{}, wheels: map[wheelID]string{},
 		trust: trusted, proven: map[string]bool{},
@@ -150,6 +153,7 @@ func (o *outfit) build(ctx context.Context, v version, n need) error {
 		defer remove()
 		job.Source = dir
 	}
+	o.makeRoom()
 	began := time.Now()
 	o.log.Info("an environment is made", "environment", n.id, "for", string(n.recipe.Kind), "python", n.interpreter.Version)
 	err = o.venvs.Build(ctx, job)
