@@ -174,7 +174,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Ignore:    func(path string) bool { return a.outfit.current().Update.Ignored(path) },
 		Log:       a.log,
 	})
-	a.outfit.log, a.outfit.told = a.log, a.tell
+	a.outfit.log, a.outfit.told, a.outfit.makeRoom = a.log, a.tell, a.makeRoom
 	a.supervisor = newSupervisor(a)
 	a.main = activate.New(activate.Options{
 		Main:     a.folder.main(),

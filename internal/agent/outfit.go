@@ -26,6 +26,8 @@ type outfit struct {
 	// told says what takes its time just now; empty: nothing any more.
 	told func(doing string)
 	now  func() time.Time
+	// makeRoom is called before an environment is made.
+	makeRoom func()
 
 	mu           sync.Mutex
 	interpreters map[string]string  // found, by the name in ota.toml
@@ -45,6 +47,7 @@ func newOutfit(place folder, main string, layers config.Layers, log *slog.Logger
 		venvs:        venv.New(venv.Options{Dir: place.venvs()}),
 		told:         func(string) {},
 		now:          time.Now,
+		makeRoom:     func() {},
 		inForce:      layers.Device(),
 		interpreters: map[string]string{}, failed: map[string]failed{}, wheels: map[wheelID]string{},
 		trust: trusted, proven: map[string]bool{},
@@ -160,8 +163,14 @@ func (o *outfit) need(ctx context.Context, v version, interpreter string) (need,
 	return found, nil
 }
 
-// build makes the environment, and tells how far it is.
+// build makes the environment, unless it is there, and tells how far it is.
 func (o *outfit) build(ctx context.Context, v version, n need) error {
+	if err := o.whole(ctx, n.id); ctx.Err() != nil {
+		return err
+	}
+	if _, err := o.venvs.Python(n.id); err == nil {
+		return nil
+	}
 	env, err := o.environ(v.settings, footing{})
 	if err != nil {
 		return err
@@ -180,13 +189,9 @@ func (o *outfit) build(ctx context.Context, v version, n need) error {
 		defer remove()
 		job.Source = dir
 	}
+	o.makeRoom()
 	began := time.Now()
-	if err := o.whole(ctx, n.id); ctx.Err() != nil {
-		return err
-	}
-	if _, err := o.venvs.Python(n.id); err != nil {
-		o.log.Info("an environment is made", "environment", n.id, "for", string(n.recipe.Kind), "python", n.interpreter.Version)
-	}
+	o.log.Info("an environment is made", "environment", n.id, "for", string(n.recipe.Kind), "python", n.interpreter.Version)
 	err = o.venvs.Build(ctx, job)
 	o.mu.Lock()
 	defer o.mu.Unlock()

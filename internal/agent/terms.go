@@ -58,6 +58,20 @@ func (a *agent) tidy(keep []string) {
 	}
 }
 
+// makeRoom removes, before an environment is made, those that no release needs:
+// of uploads that were held there may be many.
+func (a *agent) makeRoom() {
+	records, err := a.releases.History()
+	if err != nil {
+		return // nobody knows what is needed
+	}
+	var keep []string
+	for _, record := range records {
+		keep = append(keep, record.Environment)
+	}
+	a.tidy(keep)
+}
+
 // rest is called when an attempt has ended: what is in main/ may say something
 // else than before, and what sealing took is not needed for weeks.
 func (a *agent) rest() {

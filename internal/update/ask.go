@@ -145,13 +145,17 @@ func (c *Conductor) settle() {
 		return
 	}
 	c.answer(func(one *waiter) bool {
-		if !one.is(AskStart, AskStop, AskRestart) {
+		if !one.is(AskStart, AskStop, AskRestart) || c.startIsNear() && !one.is(AskStop) {
 			return false
 		}
 		one.answer <- c.verdict(one.event)
 		return true
 	})
 }
+
+// startIsNear reports whether the program is started as soon as its environment
+// is made, or is known not to be had.
+func (c *Conductor) startIsNear() bool { return c.equipping != nil && c.state.Program == Backoff }
 
 func (c *Conductor) verdict(asked Event) error {
 	switch {

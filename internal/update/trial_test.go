@@ -2,6 +2,7 @@ package update
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -360,6 +361,28 @@ func TestEnvironmentIsMadeBeforeTheStart(t *testing.T) {
 		time.Sleep(time.Hour)
 		s.expect(Running, Idle)
 		s.stands(Settled, 1)
+	})
+}
+
+// TestRestartIsAnsweredWhenTheProgramRuns: making its environment is a part of it.
+func TestRestartIsAnsweredWhenTheProgramRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, nil)
+		defer s.close()
+		s.confirmed("v1", 1)
+		s.program.unready = time.Hour
+		asked := time.Now()
+		if err := s.conductor.Ask(t.Context(), AskRestart); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(asked); took < time.Hour {
+			t.Errorf("answered after %v", took)
+		}
+		s.expect(Running, Idle)
+		s.program.refuses = errors.New("no")
+		if err := s.conductor.Ask(t.Context(), AskRestart); err == nil {
+			t.Error("a restart that failed is said to be done")
+		}
 	})
 }
 

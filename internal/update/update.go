@@ -313,6 +313,7 @@ func (c *Conductor) interpret(happened happening) *happening {
 		if of != c.equipping {
 			return nil
 		}
+		c.equipping = nil
 	case *time.Timer:
 		if !slices.ContainsFunc(c.pauses(), func(p *pause) bool { return p.timer == of }) {
 			return nil

@@ -216,9 +216,15 @@ func TestAdopted(t *testing.T) {
 	d.Await("the stop", func(s harness.Status) bool {
 		return s.Program.State == "stopped" && s.Program.Doing+s.Deposit.Doing == ""
 	})
-	d.Ask("start")
+	start := d.Command(t.Context(), "start") // it is answered when the program runs
+	if err := start.Start(); err != nil {
+		t.Fatal(err)
+	}
 	awaitBuild(t, d, 2)
 	signal(t, d, "go")
+	if err := start.Wait(); err != nil {
+		t.Errorf("ota start: %v", err)
+	}
 	checkEnvironments(t, d, awaitStart(t, d, "1 slow"))
 	awaitConsole(t, d, "the environment of the program is made before it is started")
 }

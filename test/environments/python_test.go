@@ -123,7 +123,7 @@ func TestPythonUpgraded(t *testing.T) {
 
 	point(paths[1])
 	checkUntouched(t, d, before)
-	d.Ask("restart")
+	d.Say("restart")
 	second := awaitStart(t, d, "1 1.0 "+versions[1])
 	if first == second {
 		t.Errorf("both have the environment %s", first)

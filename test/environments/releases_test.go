@@ -3,6 +3,7 @@
 package environments
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -127,4 +128,23 @@ func TestPrune(t *testing.T) {
 	checkEnvironments(t, d, previous, last)
 	d.Say("rollback")
 	awaitStart(t, d, "4 3.0")
+}
+
+// TestPruneOfHeld: uploads that are held one after the other leave one
+// environment, the last.
+func TestPruneOfHeld(t *testing.T) {
+	t.Parallel()
+	d := newDevice(t, offline+`check.command = ["python3", "-c", "import thing, sys; sys.exit('not '+thing.VERSION)"]`+"\n")
+	before := awaitConfirmed(d, 1)
+	for _, version := range []string{"1.0", "2.0", "3.0"} {
+		upload(t, d, requiring(t, thing(version)))
+		d.Await("held because of "+version, func(s harness.Status) bool {
+			said := fmt.Sprint(s.Deposit.Reasons)
+			return s.Deposit.State == "held" && strings.Contains(said, "not "+version)
+		})
+		if made, left := environments(t, d); len(made) != 1 || len(left) != 0 {
+			t.Errorf("environments: %q, and %q", made, left)
+		}
+	}
+	checkUntouched(t, d, before)
 }
