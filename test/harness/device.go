@@ -189,6 +189,14 @@ func (d *Device) Start() {
 	}(d.process, d.ended)
 }
 
+// Within lets a part of the test use the device: what fails then is that part.
+// It returns what ends it.
+func (d *Device) Within(part testing.TB) (end func()) {
+	whole := d.t
+	d.t = part
+	return func() { d.t = whole }
+}
+
 func (d *Device) leave() {
 	d.Stop()
 	if d.t.Failed() || os.Getenv("SHOW") != "" {

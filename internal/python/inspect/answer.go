@@ -187,16 +187,23 @@ func (one raw) missing(python version, required []string) (found Finding, isOurs
 		}
 		found := one.awaited()
 		found.Kind = MissingName
-		if one.Wanted == "" {
+		if one.Wanted == "" && one.State == stateSure {
 			found.Message = fmt.Sprintf("waiting for a %s that has %s, %s", escape.Name(string(one.At)), one.Name, importedBy(one))
+		} else if one.Wanted == "" {
+			found.Message = fmt.Sprintf("%s has no %s, %s", escape.Name(string(one.At)), one.Name, importedBy(one))
 		}
 		return found, true, true
 	}
 	return Finding{}, false, false
 }
 
+// awaited is a file that the upload waits for, or would be better with.
 func (one raw) awaited() Finding {
-	return Finding{Message: fmt.Sprintf("waiting for %s, %s", escape.Name(string(one.Wanted)), importedBy(one)), Kind: MissingModule}
+	message := fmt.Sprintf("%s is not there, %s", escape.Name(string(one.Wanted)), importedBy(one))
+	if one.State == stateSure {
+		message = fmt.Sprintf("waiting for %s, %s", escape.Name(string(one.Wanted)), importedBy(one))
+	}
+	return Finding{Message: message, Kind: MissingModule}
 }
 
 // installable is about a module that some distribution brings; false if none

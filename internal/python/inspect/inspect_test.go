@@ -122,7 +122,7 @@ func lines(result Result) []string {
 const waits = "holds missing module: main.py:1: waiting for helper.py, imported by main.py line 1"
 
 func doubts(number int) string {
-	return fmt.Sprintf("warns missing module: main.py:%d: waiting for helper.py, imported by main.py line %d", number, number)
+	return fmt.Sprintf("warns missing module: main.py:%d: helper.py is not there, imported by main.py line %d", number, number)
 }
 
 func TestImports(t *testing.T) {
@@ -191,7 +191,7 @@ func TestImports(t *testing.T) {
 		{"behind the end", candidate{"main.py+": "import sys\nsys.exit()\nimport helper\n"}, []string{doubts(3)}},
 		{"behind the end of the main part", candidate{"main.py+": "if __name__ == '__main__':\n    raise SystemExit\nimport helper\n"}, []string{doubts(3)}},
 		{"behind what may not be reached", candidate{"main.py+": "def f():\n    import a\n", "a.py": "import helper\n"},
-			[]string{"warns missing module: a.py:1: waiting for helper.py, imported by a.py line 1"}},
+			[]string{"warns missing module: a.py:1: helper.py is not there, imported by a.py line 1"}},
 		{"reached in two ways", candidate{"main.py+": "def f():\n    import a\nimport b\n", "a.py": "import helper\n", "b.py": "import a\n"},
 			[]string{"holds missing module: a.py:1: waiting for helper.py, imported by a.py line 1"}},
 		{"warned of once", candidate{"main.py+": "def f():\n    import helper\ndef g():\n    import helper\n"}, []string{doubts(2)}},

@@ -190,6 +190,7 @@ var (
 	noVersion    = regexp.MustCompile(`^Could not find a version that satisfies the requirement (.+?) \(from versions: (.*)\)`)
 	wrongPython  = regexp.MustCompile(`Package '?([^' ]+)'? requires a different Python: (\S+) not in '([^']*)'`)
 	wrongMachine = regexp.MustCompile(`(\S+\.whl) is not a supported wheel on this platform`)
+	tornWheel    = regexp.MustCompile(`^Wheel '([^']+)' located at (\S+) is invalid`)
 	cannotInst   = regexp.MustCompile(`^Cannot install (.+) because these package versions have conflicting dependencies`)
 	noSpace      = regexp.MustCompile(`No space left on device|\[Errno 28\]|Disk quota exceeded|os error 28`)
 	requirement  = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)`)
@@ -243,6 +244,9 @@ func (f *findings) diagnose(s scene) *Failed {
 	}
 	if m := f.find(all, wrongMachine); m != nil {
 		return otherWheel(baseName(filepath.ToSlash(m[1])), s)
+	}
+	if m := f.find(all, tornWheel); m != nil {
+		return tornOne(m[1], baseName(filepath.ToSlash(m[2])), s)
 	}
 	if m := f.find(f.errors, cannotInst); m != nil {
 		return f.conflicting(m[1])
@@ -316,6 +320,16 @@ func otherWheel(name string, s scene) *Failed {
 		failed.Package = normalize(first)
 	}
 	return failed
+}
+
+// tornOne is a file that is no wheel but for its name. What an index gives may
+// be another one the next time.
+func tornOne(of, name string, s scene) *Failed {
+	isOurs := slices.ContainsFunc(s.wheels, func(w Wheel) bool { return baseName(w.Path) == name })
+	if isOurs {
+		return &Failed{Message: name + " is torn, or no wheel: upload it again", Package: normalize(of)}
+	}
+	return &Failed{Message: name + ", as it was fetched, is torn, or no wheel", Package: normalize(of), Passing: true}
 }
 
 func machineOf(python Interpreter) string {
