@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -401,14 +402,21 @@ func (r *Room) stagePaths() []string {
 // that a failure is one of the switch. Where a link or a file is in the way of a
 // folder for bytecode there is none.
 func (r *Room) removeStale() error {
+	owners := map[string][]func(name string) bool{} // each folder is listed once
 	for _, source := range r.ready.plan.Stale {
 		folder, owns := r.options.Bytecode(string(source))
+		owners[folder] = append(owners[folder], owns)
+	}
+	for _, folder := range slices.Sorted(maps.Keys(owners)) {
+		owned := func(name string) bool {
+			return slices.ContainsFunc(owners[folder], func(owns func(string) bool) bool { return owns(name) })
+		}
 		remove := r.ready.work.removeOwned
 		if filepath.IsAbs(folder) { // PYTHONPYCACHEPREFIX
 			remove = removeOwned
 		}
-		if err := remove(folder, owns); err != nil {
-			return fmt.Errorf("cannot remove the old bytecode in %s of %q: %w", folder, source, err)
+		if err := remove(folder, owned); err != nil {
+			return fmt.Errorf("cannot remove the old bytecode in %s: %w", folder, err)
 		}
 	}
 	r.removeEmptied()
