@@ -10,6 +10,7 @@
 package serving
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,6 +24,10 @@ func TestMain(m *testing.M) {
 	os.Unsetenv("PYTHONDONTWRITEBYTECODE") // as on a device
 	// As on a device, the first python3 in PATH is that of the system.
 	os.Setenv("PATH", "/usr/bin:"+os.Getenv("PATH"))
+	// A server that stops mostly waits for its clients.
+	if flag.Set("test.parallel", "3") != nil {
+		os.Exit(2)
+	}
 	harness.Main(m)
 }
 
