@@ -40,6 +40,8 @@ import os
 import signal
 import socket
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # without a traceback
+
 
 def go():
     with open(os.path.join(os.environ["OTA_DIR"], "starts"), "a") as starts:
