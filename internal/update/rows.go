@@ -62,6 +62,7 @@ var table = []row{
 	{at(Preparing), known, sound, on(Hindered), State{Attempt: Held}, do(RetrySoon)},
 	{at(Preparing), present, sound, on(Prepared), State{Attempt: Deferred}, do(Defer)},
 	{at(Preparing), leaving, nil, on(Prepared), State{Attempt: Idle}, do(Drop)},
+	{at(Preparing), nil, nil, on(Complete, Changed, Empty, Waits), State{}, do(Cancel)}, // what was judged is not what is there
 	{at(Preparing, Deferred), present, nil, on(AskDiscard), State{Attempt: Unwanted}, do(Cancel)},
 	{at(Unwanted), present, nil, on(Prepared, Due, CalledOff), State{Attempt: Discarding}, do(Drop, Discard)},
 	{at(Unwanted), present, nil, on(Unchanged, Disturbed, Refused, Hindered), State{Attempt: Discarding}, do(Discard)},

@@ -86,6 +86,20 @@ func TestPausesInTheWorstOrder(t *testing.T) {
 	}
 }
 
+// TestPausesBeforeAWheel: requirements come before what they name.
+func TestPausesBeforeAWheel(t *testing.T) {
+	t.Parallel()
+	needPip(t)
+	d := newDevice(t, "[python]\noffline = true\n")
+	before, began := now(t, d), starts(d)
+	mu := wheel{name: "mu"}
+	uploadSlowly(t, d, []part{
+		{"requirements.txt", "mu\n"}, {"main.py", "import mu\n" + going}, {mu.path(), mu.pack(t).Content},
+	}, func(part) { checkSame(t, d, before) })
+	awaitNext(d, before.Release.Number)
+	checkStarts(t, d, began, 1)
+}
+
 // uploadSlowly writes one file after another; between them it looks.
 func uploadSlowly(t *testing.T, d *harness.Device, parts []part, between func(last part)) {
 	t.Helper()
