@@ -29,6 +29,16 @@ func requiring(t *testing.T) harness.Tree {
 	return tree.Over(before)
 }
 
+// equipped are the settings of that program: it is this binary, with an
+// environment around it.
+func equipped() string {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("program.command = [%q]\nprogram.env = { %s = \"1\" }\npython.offline = true\n", self, role)
+}
+
 // making is a recording of how an environment was made.
 type making struct {
 	*recording
@@ -111,7 +121,7 @@ func recordedMaking(t *testing.T, system fileSystem, binary string) *making {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	image := system.newDisk(t, filepath.Join(dir, "image"))
 	m := &making{recording: &recording{
-		system: system, before: firstDisk(t, system, image, mounted, requiring(t), settings()+"\n[python]\noffline = true\n"),
+		system: system, before: firstDisk(t, system, image, mounted, requiring(t), equipped()),
 	}}
 	disk := record(t, dir, image)
 	size := m.run(t, disk, mounted, binary)
