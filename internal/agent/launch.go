@@ -22,6 +22,7 @@ type launch struct {
 	config      config.Config
 	interpreter string // Python; empty: there is none
 	environment string // name of the environment that the interpreter is of; empty: none
+	lacks       error  // why there is no environment, though one is needed
 	env         []string
 	// What is run. The error says why there is nothing; that of what is not
 	// there at all is an *update.NothingToRun.
@@ -40,7 +41,7 @@ func (o *outfit) inMain(at string) (os.FileInfo, error) {
 // launch puts together how a program is started with an interpreter, which may
 // be that of an environment.
 func (o *outfit) launch(settings config.Config, with footing, exists look) launch {
-	l := launch{config: settings, interpreter: with.interpreter, environment: with.environment}
+	l := launch{config: settings, interpreter: with.interpreter, environment: with.environment, lacks: with.lacks}
 	l.env, l.argvErr = o.environ(settings, with)
 	if l.argvErr == nil {
 		l.argv, l.argvErr = o.command(l, with, exists)
@@ -54,6 +55,7 @@ type footing struct {
 	environment string // its name; empty: none
 	folder      string // of the environment
 	missing     error  // why there is no interpreter
+	lacks       error  // why there is no environment, though one is needed
 }
 
 // environ is what the program sees: ota's own variables, those of ota.toml, and

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -82,9 +84,9 @@ func (s *supervisor) Start(release int, of check.Walk) (update.Run, error) {
 	}
 	s.warmUp(&spec, l)
 	s.started.Store(int64(release))
-	began := s.lastLine()
 	stdout, stderr := s.logs.Stream(logs.Main), s.logs.Stream(logs.MainErr)
-	spec.Stdout, spec.Stderr = stdout, stderr
+	began := s.beginning()
+	spec.Stdout, spec.Stderr = began.of(stdout), began.of(stderr)
 	started, err := s.room.Start(spec)
 	if err != nil {
 		return nil, errors.Join(err, stdout.Close(), stderr.Close())
@@ -116,7 +118,7 @@ func (s *supervisor) ready(of check.Walk) (launch, error) {
 	if err != nil {
 		return l, err
 	}
-	if with.environment != "" {
+	if with.environment != "" || with.lacks != nil {
 		l = o.launch(v.settings, with, o.inMain)
 	}
 	return l, l.argvErr
@@ -142,6 +144,7 @@ func (s *supervisor) footing(v version, plain footing) (footing, error) {
 	}
 	if failure := o.failure(need.id); failure != nil {
 		s.log.Warn("the program is started without its environment", "error", failure)
+		plain.lacks = failure
 		return plain, nil
 	}
 	s.mu.Lock()
@@ -227,8 +230,14 @@ func (s *supervisor) said(report update.Report, shown *api.Program) {
 // notice says what became of the environment under the program that runs; nil:
 // nothing.
 func (s *supervisor) notice(report update.Report) *string {
-	environment := s.now().environment
-	if report.PID == 0 || environment == "" {
+	now := s.now()
+	environment := now.environment
+	switch {
+	case report.PID == 0:
+		return nil
+	case now.lacks != nil:
+		return new("it runs without its environment: " + now.lacks.Error())
+	case environment == "":
 		return nil
 	}
 	if _, err := s.outfit.venvs.Python(environment); err != nil {
@@ -283,7 +292,7 @@ func (s *supervisor) bytecode(source string) (folder string, owns func(string) b
 type run struct {
 	*program.Run
 	of    *supervisor
-	began uint64 // the last line of the log before it
+	began *beginning
 
 	environment string
 }
@@ -324,7 +333,7 @@ func (r run) Output() ([]string, *release.Traceback) {
 	}
 	var said, complained []string
 	for _, line := range r.of.logs.Tail(seenLines) {
-		if line.Seq <= r.began || line.Source != logs.Main && line.Source != logs.MainErr {
+		if line.Seq <= r.began.after.Load() || line.Source != logs.Main && line.Source != logs.MainErr {
 			continue
 		}
 		said = append(said, line.Text)
@@ -349,6 +358,34 @@ func (r run) drain() {
 	case <-r.Drained():
 	case <-limit.C:
 	}
+}
+
+// beginning is where in the log the output of a run begins. That of the run
+// before it is all there when the first of its own comes.
+type beginning struct {
+	log   *supervisor
+	first sync.Once
+	after atomic.Uint64 // the last line before it; none is later while it has said nothing
+}
+
+func (s *supervisor) beginning() *beginning {
+	b := &beginning{log: s}
+	b.after.Store(math.MaxUint64)
+	return b
+}
+
+// of is a stream of the run.
+func (b *beginning) of(stream io.Writer) io.Writer { return said{b, stream} }
+
+type said struct {
+	beginning *beginning
+	stream    io.Writer
+}
+
+// Write takes a piece of output.
+func (s said) Write(piece []byte) (int, error) {
+	s.beginning.first.Do(func() { s.beginning.after.Store(s.beginning.log.lastLine()) })
+	return s.stream.Write(piece)
 }
 
 // lastLine is the number of the newest line of the log.

@@ -66,7 +66,7 @@ var keys = []Key{
 	{"python", "environment", Anywhere, "boolean", `true`, "`false`: no virtual environment is made, whatever `main/` says it requires.", boolean(func(c *Config) *bool { return &c.Python.Environment })},
 	{"python", "isolated", Anywhere, "boolean", `false`, "`true`: the program's environment does not see the packages of the system.", boolean(func(c *Config) *bool { return &c.Python.Isolated })},
 	{"python", "index", Anywhere, "address", "", "Where packages come from, as in `\"https://pypi.example.com/simple\"`. Without it: where pip is set to.", index},
-	{"python", "offline", Anywhere, "boolean", `false`, "`true`: nothing is fetched; packages come from wheels that are uploaded, or were fetched before.", boolean(func(c *Config) *bool { return &c.Python.Offline })},
+	{"python", "offline", Anywhere, "boolean", `false`, "`true`: nothing is fetched; packages come from `main/wheels/`, or are those of the system.", boolean(func(c *Config) *bool { return &c.Python.Offline })},
 	{"python", "warm", Anywhere, "boolean", `false`, "`true`: the interpreter for a new release is started while the old one still runs. It waits before the first line of the program.", boolean(func(c *Config) *bool { return &c.Python.Warm })},
 	{"python", "preload", Anywhere, "array of modules", `[]`, "What that interpreter imports while it waits, as in `[\"numpy\", \"cv2\"]`. Alone it turns `warm` on.", modules},
 	{"check", "imports", Anywhere, "boolean", `true`, "`false`: the imports of the program are not followed; its files are still compiled.", boolean(func(c *Config) *bool { return &c.Check.Imports })},

@@ -82,6 +82,7 @@ func (c *candidate) shown(releases *release.Room) release.Record {
 // beginPrepare takes the upload in that deposit/ shows.
 func (c *Conductor) beginPrepare() {
 	upload, again := c.attempt.view.Upload, c.attempt.again
+	c.attempt.judged = upload
 	c.options.Log.Info("an upload is complete", "files", c.attempt.view.Files, "bytes", c.attempt.view.Bytes)
 	c.begun(c.cancellable(func(ctx context.Context) happening { return c.prepare(ctx, upload, again) }))
 }

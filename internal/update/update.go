@@ -132,6 +132,7 @@ type Conductor struct {
 // attempt is what is known of the upload, or rollback, on its way.
 type attempt struct {
 	view      deposit.View
+	judged    *deposit.Snapshot // by the Prepare under way
 	reasons   []reason.Reason
 	waitsFor  []reason.Reason // what a deferred one waits for
 	candidate *candidate
@@ -291,10 +292,12 @@ func (c *Conductor) handle(happened happening) {
 	c.publish()
 }
 
-// isUnderWay reports whether this very upload waits for the program already.
+// isUnderWay reports whether this very upload is judged already, or waits for
+// the program.
 func (c *Conductor) isUnderWay(upload *deposit.Snapshot) bool {
 	candidate := c.attempt.candidate
-	return c.state.Attempt == Deferred && candidate != nil && candidate.upload == upload
+	return c.state.Attempt == Preparing && c.attempt.judged == upload ||
+		c.state.Attempt == Deferred && candidate != nil && candidate.upload == upload
 }
 
 // interpret takes in what came with an event. It returns nil for one that is of
