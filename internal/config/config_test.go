@@ -220,14 +220,14 @@ func TestProblems(t *testing.T) {
 			`ota.toml:5: listen must be an array of strings such as ["a", "b"], not a string`,
 			`ota.toml:6: nice must be a whole number such as 0, not a string`,
 			`ota.toml:8: interpreter must be a name or a path such as "python3.11" or "/usr/bin/python3", not a float`,
-			`ota.toml:9: index must be an address such as "https://pypi.example.com/simple", not an integer`,
+			`ota.toml:9: index must be an address such as "https://packages.example.com/simple", not an integer`,
 			`ota.toml:10: preload must be an array of strings such as ["a", "b"], not a string`,
 			`ota.toml:12: reload_signal must be the name of a signal such as "HUP", not an integer`}},
-		{"of Python, in vain", "[python]\ninterpreter = \"python3 -u\"\nindex = \"pypi.org\"\npreload = [\"numpy\", \"-c\"]", []string{
+		{"of Python, in vain", "[python]\ninterpreter = \"python3 -u\"\nindex = \"packages.example.com\"\npreload = [\"numpy\", \"-c\"]", []string{
 			`ota.toml:2: interpreter must be a name or a path such as "python3.11" or "/usr/bin/python3", not "python3 -u"`,
 			`ota.toml:3: index must begin with https://, http:// or file://, not "://"`,
 			`ota.toml:4: preload holds "-c", which can't be the name of a module`}},
-		{"index without a host", "[python]\nindex = \"https://\"", []string{`ota.toml:2: index must be an address such as "https://pypi.example.com/simple", not "https://"`}},
+		{"index without a host", "[python]\nindex = \"https://\"", []string{`ota.toml:2: index must be an address such as "https://packages.example.com/simple", not "https://"`}},
 		{"accounts", "[program]\nuser = \"a:b\"\ngroup = 4294967295", []string{
 			`ota.toml:2: user must be a name or a number such as "pi" or 1000, not "a:b"`,
 			`ota.toml:3: group must be a name or a number such as "pi" or 1000, not 4294967295`}},

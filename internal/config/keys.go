@@ -65,7 +65,7 @@ var keys = []Key{
 	{"python", "interpreter", Anywhere, "name or path", "", "The Python that checks the program, makes its environment and runs it, as in `\"python3.11\"`. A path is absolute or below `main/`. Without it: the `python3` that is found.", interpreter},
 	{"python", "environment", Anywhere, "boolean", `true`, "`false`: no virtual environment is made, whatever `main/` says it requires.", boolean(func(c *Config) *bool { return &c.Python.Environment })},
 	{"python", "isolated", Anywhere, "boolean", `false`, "`true`: the program's environment does not see the packages of the system.", boolean(func(c *Config) *bool { return &c.Python.Isolated })},
-	{"python", "index", Anywhere, "address", "", "Where packages come from, as in `\"https://pypi.example.com/simple\"`. Without it: where pip is set to.", index},
+	{"python", "index", Anywhere, "address", "", "Where packages come from, as in `\"https://packages.example.com/simple\"`. Without it: where pip is set to.", index},
 	{"python", "offline", Anywhere, "boolean", `false`, "`true`: nothing is fetched; packages come from `main/wheels/`, or are those of the system.", boolean(func(c *Config) *bool { return &c.Python.Offline })},
 	{"python", "warm", Anywhere, "boolean", `false`, "`true`: the interpreter for a new release is started while the old one still runs. It waits before the first line of the program.", boolean(func(c *Config) *bool { return &c.Python.Warm })},
 	{"python", "preload", Anywhere, "array of modules", `[]`, "What that interpreter imports while it waits, as in `[\"numpy\", \"cv2\"]`. Alone it turns `warm` on.", modules},

@@ -33,7 +33,7 @@ func address(field func(*Config) *string) setter {
 
 // index takes the URL of a package index, or of a folder with the pages of one.
 func index(c *Config, value any) error {
-	const looks = `an address such as "https://pypi.example.com/simple"`
+	const looks = `an address such as "https://packages.example.com/simple"`
 	text, ok := value.(string)
 	if !ok {
 		return fmt.Errorf("must be %s, not %s", looks, kind(value))

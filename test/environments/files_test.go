@@ -23,7 +23,7 @@ func TestFiles(t *testing.T) {
 	sum := func(one harness.Wheel) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(one.Entry(t).Content))) }
 	pyproject := "[project]\nname = \"garden\"\nversion = \"0\"\ndependencies = [\"thing>=1\"]\n"
 	locked := func(one harness.Wheel, needs string) string {
-		return fmt.Sprintf("\n[[package]]\nname = %q\nversion = %q\nsource = { registry = \"https://pypi.org/simple\" }\n%s"+
+		return fmt.Sprintf("\n[[package]]\nname = %q\nversion = %q\nsource = { registry = \"https://packages.example.com/simple\" }\n%s"+
 			"wheels = [{ url = \"https://files.example/%s\", hash = \"sha256:%s\", size = 1 }]\n", one.Name, one.Version, needs, one.File(), sum(one))
 	}
 	pinned := func(one harness.Wheel) string {

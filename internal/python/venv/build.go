@@ -302,11 +302,8 @@ func (b *build) writePins() ([]pass, error) {
 	if err != nil {
 		return nil, err
 	}
-	var hashed, plain, indexes []string
+	var hashed, plain []string
 	for _, one := range pins {
-		if isForeignIndex(one.index) && !slices.Contains(indexes, one.index) {
-			indexes = append(indexes, one.index)
-		}
 		text := one.requirement
 		for _, sum := range one.hashes {
 			text += " --hash=" + sum
@@ -319,7 +316,7 @@ func (b *build) writePins() ([]pass, error) {
 	}
 	var options []string
 	if b.job.Index == "" {
-		for _, one := range indexes {
+		for _, one := range foreignIndexes(pins) {
 			options = append(options, "--extra-index-url "+one)
 		}
 	}
@@ -340,9 +337,27 @@ func (b *build) writePins() ([]pass, error) {
 	return passes, nil
 }
 
-// isForeignIndex is false for what pip asks anyway.
-func isForeignIndex(index string) bool {
-	return isURL(index) && !strings.HasPrefix(index, "https://pypi.org/simple")
+// foreignIndexes are those of a lock file that an installer would not ask by
+// itself: all but the one that most packages come from. Where all come from one
+// of its own, [python] index names it.
+func foreignIndexes(pins []pin) []string {
+	count := map[string]int{}
+	var foreign []string
+	usual := ""
+	for _, one := range pins {
+		if !isURL(one.index) {
+			continue
+		}
+		if count[one.index]++; !slices.Contains(foreign, one.index) {
+			foreign = append(foreign, one.index)
+		}
+	}
+	for _, index := range foreign {
+		if count[index] > count[usual] {
+			usual = index
+		}
+	}
+	return slices.DeleteFunc(foreign, func(index string) bool { return index == usual })
 }
 
 // writeLines writes a requirement file. Its name ends with .txt: uv reads

@@ -32,9 +32,9 @@ func TestKindsAndInstallers(t *testing.T) {
 		{"pyproject", tree{"pyproject.toml": "[project]\nname = 'app'\ndependencies = ['beta>=1', 'nosuch; sys_platform == \"none\"']\n"}, ""},
 		{"uv.lock", tree{"pyproject.toml": "[project]\nname = 'app'\ndependencies = ['beta']\n", "uv.lock": "version = 1\n" +
 			"[[package]]\nname = 'app'\nsource = { editable = '.' }\ndependencies = [{ name = 'beta' }, { name = 'nosuch', marker = \"sys_platform == 'none'\" }]\n" +
-			"[[package]]\nname = 'beta'\nversion = '1.0'\nsource = { registry = 'https://pypi.org/simple' }\ndependencies = [{ name = 'alpha' }]\nwheels = [{ url = 'u', hash = 'sha256:" + sum("beta") + "' }]\n" +
-			"[[package]]\nname = 'alpha'\nversion = '1.0'\nsource = { registry = 'https://pypi.org/simple' }\nwheels = [{ url = 'u', hash = 'sha256:" + sum("alpha-1.0") + "' }]\n" +
-			"[[package]]\nname = 'nosuch'\nversion = '1.0'\nsource = { registry = 'https://pypi.org/simple' }\n"}, "--no-deps"},
+			"[[package]]\nname = 'beta'\nversion = '1.0'\nsource = { registry = 'https://packages.example.com/simple' }\ndependencies = [{ name = 'alpha' }]\nwheels = [{ url = 'u', hash = 'sha256:" + sum("beta") + "' }]\n" +
+			"[[package]]\nname = 'alpha'\nversion = '1.0'\nsource = { registry = 'https://packages.example.com/simple' }\nwheels = [{ url = 'u', hash = 'sha256:" + sum("alpha-1.0") + "' }]\n" +
+			"[[package]]\nname = 'nosuch'\nversion = '1.0'\nsource = { registry = 'https://packages.example.com/simple' }\n"}, "--no-deps"},
 		{"pylock", tree{"pylock.toml": "lock-version = '1.0'\n" +
 			"[[packages]]\nname = 'beta'\nversion = '1.0'\n[[packages.wheels]]\npath = 'wheels/beta-1.0-py3-none-any.whl'\nhashes = {sha256 = '" + sum("beta") + "'}\n" +
 			"[[packages]]\nname = 'alpha'\nversion = '1.0'\n"}, "--no-deps"},
@@ -191,8 +191,8 @@ func TestWordsOfPip(t *testing.T) {
 		passing          bool
 	}{
 		{
-			"a download breaks off", "Collecting numpy\nERROR: Could not install packages due to an OSError: HTTPSConnectionPool(host='files.pythonhosted.org', port=443): Max retries exceeded with url: /x (Caused by ConnectTimeoutError(<x>, 'Connection to files.pythonhosted.org timed out. (connect timeout=15)'))\n",
-			"cannot reach files.pythonhosted.org: no answer in time", true,
+			"a download breaks off", "Collecting numpy\nERROR: Could not install packages due to an OSError: HTTPSConnectionPool(host='files.example.com', port=443): Max retries exceeded with url: /x (Caused by ConnectTimeoutError(<x>, 'Connection to files.example.com timed out. (connect timeout=15)'))\n",
+			"cannot reach files.example.com: no answer in time", true,
 		},
 		{
 			"no name", "WARNING: Retrying (Retry(total=1, connect=None)) after connection broken by 'NewConnectionError('<x>: Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')': /simple/flask/\nERROR: Could not find a version that satisfies the requirement flask (from versions: none)\nERROR: No matching distribution found for flask\n",
@@ -203,8 +203,8 @@ func TestWordsOfPip(t *testing.T) {
 			"cannot get flask: cannot reach the package index: its certificate is not valid yet: is the clock of this device right?", true,
 		},
 		{
-			"reading breaks off", "ERROR: Exception:\nTraceback (most recent call last):\n  File \"x\"\npip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='files.pythonhosted.org', port=443): Read timed out.\n",
-			"cannot reach files.pythonhosted.org: no answer in time", true,
+			"reading breaks off", "ERROR: Exception:\nTraceback (most recent call last):\n  File \"x\"\npip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPSConnectionPool(host='files.example.com', port=443): Read timed out.\n",
+			"cannot reach files.example.com: no answer in time", true,
 		},
 		{"nothing", "", "the installer failed: exit status 1", false},
 		{"a new word", "ERROR: the moon is full\n", "the moon is full", false},

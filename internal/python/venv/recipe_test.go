@@ -254,8 +254,8 @@ source = { virtual = "." }
 dependencies = [
   { name = "flask", extra = ["async"] },
   { name = "win", marker = "sys_platform == 'win32'" },
-  { name = "numpy", version = "1.0", source = { registry = "https://pypi.org/simple" }, marker = "python_full_version < '3.10'" },
-  { name = "numpy", version = "2.0", source = { registry = "https://pypi.org/simple" }, marker = "python_full_version >= '3.10'" },
+  { name = "numpy", version = "1.0", source = { registry = "https://packages.example.com/simple" }, marker = "python_full_version < '3.10'" },
+  { name = "numpy", version = "2.0", source = { registry = "https://packages.example.com/simple" }, marker = "python_full_version >= '3.10'" },
   { name = "lib" }, { name = "gitty" }, { name = "direct" },
 ]
 [package.dev-dependencies]
@@ -263,7 +263,7 @@ dev = [{ name = "pytest" }]
 [[package]]
 name = "flask"
 version = "3.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example.com/simple" }
 dependencies = [{ name = "flask" }, { name = "jinja2" }]
 sdist = { url = "https://x/flask.tar.gz", hash = "sha256:aa", size = 1 }
 wheels = [{ url = "https://x/flask.whl", hash = "sha256:bb" }]
@@ -277,19 +277,19 @@ wheels = [{ url = "https://x/j.whl", hash = "sha256:cc" }]
 [[package]]
 name = "asgiref"
 version = "3"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example.com/simple" }
 [[package]]
 name = "win"
 version = "1"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example.com/simple" }
 [[package]]
 name = "numpy"
 version = "1.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example.com/simple" }
 [[package]]
 name = "numpy"
 version = "2.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example.com/simple" }
 [[package]]
 name = "lib"
 source = { editable = "lib" }
@@ -305,7 +305,7 @@ wheels = [{ url = "https://host/d.whl", hash = "sha256:dd" }]
 [[package]]
 name = "pytest"
 version = "8"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://packages.example.com/simple" }
 `
 
 func TestUVLock(t *testing.T) {
@@ -433,4 +433,18 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestForeignIndexes(t *testing.T) {
+	const usual, other = "https://packages.example.com/simple", "https://other.example.com/simple"
+	pins := []pin{{index: other}, {index: usual}, {index: usual}, {index: ""}, {index: "../files"}}
+	if got := foreignIndexes(pins); !slices.Equal(got, []string{other}) {
+		t.Errorf("%q", got)
+	}
+	if got := foreignIndexes(pins[1:]); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	if got := foreignIndexes(nil); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
 }
