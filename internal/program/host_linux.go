@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,8 @@ type host struct {
 	// replaced itself by ota leaves its jobs to us.
 	foreign map[proc.ID]struct{}
 	group   *cgroup // nil: none
-	kills   int     // in group for want of memory, before the program was started
+	// kills were in group for want of memory before the program was started.
+	kills atomic.Int64
 
 	mu    sync.Mutex
 	given map[proc.ID]struct{} // up, for we may not end them

@@ -29,7 +29,7 @@ func (r *Room) limit(spec Spec, pid int) {
 		}
 	}
 	err := r.host.limitMemory(spec.MemoryMax)
-	r.host.kills = r.host.countKills()
+	r.host.kills.Store(int64(r.host.countKills()))
 	if err == nil || spec.MemoryMax <= 0 {
 		return
 	}
@@ -158,7 +158,7 @@ func hasWord(text []byte, word string) bool {
 // of the tree for want of memory. Only who was killed counts, or a shell that
 // tells it of its child: a worker killed long ago is no reason for an end now.
 func (h *host) outOfMemory(exit Exit) bool {
-	return exit.Code == 128+int(syscall.SIGKILL) && h.countKills() > h.kills
+	return exit.Code == 128+int(syscall.SIGKILL) && int64(h.countKills()) > h.kills.Load()
 }
 
 // countKills returns how often the kernel has killed in the control group for

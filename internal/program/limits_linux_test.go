@@ -142,7 +142,7 @@ func TestGroupLimitsMemory(t *testing.T) {
 	}
 	killed := Exit{Code: 137, Signal: syscall.SIGKILL}
 	write("ota-1/memory.events", "oom_kill 2\n")
-	host.kills = host.countKills()
+	host.kills.Store(int64(host.countKills()))
 	if host.outOfMemory(killed) {
 		t.Error("what was killed before has counted")
 	}

@@ -54,6 +54,9 @@ type watchdog struct {
 func (d *watchdog) begin(interval time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.leash != leashTied { // one that had waited to be the program may have ended
+		return
+	}
 	d.leash, d.interval = leashWaiting, interval
 	for _, said := range d.early {
 		d.take(said)

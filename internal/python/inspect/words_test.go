@@ -161,7 +161,7 @@ func TestForTypeCheckersOnlyFilesAreMissed(t *testing.T) {
 		{"path": "main.py", "kind": "part", "state": "typing", "module": "numpy.x", "above": "numpy"},
 		{"path": "main.py", "kind": "module", "state": "typing", "module": "helper", "wanted": "helper.py"}]}`
 	result, err := parse([]byte(answer), Job{})
-	if err != nil || len(result.Findings) != 1 || result.Findings[0].Severity != Warns || !strings.HasPrefix(result.Findings[0].Message, "waiting for helper.py") {
+	if err != nil || len(result.Findings) != 1 || result.Findings[0].Severity != Warns || !strings.HasPrefix(result.Findings[0].Message, "helper.py is not there") {
 		t.Errorf("%v, %v", result.Findings, err)
 	}
 }
