@@ -41,12 +41,21 @@ type supervisor struct {
 	mu       sync.Mutex // guards what follows
 	present  launch     // the last start
 	coming   launch     // of the candidate that was judged last
+	tried    attempted  // whether it was readied, with or without success
 	modules  []string   // that its sources import; see Warm
 	last     *program.Run
 	lacking  lacking
 	waiting  *program.Waiting // nil: none
 	waitsFor update.Which
 }
+
+// attempted says whether something that is done once was done.
+type attempted string
+
+const (
+	untried attempted = ""
+	tried   attempted = "tried"
+)
 
 // lacking is the environment that a start waits for.
 type lacking struct {
@@ -250,7 +259,7 @@ func (s *supervisor) notice(report update.Report) *string {
 func (s *supervisor) judged(found judgement) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.coming, s.modules = found.next, found.modules
+	s.coming, s.modules, s.tried = found.next, found.modules, untried
 }
 
 // now is the last start, as far as there was one.

@@ -38,6 +38,13 @@ func (s *supervisor) Warm(ctx context.Context, which update.Which) {
 	if which == update.Coming {
 		l = s.coming
 	}
+	if which == update.Coming && s.tried == tried {
+		s.mu.Unlock()
+		return
+	}
+	if which == update.Coming {
+		s.tried = tried
+	}
 	waits := s.waiting != nil && s.waiting.Err() == nil && s.waitsFor == which
 	s.mu.Unlock()
 	if !l.config.Python.Warm || l.argvErr != nil || len(l.argv) == 0 || waits {
