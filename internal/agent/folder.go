@@ -97,8 +97,8 @@ func (f folder) makeBusy() error {
 // its environment, and the file that it locks when it is busy. What else is
 // there keeps its own modes.
 func (f folder) letIn(log *slog.Logger) {
-	for path, mode := range map[string]fs.FileMode{f.own(): 0o711, f.busy(): 0o666} {
-		if err := os.Chmod(path, mode); err != nil {
+	for path, mode := range map[string]fs.FileMode{f.own(): 0o711, f.checking(): 0o711, f.venvs(): 0o755, f.busy(): 0o666} {
+		if err := os.Chmod(path, mode); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			log.Warn("the program's user may not reach what it is given", "error", err)
 		}
 	}

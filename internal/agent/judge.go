@@ -203,13 +203,17 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 		Overlay: map[string]string{}, Changed: j.changed,
 		Imports: v.settings.Check.Imports, Required: required, Limit: inspectLimit,
 	}
+	account, err := j.outfit.account(v.settings)
+	if err != nil {
+		return err
+	}
+	job.As = account.owner()
 	if len(v.settings.Check.Ignore) > 0 { // to ask for each file takes a walk through main/
 		job.Ignored = v.settings.Check.Ignored
 	}
 	entry := python.EntryOf(found.next.argv)
 	job.Entry = inspect.Entry{Script: entry.Script, Module: entry.Module}
 	for _, arrival := range v.arrivals {
-		job.Overlay[arrival.Path] = arrival.File
 		if j.changed == nil && strings.HasSuffix(arrival.Path, ".py") {
 			job.Changed = append(job.Changed, inspect.Source{Path: arrival.Path, ModTime: arrival.ModTime, Mode: arrival.Mode})
 		}
@@ -221,6 +225,19 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 		job.Bytecode = j.bytecode
 		if err := renew(job.Bytecode); err != nil {
 			return fmt.Errorf("cannot make a folder for bytecode: %w", err)
+		}
+	}
+	arrivals, remove, err := j.outfit.readable(ctx, v.arrivals, job.As)
+	if err != nil {
+		return fmt.Errorf("cannot let another user check: %w", err)
+	}
+	defer remove()
+	for _, arrival := range arrivals {
+		job.Overlay[arrival.Path] = arrival.File
+	}
+	if job.Bytecode != "" {
+		if err := job.As.Give(job.Bytecode); err != nil {
+			return fmt.Errorf("cannot let another user check: %w", err)
 		}
 	}
 	j.outfit.told("checking " + count(len(job.Changed), "Python file", "Python files"))
@@ -304,7 +321,15 @@ func (j *judge) command(ctx context.Context, v version, found *judgement) error 
 	shown := string(escape.Line(nil, []byte(strings.Join(words, " "))))
 	j.outfit.told("running " + shown)
 	defer j.outfit.told("")
+	account, err := j.outfit.account(v.settings)
+	if err != nil {
+		return err
+	}
+	if err := account.owner().Give(dir); err != nil {
+		return fmt.Errorf("cannot copy the candidate for [check] command: %w", err)
+	}
 	own := check.Command{
+		As:   account.owner(),
 		Argv: argv, Env: append(slices.Clone(found.next.env), "PWD="+dir), Shown: shown, Limit: v.settings.Check.Timeout,
 	}
 	held, warnings, err := own.Run(ctx, dir, func(pid int) { _ = priority.Low(pid) }) // it runs as well in front of others
@@ -314,17 +339,9 @@ func (j *judge) command(ctx context.Context, v version, found *judgement) error 
 
 // copyOf makes a private copy of a version.
 func (o *outfit) copyOf(ctx context.Context, v version) (dir string, remove func(), err error) {
-	if err := os.MkdirAll(o.place.checking(), 0o700); err != nil {
-		return "", nil, err
-	}
-	dir, err = os.MkdirTemp(o.place.checking(), "copy-")
+	dir, remove, err = o.workFolder("copy-")
 	if err != nil {
 		return "", nil, err
-	}
-	remove = func() {
-		if err := os.RemoveAll(dir); err != nil {
-			o.log.Warn("a private copy can't be removed", "error", err)
-		}
 	}
 	if err := (check.Copier{Main: o.main, Current: v.walk, Arrivals: v.arrivals}).Into(ctx, dir); err != nil {
 		remove()

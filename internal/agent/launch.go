@@ -62,10 +62,12 @@ type footing struct {
 // what ota says of itself.
 func (o *outfit) environ(settings config.Config, with footing) ([]string, error) {
 	file, err := settings.Program.EnvFile.Load(o.place.dir)
+	account, accountErr := o.account(settings)
 	env := slices.Clone(os.Environ())
 	if with.folder != "" {
 		env = activated(env, with.folder)
 	}
+	env = append(env, account.variables()...)
 	for name, value := range settings.Environment(file) {
 		env = append(env, name+"="+value)
 	}
@@ -73,7 +75,7 @@ func (o *outfit) environ(settings config.Config, with footing) ([]string, error)
 		"PWD="+o.main,
 		"OTA_DIR="+o.place.dir,
 		BusyVariable+"="+o.place.busy(),
-	), err
+	), errors.Join(err, accountErr)
 }
 
 // activated is env as `activate` of a virtual environment makes it, so that what
@@ -168,12 +170,19 @@ func (o *outfit) interpreter(ctx context.Context, settings config.Config) (strin
 		}
 	}
 	env, _ := o.environ(settings, footing{}) // without the env_file Python is found as well
+	account, err := o.account(settings)
+	if err != nil {
+		return "", err
+	}
+	search := python.Search{Env: env, Dir: o.main, As: account.owner()}
 	var found python.Interpreter
-	var err error
 	if name == "" {
-		found, err = python.Find(ctx, env, o.main)
+		found, err = search.Default(ctx)
 	} else {
-		found, err = python.FindNamed(ctx, name, env, o.main)
+		if isOfMain(name) {
+			name = filepath.Join(o.main, name)
+		}
+		found, err = search.Named(ctx, name)
 		err = hint.With(err, "see [python] interpreter in ota.toml")
 	}
 	if err != nil {

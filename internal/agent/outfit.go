@@ -154,7 +154,11 @@ func (o *outfit) need(ctx context.Context, v version, interpreter string) (need,
 	if err != nil {
 		return need{}, err
 	}
-	identity, err := o.venvs.Identify(ctx, interpreter, env)
+	account, err := o.account(v.settings)
+	if err != nil {
+		return need{}, err
+	}
+	identity, err := o.venvs.Identify(ctx, interpreter, env, account.owner())
 	if err != nil {
 		return need{}, err
 	}
@@ -175,7 +179,12 @@ func (o *outfit) build(ctx context.Context, v version, n need) error {
 	if err != nil {
 		return err
 	}
+	account, err := o.account(v.settings)
+	if err != nil {
+		return err
+	}
 	job := venv.BuildJob{
+		As:     account.owner(),
 		Recipe: n.recipe, Interpreter: n.interpreter, Env: env,
 		Index: v.settings.Python.Index, Offline: v.settings.Python.Offline,
 		Progress: func(step venv.Step) { o.told(step.String()) },
@@ -187,6 +196,9 @@ func (o *outfit) build(ctx context.Context, v version, n need) error {
 			return err
 		}
 		defer remove()
+		if err := job.As.Give(dir); err != nil {
+			return err
+		}
 		job.Source = dir
 	}
 	o.makeRoom()

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -16,6 +15,7 @@ import (
 	"ota/internal/api"
 	"ota/internal/check"
 	"ota/internal/config"
+	"ota/internal/kit/owner"
 	"ota/internal/logs"
 	"ota/internal/program"
 	"ota/internal/python"
@@ -187,20 +187,9 @@ func (s *supervisor) spec(l launch, release int) (program.Spec, error) {
 		}
 		spec.Sockets = append(spec.Sockets, program.Socket{Network: socket.Network, Address: socket.Address, Name: socket.Name})
 	}
-	if set.User != "" || set.Group != "" {
-		credential, home, err := program.LookupCredential(set.User, set.Group)
-		if err != nil {
-			return spec, fmt.Errorf("cannot start the program as another user: %w", err)
-		}
-		spec.Credential = credential
-		if credential != nil && home != "" {
-			spec.Env = append(spec.Env, "HOME="+home, "USER="+credential.Name, "LOGNAME="+credential.Name)
-		}
-		if credential != nil {
-			s.outfit.place.letIn(s.log)
-		}
-	}
-	return spec, nil
+	account, err := s.outfit.account(l.config)
+	spec.Credential = account.credential
+	return spec, err
 }
 
 // Stop ends the program and all that it started.
@@ -271,6 +260,12 @@ func (s *supervisor) now() launch {
 
 // find finds a command as the program would.
 func (s *supervisor) find(name string) (string, error) { return s.outfit.find(s.now(), name) }
+
+// owner is who runs the program's probes.
+func (s *supervisor) owner() (*owner.Owner, error) {
+	account, err := s.outfit.account(s.outfit.current())
+	return account.owner(), err
+}
 
 // environment is that of the program, without what is between it and ota.
 func (s *supervisor) environment() []string {

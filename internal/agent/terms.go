@@ -98,7 +98,7 @@ func (a *agent) trial() *trial.Room {
 		Period: wanted.Period, Ready: wanted.Ready,
 		HTTP: wanted.HTTP, TCP: wanted.TCP, Command: wanted.Command,
 		Interval: wanted.Interval, Timeout: wanted.Timeout,
-		Execute: trial.Command(a.folder.main(), a.supervisor.environment, a.supervisor.find),
+		Execute: trial.Command(a.folder.main(), a.supervisor.environment, a.supervisor.find, a.supervisor.owner),
 		Log:     a.log,
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"ota/internal/kit/command"
 	"ota/internal/kit/escape"
+	"ota/internal/kit/owner"
 	"ota/internal/reason"
 )
 
@@ -21,6 +22,7 @@ type Command struct {
 	Env   []string // the whole environment
 	Shown string   // what the user calls it: the words of [check] command
 	Limit time.Duration
+	As    *owner.Owner // who runs it
 }
 
 const (
@@ -40,7 +42,9 @@ func (c Command) Run(ctx context.Context, dir string, started func(pid int)) (he
 		path = "./" + path
 	}
 	shown := func() []string { return named(last.Kept(), dir) }
-	code, err := command.Run(limited, &exec.Cmd{Path: path, Args: c.Argv, Dir: dir, Env: c.Env}, &last, started)
+	cmd := &exec.Cmd{Path: path, Args: c.Argv, Dir: dir, Env: c.Env}
+	c.As.Dress(cmd)
+	code, err := command.Run(limited, cmd, &last, started)
 	switch {
 	case ctx.Err() != nil:
 		return nil, nil, ctx.Err()

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"ota/internal/kit/owner"
 	"ota/internal/kit/proc"
 )
 
@@ -50,20 +51,32 @@ const askLimit = 10 * time.Second
 // it costs every start tens of milliseconds. The error is a [*NotFound], or
 // that of ctx. Several goroutines may call it.
 func Find(ctx context.Context, env []string, dir string) (Interpreter, error) {
-	return find(ctx, []string{"python3", "python"}, env, dir)
+	return Search{Env: env, Dir: dir}.Default(ctx)
 }
 
-// FindNamed is Find for the name or path of an interpreter.
-func FindNamed(ctx context.Context, name string, env []string, dir string) (Interpreter, error) {
-	return find(ctx, []string{name}, env, dir)
+// Search is a search for an interpreter, as [Find] does it.
+type Search struct {
+	Env []string
+	Dir string
+	As  *owner.Owner // who asks a shim or an interpreter; it may be a file of the program
 }
 
-func find(ctx context.Context, names []string, env []string, dir string) (Interpreter, error) {
+// Default finds python3, or else python.
+func (s Search) Default(ctx context.Context) (Interpreter, error) {
+	return s.find(ctx, "python3", "python")
+}
+
+// Named finds the interpreter with a name, or at a path.
+func (s Search) Named(ctx context.Context, name string) (Interpreter, error) {
+	return s.find(ctx, name)
+}
+
+func (s Search) find(ctx context.Context, names ...string) (Interpreter, error) {
 	var refused []string
 	for _, name := range names {
 		path, ok := name, filepath.IsAbs(name)
 		if !ok {
-			path, ok = lookPath(name, env)
+			path, ok = lookPath(name, s.Env)
 		}
 		if !ok {
 			continue
@@ -72,7 +85,7 @@ func find(ctx context.Context, names []string, env []string, dir string) (Interp
 			refused = append(refused, err.Error())
 			continue
 		}
-		found, err := identify(ctx, name, path, env, dir)
+		found, err := s.identify(ctx, name, path)
 		if err == nil {
 			return found, nil
 		}
@@ -95,12 +108,12 @@ func find(ctx context.Context, names []string, env []string, dir string) (Interp
 func LookPath(name string, env []string) (path string, ok bool) { return lookPath(name, env) }
 
 // identify returns the interpreter at path, asking it only where it must.
-func identify(ctx context.Context, name, path string, env []string, dir string) (Interpreter, error) {
+func (s Search) identify(ctx context.Context, name, path string) (Interpreter, error) {
 	script := isScript(path)
 	if name != "python" && !script {
 		return Interpreter{Path: path}, nil
 	}
-	answer, err := ask(ctx, path, env, dir)
+	answer, err := s.ask(ctx, path)
 	switch {
 	case err != nil:
 		return Interpreter{}, err
@@ -115,12 +128,13 @@ func identify(ctx context.Context, name, path string, env []string, dir string) 
 // question is valid in Python 2 as well.
 const question = `import sys; print(sys.executable or ""); print("%d.%d.%d" % tuple(sys.version_info[:3]))`
 
-func ask(ctx context.Context, path string, env []string, dir string) (Interpreter, error) {
+func (s Search) ask(ctx context.Context, path string) (Interpreter, error) {
 	limited, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(limited, path, "-c", question)
-	cmd.Env, cmd.Dir = env, dir
+	cmd.Env, cmd.Dir = s.Env, s.Dir
+	s.As.Dress(cmd)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// A shim may have left something that keeps the pipes.
 	cmd.WaitDelay = time.Second

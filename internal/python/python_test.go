@@ -299,12 +299,12 @@ func TestFindNamed(t *testing.T) {
 	if err != nil {
 		t.Skip("no Python here:", err)
 	}
-	named, err := FindNamed(t.Context(), found.Path, env, t.TempDir())
+	named, err := Search{Env: env, Dir: t.TempDir()}.Named(t.Context(), found.Path)
 	if err != nil || named.Path != found.Path {
 		t.Errorf("%v, %v instead of %s", named, err, found.Path)
 	}
 	for _, name := range []string{"python3.999", "/no/such/python3"} {
-		if _, err := FindNamed(t.Context(), name, env, t.TempDir()); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := (Search{Env: env, Dir: t.TempDir()}).Named(t.Context(), name); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -15,14 +15,18 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ota/internal/kit/owner"
 )
 
 // shell runs a script as a command probe does.
 func shell(ctx context.Context, dir, script string) (int, string, error) {
 	env := func() []string { return append(os.Environ(), "GREETING=hello") }
 	resolve := func(name string) (string, error) { return "/bin/" + name, nil }
-	return Command(dir, env, resolve)(ctx, []string{"sh", "-c", script})
+	return Command(dir, env, resolve, ourselves)(ctx, []string{"sh", "-c", script})
 }
+
+func ourselves() (*owner.Owner, error) { return nil, nil }
 
 func TestCommand(t *testing.T) {
 	dir := t.TempDir()
@@ -65,7 +69,7 @@ func TestCommandThatCannotBeRun(t *testing.T) {
 		"no program":   func(string) (string, error) { return "/etc/passwd", nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := Command(t.TempDir(), os.Environ, resolve)(t.Context(), []string{"x"})
+			_, _, err := Command(t.TempDir(), os.Environ, resolve, ourselves)(t.Context(), []string{"x"})
 			if !errors.Is(err, ErrNotRun) {
 				t.Errorf("error %v", err)
 			}
@@ -126,7 +130,7 @@ func TestEndOfTimeBeforeTheStart(t *testing.T) {
 
 // TestCommandAsProbe is the whole way.
 func TestCommandAsProbe(t *testing.T) {
-	execute := Command(t.TempDir(), os.Environ, func(string) (string, error) { return "/bin/sh", nil })
+	execute := Command(t.TempDir(), os.Environ, func(string) (string, error) { return "/bin/sh", nil }, ourselves)
 	ask := func(script string, timeout time.Duration) Options {
 		return Options{Command: []string{"sh", "-c", script}, Execute: execute, Timeout: timeout}
 	}

@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ota/test/harness"
@@ -141,4 +143,85 @@ with zipfile.ZipFile(sys.argv[1], "w") as archive:
 		t.Fatalf("%v: %s", err, said)
 	}
 	return read(at)
+}
+
+// spying is a package whose build notes that root has run it, and so does every
+// start of a Python that has it installed.
+func spying(mark string) harness.Tree {
+	note := func(what string) string {
+		return fmt.Sprintf("import os; os.getuid() == 0 and open(%q, 'a').write('%s ')", mark, what)
+	}
+	return harness.Tree{
+		"spy/pyproject.toml": harness.File("[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n"),
+		"spy/backend.py": harness.File(note("build") + `
+import zipfile
+def build_wheel(folder, settings=None, metadata=None):
+    name = "spy-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        wheel.writestr("spy.pth", ` + strconv.Quote(note("installed")+"\n") + `)
+        wheel.writestr("spy-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: spy\nVersion: 1.0\n")
+        wheel.writestr("spy-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: spy\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("spy-1.0.dist-info/RECORD", "spy.pth,,\nspy-1.0.dist-info/METADATA,,\nspy-1.0.dist-info/WHEEL,,\nspy-1.0.dist-info/RECORD,,\n")
+    return name
+`),
+		"requirements.txt": harness.File("./spy\n"),
+	}
+}
+
+func python3(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestNothingOfAnUploadRunsAsRoot: who may upload is no more than the program's
+// user. Not the build of a package, not what it has Python do at each start, not
+// a check, a probe, or an interpreter of one's own.
+func TestNothingOfAnUploadRunsAsRoot(t *testing.T) {
+	t.Parallel()
+	harness.NeedRoot(t)
+	needModule(t, "venv, pip")
+	dir := openDir(t)
+	mark := filepath.Join(dir, "root-has-run")
+	spy := func(what string) string { return fmt.Sprintf("[ $(id -u) != 0 ] || echo %s >>%s\n", what, mark) }
+	python := harness.Entry{Mode: 0o755, Content: "#!/bin/sh\n" + spy("interpreter") + "exec " + python3(t) + " \"$@\"\n"}
+	d := harness.NewDevice(t, dir, harness.Tree{"main.py": harness.File(prelude + "rest()\n"), "bin/python3": python},
+		"[program]\nuser = \"nobody\"\n[trial]\nperiod = \"100ms\"\n"+quick)
+	if err := os.Chmod(filepath.Join(d.Main(), "bin/python3"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d.Start()
+	d.Await("a program", func(s harness.Status) bool { return s.Program.PID != 0 })
+	brought := harness.Tree{
+		"main.py":  harness.File("import part\n" + prelude + "rest()\n"),
+		"part.py":  harness.File("import json\n"),
+		"ota.toml": harness.File("[python]\ninterpreter = \"bin/python3\"\noffline = true\n[check]\ncommand = [\"/bin/sh\", \"check.sh\"]\n[trial]\ncommand = [\"/bin/sh\", \"probe.sh\"]\n"),
+		"check.sh": harness.File(spy("check") + "echo x >mine\n"),
+		"probe.sh": harness.File(spy("probe")),
+	}
+	upload(t, d, spying(mark).Over(brought))
+	d.Await("release 2 confirmed", func(s harness.Status) bool { return s.Release.Number == 2 && s.Release.State == "confirmed" })
+	if found, err := os.ReadFile(mark); err == nil {
+		t.Errorf("root has run: %s", found)
+	}
+	left, err := filepath.Glob(filepath.Join(d.Dir, ".ota", "check", "*-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+	err = filepath.WalkDir(filepath.Join(d.Dir, ".ota", "venvs"), func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Sys().(*syscall.Stat_t).Uid != 0 {
+			t.Errorf("%s can be changed by the program", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

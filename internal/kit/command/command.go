@@ -23,7 +23,7 @@ import (
 const drainLimit = 2 * time.Second
 
 // Run runs cmd, in a process group of its own, and gives output all that it
-// writes, one piece at a time; it sets Stdout, Stderr and SysProcAttr itself.
+// writes, one piece at a time; it sets Stdout and Stderr itself.
 // started is called when it runs; it may be nil. The end of ctx kills it with
 // all in its group, and the error is then that of ctx. Another error means that
 // it could not be started. The code is as a shell tells it: 128 + the signal.
@@ -36,7 +36,8 @@ func Run(ctx context.Context, cmd *exec.Cmd, output io.Writer, started func(pid 
 		return 0, err
 	}
 	defer out.Close()
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = in, in, ownGroup()
+	cmd.Stdout, cmd.Stderr = in, in
+	giveGroup(cmd)
 	err = proc.Start(cmd)
 	in.Close()
 	if err != nil {

@@ -164,6 +164,10 @@ func ask(ctx context.Context, job Job) ([]byte, error) {
 	defer cancel()
 	cmd := exec.Command(job.Python, "-S", "-c", boot, job.Main)
 	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.WaitDelay = empty, env, ownGroup(), time.Second
+	job.As.Dress(cmd)
+	if err := job.As.Give(empty); err != nil {
+		return nil, err
+	}
 	cmd.Stdin = io.MultiReader(strings.NewReader(fmt.Sprintln(len(script()))), bytes.NewReader(script()), bytes.NewReader(asked))
 	answer, complaint, err := execute(limited, cmd)
 	switch {

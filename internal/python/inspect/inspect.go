@@ -29,6 +29,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"ota/internal/kit/owner"
 )
 
 // Job is what is to be judged. Paths below main/ are slash-separated and may
@@ -46,6 +48,7 @@ type Job struct {
 	Bytecode string                 // an existing folder into which bytecode is written; empty: none
 	Required []string               // distributions that the candidate's requirements name, normalized (PEP 503)
 	Limit    time.Duration          // zero: two minutes
+	As       *owner.Owner           // who looks: it has to be able to read all of that, and to write into Bytecode
 }
 
 // Entry is what the interpreter is given to run. The zero value says that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,17 +15,19 @@ import (
 
 	"ota/internal/kit/durable"
 	"ota/internal/kit/flock"
+	"ota/internal/kit/owner"
 )
 
 // BuildJob is one environment to be made.
 type BuildJob struct {
 	Recipe      Recipe
 	Interpreter Interpreter
-	Env         []string   // the program's environment
-	Source      string     // a copy of the candidate, if Recipe.Local has some; the build may write into it
-	Index       string     // where packages come from; empty: what pip is configured for
-	Offline     bool       // nothing but what is in main/wheels/
-	Progress    func(Step) // called by one goroutine at a time, at most a few times a second; nil: nobody asks
+	Env         []string     // the program's environment
+	Source      string       // a copy of the candidate, if Recipe.Local has some; the build may write into it
+	Index       string       // where packages come from; empty: what pip is configured for
+	Offline     bool         // nothing but what is in main/wheels/
+	As          *owner.Owner // who runs the installer, and for as long has the environment
+	Progress    func(Step)   // called by one goroutine at a time, at most a few times a second; nil: nobody asks
 }
 
 // lockPause is the time between two looks at a lock that another process
@@ -192,12 +195,17 @@ func (b *build) make(ctx context.Context) (with string, err error) {
 	if err != nil {
 		return "", err
 	}
+	for _, path := range []string{b.room.folder(b.id), b.work} {
+		if err := b.job.As.Give(path); err != nil {
+			return "", err
+		}
+	}
 	for _, one := range passes {
 		if err := b.install(ctx, tool, one); err != nil {
 			return "", err
 		}
 	}
-	return tool.name, nil
+	return tool.name, b.job.As.TakeBack(b.room.folder(b.id))
 }
 
 func (b *build) tell(step Step) {
@@ -270,12 +278,30 @@ func (b *build) linkWheels() error {
 			if err := os.MkdirAll(folder, 0o755); err != nil {
 				return err
 			}
-			if err := link(wheel.File, filepath.Join(folder, path.Base(wheel.Path))); err != nil {
+			bring := link
+			if b.job.As != nil { // who can't read where it lies
+				bring = copyFile
+			}
+			if err := bring(wheel.File, filepath.Join(folder, path.Base(wheel.Path))); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+func copyFile(from, to string) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(target, source)
+	return errors.Join(err, target.Close())
 }
 
 // writeFiles puts the requirement files where they name each other.

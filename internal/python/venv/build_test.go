@@ -112,12 +112,12 @@ func TestIdentifyAsksOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // no process can be started with it
 	for _, room := range []*Room{w.Room, New(Options{Dir: w.dir})} {
-		got, err := room.Identify(ctx, w.python.Path, w.env)
+		got, err := room.Identify(ctx, w.python.Path, w.env, nil)
 		if err != nil || got.File != w.python.File || got.Version != w.python.Version || got.Markers["os_name"] != "posix" {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}
-	if _, err := New(Options{Dir: t.TempDir()}).Identify(ctx, w.python.Path, w.env); !errors.Is(err, context.Canceled) {
+	if _, err := New(Options{Dir: t.TempDir()}).Identify(ctx, w.python.Path, w.env, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	notPython := filepath.Join(t.TempDir(), "python3")
@@ -125,7 +125,7 @@ func TestIdentifyAsksOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{notPython: "is not Python 3", "/nowhere/python3": "no such file", t.TempDir(): "permission denied"} {
-		if _, err := w.Identify(t.Context(), path, w.env); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := w.Identify(t.Context(), path, w.env, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -191,7 +191,7 @@ func TestInterpreterOfAnEnvironment(t *testing.T) {
 		if err := makeLayout(t.Context(), folder, w.python, true, w.env); err != nil {
 			t.Fatal(err)
 		}
-		inner, err := w.Identify(t.Context(), filepath.Join(folder, "bin", "python"), w.env)
+		inner, err := w.Identify(t.Context(), filepath.Join(folder, "bin", "python"), w.env, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -401,7 +401,7 @@ func TestMain(m *testing.M) {
 		if err != nil {
 			panic(err)
 		}
-		python, err := room.Identify(context.Background(), os.Getenv("VENV_TEST_PYTHON"), os.Environ())
+		python, err := room.Identify(context.Background(), os.Getenv("VENV_TEST_PYTHON"), os.Environ(), nil)
 		if err != nil {
 			panic(err)
 		}

@@ -43,7 +43,7 @@ func (b *build) chooseInstaller(ctx context.Context) (installer, error) {
 	}
 	python := b.job.Interpreter.Base
 	var answer pipAnswer
-	if err := ask(ctx, python, pipQuestion, b.job.Env, &answer); err != nil {
+	if err := ask(ctx, python, pipQuestion, b.job.Env, b.job.As, &answer); err != nil {
 		return installer{}, fmt.Errorf("cannot find pip: %w", err)
 	}
 	// The option that lets one pip serve all environments came with 22.3.
@@ -122,6 +122,7 @@ func (b *build) start(ctx context.Context, tool installer, one pass, thorough bo
 	cmd.SysProcAttr = ownGroup()
 	cmd.Cancel = func() error { return killGroup(cmd) }
 	cmd.WaitDelay = 2 * time.Second
+	b.job.As.Dress(cmd)
 	inherit(cmd, b.lock)
 	b.tell(Step{Phase: Resolving, Total: b.job.Recipe.wanted})
 	if err := proc.Start(cmd); err != nil {

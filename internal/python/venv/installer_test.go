@@ -81,7 +81,7 @@ func TestKindsAndInstallers(t *testing.T) {
 func fakeUV(t *testing.T, w *workshop) (said string) {
 	t.Helper()
 	var answer pipAnswer
-	if err := ask(t.Context(), w.python.Base, pipQuestion, nil, &answer); err != nil {
+	if err := ask(t.Context(), w.python.Base, pipQuestion, nil, nil, &answer); err != nil {
 		t.Fatal(err)
 	}
 	if ok, _ := compareBy(answer.Version, ">=", "22.3"); !ok {

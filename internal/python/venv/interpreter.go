@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"ota/internal/kit/owner"
 	"ota/internal/kit/proc"
 )
 
@@ -61,10 +62,11 @@ var identifyQuestion string
 // cold card takes about 3 s to start Python.
 const askLimit = 30 * time.Second
 
-// Identify says which Python the interpreter at path is. It is asked once:
+// Identify says which Python the interpreter at path is. It is asked once, as
+// another user where there is one, for it may be a file of the program:
 // while its binary stays the same the answer is remembered, with the
 // environments even over a restart.
-func (r *Room) Identify(ctx context.Context, path string, env []string) (Interpreter, error) {
+func (r *Room) Identify(ctx context.Context, path string, env []string, as *owner.Owner) (Interpreter, error) {
 	path = filepath.Clean(path)
 	file, err := statOf(path)
 	if err != nil {
@@ -74,7 +76,7 @@ func (r *Room) Identify(ctx context.Context, path string, env []string) (Interpr
 		return known, nil
 	}
 	var found Interpreter
-	if err := ask(ctx, path, identifyQuestion, env, &found); err != nil {
+	if err := ask(ctx, path, identifyQuestion, env, as, &found); err != nil {
 		return Interpreter{}, fmt.Errorf("cannot find out which Python %s is: %w", path, err)
 	}
 	if found.Version == "" || found.Library == "" || found.Base == "" {
@@ -110,12 +112,13 @@ func (r *Room) remember(one Interpreter) {
 
 // ask runs a question of ours, isolated from the program's modules, and reads
 // the last line of the answer.
-func ask(ctx context.Context, python, question string, env []string, into any) error {
+func ask(ctx context.Context, python, question string, env []string, as *owner.Owner, into any) error {
 	limited, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(limited, python, "-I", "-c", question)
 	cmd.Env = environment(env)
+	as.Dress(cmd)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.WaitDelay = time.Second // a shim may have left something that keeps the pipes
 	err := proc.Run(cmd)

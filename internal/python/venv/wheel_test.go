@@ -127,7 +127,7 @@ func newWorkshop(t testing.TB, python string, files tree, wheels ...wheel) *work
 	for _, one := range wheels {
 		w.wheels = append(w.wheels, one.write(t, from))
 	}
-	if w.python, err = w.Identify(t.Context(), python, w.env); err != nil {
+	if w.python, err = w.Identify(t.Context(), python, w.env, nil); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -139,7 +139,7 @@ func pythonsWithPip(t testing.TB) []string {
 	var found []string
 	for _, one := range pythons() {
 		var answer pipAnswer
-		if ask(t.Context(), one, pipQuestion, nil, &answer) != nil {
+		if ask(t.Context(), one, pipQuestion, nil, nil, &answer) != nil {
 			continue
 		}
 		if recent, _ := compareBy(answer.Version, ">=", "22"); recent || len(answer.Wheels) > 0 {
