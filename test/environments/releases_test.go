@@ -102,6 +102,9 @@ def main():
 	if _, got, _ := strings.Cut(d.Starts(), " "); got != want {
 		t.Errorf("the program found %q, want %q", got, want)
 	}
+	// The first probe did not count, as nothing ran that could have passed it.
+	upload(t, d, harness.Tree{"more.txt": harness.File("more\n")})
+	awaitConfirmed(d, 2)
 	for _, name := range []string{"checked", "probed"} {
 		found, err := os.ReadFile(d.Dir + "/" + name)
 		if err != nil || !strings.HasPrefix(string(found), home+"/lib/") {
