@@ -30,7 +30,7 @@ func BytecodeOf(source, main string, env []string) (Bytecode, bool) {
 	if !ok || stem == "" {
 		return Bytecode{}, false
 	}
-	prefix := variable(env, "PYTHONPYCACHEPREFIX")
+	prefix := Variable(env, "PYTHONPYCACHEPREFIX")
 	if prefix == "" {
 		return Bytecode{Folder: strings.TrimPrefix(folder+"/__pycache__", "/"), stem: stem}, true
 	}

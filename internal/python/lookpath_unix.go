@@ -13,7 +13,7 @@ import (
 // relative folder in PATH would mean another place for everyone who asks, and
 // is left out.
 func lookPath(name string, env []string) (string, bool) {
-	for _, folder := range filepath.SplitList(variable(env, "PATH")) {
+	for _, folder := range filepath.SplitList(Variable(env, "PATH")) {
 		if !filepath.IsAbs(folder) {
 			continue
 		}

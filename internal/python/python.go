@@ -185,8 +185,8 @@ func isScript(path string) bool {
 	return err == nil && string(head) == "#!"
 }
 
-// variable returns the value that counts of a variable in env: the last one.
-func variable(env []string, name string) string {
+// Variable returns the value that counts of a variable in env: the last one.
+func Variable(env []string, name string) string {
 	for i := len(env) - 1; i >= 0; i-- {
 		if key, value, ok := strings.Cut(env[i], "="); ok && key == name {
 			return value

@@ -8,7 +8,7 @@ func WarnEnv(env []string) []string {
 		{"PYTHONDONTWRITEBYTECODE", "PYTHONDONTWRITEBYTECODE is set: Python compiles every module again at every start"},
 		{"PYTHONHOME", "PYTHONHOME is set: Python takes its standard library from there, and does not start if it is another version's"},
 	} {
-		if variable(env, known.name) != "" {
+		if Variable(env, known.name) != "" {
 			sentences = append(sentences, known.sentence)
 		}
 	}

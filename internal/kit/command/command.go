@@ -28,38 +28,89 @@ const drainLimit = 2 * time.Second
 // all in its group, and the error is then that of ctx. Another error means that
 // it could not be started. The code is as a shell tells it: 128 + the signal.
 func Run(ctx context.Context, cmd *exec.Cmd, output io.Writer, started func(pid int)) (code int, err error) {
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
-	}
-	out, in, err := os.Pipe()
+	out, err := newStream(output)
 	if err != nil {
 		return 0, err
 	}
-	defer out.Close()
-	cmd.Stdout, cmd.Stderr = in, in
-	giveGroup(cmd)
-	err = proc.Start(cmd)
-	in.Close()
+	defer out.close()
+	return run(ctx, cmd, out, out, started)
+}
+
+// RunApart is Run for a command whose two outputs are not for the same.
+func RunApart(ctx context.Context, cmd *exec.Cmd, stdout, stderr io.Writer, started func(pid int)) (code int, err error) {
+	out, err := newStream(stdout)
 	if err != nil {
+		return 0, err
+	}
+	defer out.close()
+	complaint, err := newStream(stderr)
+	if err != nil {
+		return 0, err
+	}
+	defer complaint.close()
+	return run(ctx, cmd, out, complaint, started)
+}
+
+func run(ctx context.Context, cmd *exec.Cmd, stdout, stderr *stream, started func(pid int)) (code int, err error) {
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	cmd.Stdout, cmd.Stderr = stdout.in, stderr.in
+	giveGroup(cmd)
+	if err := proc.Start(cmd); err != nil {
 		return 0, err
 	}
 	if started != nil {
 		started(cmd.Process.Pid)
 	}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		_, _ = io.Copy(struct{ io.Writer }{output}, out)
-	}()
+	stdout.begin()
+	stderr.begin()
 	follow(ctx, cmd)
-	// Where pipes have no deadline, the end of the file has to do.
-	_ = out.SetReadDeadline(time.Now().Add(drainLimit))
-	<-read
+	stdout.finish()
+	stderr.finish()
 	code, ended := exitCode(cmd.ProcessState)
 	if !ended && ctx.Err() != nil {
 		return code, ctx.Err()
 	}
 	return code, nil
+}
+
+// stream is a pipe of our own: [exec.Cmd] would wait for the end of a
+// grandchild that keeps it.
+type stream struct {
+	out, in *os.File
+	to      io.Writer
+	read    chan struct{} // closed when all was read; nil: nobody reads yet
+}
+
+func newStream(to io.Writer) (*stream, error) {
+	out, in, err := os.Pipe()
+	return &stream{out: out, in: in, to: to}, err
+}
+
+// begin reads, once the command has the writing end.
+func (s *stream) begin() {
+	if s.read != nil { // it is both outputs
+		return
+	}
+	s.in.Close()
+	s.read = make(chan struct{})
+	go func() {
+		defer close(s.read)
+		_, _ = io.Copy(struct{ io.Writer }{s.to}, s.out)
+	}()
+}
+
+// finish returns when all was read that the command has written.
+func (s *stream) finish() {
+	// Where pipes have no deadline, the end of the file has to do.
+	_ = s.out.SetReadDeadline(time.Now().Add(drainLimit))
+	<-s.read
+}
+
+func (s *stream) close() {
+	s.out.Close()
+	s.in.Close() // closed already if it ran
 }
 
 // Tail keeps the last lines that are not empty, each at most longest bytes of

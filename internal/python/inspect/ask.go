@@ -18,8 +18,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"ota/internal/kit/command"
 	"ota/internal/kit/priority"
-	"ota/internal/kit/proc"
 )
 
 //go:embed helper/*.py
@@ -42,10 +42,8 @@ var script = sync.OnceValue(func() []byte {
 const boot = `import sys; exec(compile(sys.stdin.buffer.read(int(sys.stdin.buffer.readline())), "<ota>", "exec"))`
 
 const (
-	longestAnswer = 16 << 20
-	// drainLimit is how long is read on after the helper and its group have
-	// ended: all is in the pipe, and only a process that got away keeps it open.
-	drainLimit = 5 * time.Second
+	longestAnswer    = 16 << 20
+	longestComplaint = 4096
 )
 
 // octets is a path of any bytes as JSON text: one character for each byte.
@@ -163,76 +161,42 @@ func ask(ctx context.Context, job Job) ([]byte, error) {
 	limited, cancel := context.WithTimeout(ctx, job.Limit)
 	defer cancel()
 	cmd := exec.Command(job.Python, "-S", "-c", boot, job.Main)
-	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.WaitDelay = empty, env, ownGroup(), time.Second
+	cmd.Dir, cmd.Env, cmd.WaitDelay = empty, env, time.Second
 	job.As.Dress(cmd)
 	if err := job.As.Give(empty); err != nil {
 		return nil, err
 	}
 	cmd.Stdin = io.MultiReader(strings.NewReader(fmt.Sprintln(len(script()))), bytes.NewReader(script()), bytes.NewReader(asked))
-	answer, complaint, err := execute(limited, cmd)
+	var answer head
+	complaint := command.Tail{Lines: 1, Longest: longestComplaint}
+	_, err = command.RunApart(limited, cmd, &answer, &complaint, func(pid int) {
+		_ = priority.Low(pid) // where it can't be lowered, it is as urgent as we are
+	})
 	switch {
 	case ctx.Err() == nil && limited.Err() != nil:
 		return nil, fmt.Errorf("no answer within %s", job.Limit)
 	case err != nil:
 		return nil, fmt.Errorf("cannot start %s: %w", job.Python, cause(err))
 	case !cmd.ProcessState.Success():
-		return nil, fmt.Errorf("%s failed: %s", job.Python, lastLine(complaint, cmd.ProcessState.String()))
+		return nil, fmt.Errorf("%s failed: %s", job.Python, lastLine(complaint.Kept(), cmd.ProcessState.String()))
 	}
-	return answer, nil
+	return answer.Bytes(), nil
 }
 
-// execute runs the helper and returns what it wrote to its two outputs. It
-// owns the pipes: [exec.Cmd] would wait for a process that keeps them.
-func execute(ctx context.Context, cmd *exec.Cmd) (answer, complaint []byte, err error) {
-	var readers [2]*os.File
-	var writers [2]*os.File
-	for i := range readers {
-		if readers[i], writers[i], err = os.Pipe(); err != nil {
-			return nil, nil, err
-		}
-		defer readers[i].Close()
-		defer writers[i].Close()
-	}
-	cmd.Stdout, cmd.Stderr = writers[0], writers[1]
-	if err := proc.Start(cmd); err != nil {
-		return nil, nil, err
-	}
-	writers[0].Close()
-	writers[1].Close()
-	_ = priority.Low(cmd.Process.Pid) // where it can't be lowered, it is as urgent as we are
-	var read sync.WaitGroup
-	read.Go(func() { answer, _ = io.ReadAll(io.LimitReader(readers[0], longestAnswer)) }) // a part of it does not parse
-	read.Go(func() { complaint = readTail(readers[1]) })
-	follow(ctx, cmd)
-	for _, reader := range readers {
-		// Where pipes have no deadline, the end of the file has to do.
-		_ = reader.SetReadDeadline(time.Now().Add(drainLimit))
-	}
-	read.Wait()
-	return answer, complaint, nil
+// head keeps the beginning of what is written: more of an answer does not parse.
+type head struct{ bytes.Buffer }
+
+// Write takes a piece. It never fails.
+func (h *head) Write(piece []byte) (int, error) {
+	h.Buffer.Write(piece[:min(len(piece), longestAnswer-h.Len())])
+	return len(piece), nil
 }
 
-// readTail keeps the end of what is written, of any length.
-func readTail(from io.Reader) []byte {
-	const most = 4096
-	var tail []byte
-	piece := make([]byte, most)
-	for {
-		n, err := from.Read(piece)
-		tail = append(tail, piece[:n]...)
-		tail = tail[max(0, len(tail)-most):]
-		if err != nil {
-			return tail
-		}
+func lastLine(lines []string, otherwise string) string {
+	if len(lines) == 0 {
+		return otherwise
 	}
-}
-
-func lastLine(text []byte, otherwise string) string {
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if line := strings.TrimSpace(lines[len(lines)-1]); line != "" {
-		return line
-	}
-	return otherwise
+	return strings.TrimSpace(lines[len(lines)-1])
 }
 
 func cause(err error) error {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ota/internal/kit/proc"
+	"ota/internal/python"
 )
 
 // installer is what fills an environment.
@@ -38,18 +39,18 @@ const lowMemory = 512 << 20
 // chooseInstaller takes uv where there is one, or else a pip that this machine
 // has: none is installed into the environment.
 func (b *build) chooseInstaller(ctx context.Context) (installer, error) {
-	if uv, ok := lookPath("uv", b.job.Env); ok {
+	if uv, ok := python.LookPath("uv", b.job.Env); ok {
 		return installer{name: "uv", command: []string{uv, "pip", "install", "--python", b.room.pythonOf(b.id)}, uv: true}, nil
 	}
-	python := b.job.Interpreter.Base
+	base := b.job.Interpreter.Base
 	var answer pipAnswer
-	if err := ask(ctx, python, pipQuestion, b.job.Env, b.job.As, &answer); err != nil {
+	if err := ask(ctx, base, pipQuestion, b.job.Env, b.job.As, &answer); err != nil {
 		return installer{}, fmt.Errorf("cannot find pip: %w", err)
 	}
 	// The option that lets one pip serve all environments came with 22.3.
 	if atLeast, ok := compareBy(answer.Version, ">=", "22.3"); ok && atLeast {
 		return installer{
-			name: "pip " + answer.Version, command: []string{python, "-m", "pip", "--python", b.room.pythonOf(b.id)},
+			name: "pip " + answer.Version, command: []string{base, "-m", "pip", "--python", b.room.pythonOf(b.id)},
 		}, nil
 	}
 	if len(answer.Wheels) > 0 {
@@ -60,22 +61,9 @@ func (b *build) chooseInstaller(ctx context.Context) (installer, error) {
 		}, nil
 	}
 	return installer{}, &Failed{
-		Message: fmt.Sprintf("%s is there, and no pip for %s to install what it names", b.job.Recipe.Kind, python),
+		Message: fmt.Sprintf("%s is there, and no pip for %s to install what it names", b.job.Recipe.Kind, base),
 		hint:    "install it with `sudo apt install python3-pip`",
 	}
-}
-
-// lookPath looks a program up in the PATH of env, which need not be our own.
-func lookPath(name string, env []string) (string, bool) {
-	for _, folder := range filepath.SplitList(variable(env, "PATH")) {
-		if !filepath.IsAbs(folder) {
-			continue
-		}
-		if path, err := exec.LookPath(filepath.Join(folder, name)); err == nil {
-			return path, true
-		}
-	}
-	return "", false
 }
 
 // install runs the installer once. When it only knows that there is no such
@@ -168,7 +156,7 @@ func (b *build) arguments(tool installer, one pass, thorough bool) []string {
 		add(true, "--disable-pip-version-check", "--no-input", "--no-color")
 		add(thorough, "-vv")
 		add(true, "install", "--progress-bar", "off", "--no-user", "--no-warn-script-location")
-		add(variable(b.job.Env, "PIP_RETRIES") == "", "--retries", strconv.Itoa(b.room.retries))
+		add(python.Variable(b.job.Env, "PIP_RETRIES") == "", "--retries", strconv.Itoa(b.room.retries))
 		add(isSmall, "--no-cache-dir")
 	}
 	add(b.job.Offline, "--no-index")

@@ -169,13 +169,3 @@ func environment(env []string, set ...string) []string {
 func isSet(name string, set []string) bool {
 	return slices.ContainsFunc(set, func(one string) bool { return strings.HasPrefix(one, name+"=") })
 }
-
-// variable returns the value that counts of a variable in env: the last one.
-func variable(env []string, name string) string {
-	for i := len(env) - 1; i >= 0; i-- {
-		if key, value, ok := strings.Cut(env[i], "="); ok && key == name {
-			return value
-		}
-	}
-	return ""
-}
