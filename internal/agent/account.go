@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -46,7 +45,7 @@ func (a account) owner() *owner.Owner {
 	if a.credential == nil {
 		return nil
 	}
-	return &owner.Owner{UID: a.credential.UID, GID: a.credential.GID, Groups: a.credential.Groups}
+	return &a.credential.Owner
 }
 
 // variables are those in which a user finds itself.
@@ -71,7 +70,7 @@ func (o *outfit) readable(ctx context.Context, arrivals []check.Arrival, as *own
 	for i, arrival := range arrivals {
 		if strings.HasSuffix(arrival.Path, ".py") {
 			to := filepath.Join(dir, strconv.Itoa(i))
-			if err := copyTo(ctx, to, arrival.File, buffer); err != nil {
+			if err := copysum.CopyFile(ctx, to, arrival.File, buffer); err != nil {
 				remove()
 				return nil, nil, err
 			}
@@ -84,20 +83,6 @@ func (o *outfit) readable(ctx context.Context, arrivals []check.Arrival, as *own
 		return nil, nil, err
 	}
 	return copies, remove, nil
-}
-
-func copyTo(ctx context.Context, to, from string, buffer []byte) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	target, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, _, err = copysum.Copy(ctx, target, source, buffer)
-	return errors.Join(err, target.Close())
 }
 
 // workFolder makes a folder for the time of a check.

@@ -7,13 +7,13 @@ import (
 	"strconv"
 
 	"ota/internal/kit/hint"
+	"ota/internal/kit/owner"
 )
 
 // Credential is the user as whom the program runs.
 type Credential struct {
-	UID, GID uint32
-	Groups   []uint32 // the others; GID may be among them
-	Name     string   // of the user; empty: it has none
+	owner.Owner
+	Name string // of the user; empty: it has none
 }
 
 // LookupCredential returns what a program of this user and group runs with,
@@ -21,7 +21,7 @@ type Credential struct {
 // empty group is the user's own, an empty user is ours. The credential is nil
 // if that is what we are ourselves. Only root may be somebody else.
 func LookupCredential(userName, groupName string) (*Credential, string, error) {
-	own := &Credential{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	own := &Credential{Owner: owner.Owner{UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}}
 	wanted, home, err := lookupUser(userName, own)
 	if err != nil {
 		return nil, "", err
@@ -61,7 +61,7 @@ func lookupUser(name string, own *Credential) (*Credential, string, error) {
 		if found, err = user.LookupId(name); err != nil {
 			// A number needs no entry in the list of users. Its group has the
 			// same one mostly; root's is never meant.
-			credential := &Credential{UID: uint32(id), GID: uint32(id)}
+			credential := &Credential{Owner: owner.Owner{UID: uint32(id), GID: uint32(id)}}
 			if credential.UID == own.UID {
 				credential.GID = own.GID
 			}
@@ -91,7 +91,7 @@ func credentialOf(found *user.User) (*Credential, error) {
 		}
 		numbers = append(numbers, uint32(number))
 	}
-	return &Credential{UID: numbers[0], GID: numbers[1], Groups: numbers[2:], Name: found.Username}, nil
+	return &Credential{owner.Owner{UID: numbers[0], GID: numbers[1], Groups: numbers[2:]}, found.Username}, nil
 }
 
 func lookupGroup(name string) (uint32, error) {

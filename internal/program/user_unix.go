@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"syscall"
 )
 
 // becomeUser makes cmd run as another user.
@@ -14,9 +13,7 @@ func becomeUser(cmd *exec.Cmd, credential *Credential) error {
 	if credential == nil {
 		return nil
 	}
-	cmd.SysProcAttr.Credential = &syscall.Credential{
-		Uid: credential.UID, Gid: credential.GID, Groups: credential.Groups,
-	}
+	credential.Dress(cmd)
 	// Or it could write to its output, but not open /dev/stdout.
 	for _, end := range []io.Writer{cmd.Stdout, cmd.Stderr} {
 		if pipe, ok := end.(*os.File); ok {

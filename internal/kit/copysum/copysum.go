@@ -1,12 +1,13 @@
 // Package copysum copies a file and knows the SHA-256 of the copy.
 //
-// In: an open file. Out: its content in another one, size and sum of what that
-// holds. Never: a name; a sync.
+// In: a file. Out: its content in another one, size and sum of what that holds.
+// Never: a sync.
 package copysum
 
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"os"
 )
@@ -27,6 +28,21 @@ func Copy(ctx context.Context, target, source *os.File, buffer []byte) (size int
 	// The struct hides the ways around the buffer, which would hash nothing.
 	size, err = io.CopyBuffer(struct{ io.Writer }{to}, untilDone{ctx, from}, buffer)
 	return size, [sha256.Size]byte(hash.Sum(nil)), err
+}
+
+// CopyFile copies one file to another, which must not be there, for our own eyes.
+func CopyFile(ctx context.Context, to, from string, buffer []byte) error {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	target, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, _, err = Copy(ctx, target, source, buffer)
+	return errors.Join(err, target.Close())
 }
 
 // Of returns the SHA-256 of what is left to read of source.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"ota/internal/kit/copysum"
 	"ota/internal/kit/durable"
 	"ota/internal/kit/flock"
 	"ota/internal/kit/owner"
@@ -291,17 +291,7 @@ func (b *build) linkWheels() error {
 }
 
 func copyFile(from, to string) error {
-	source, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer source.Close()
-	target, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(target, source)
-	return errors.Join(err, target.Close())
+	return copysum.CopyFile(context.Background(), to, from, make([]byte, copysum.BufferSize))
 }
 
 // writeFiles puts the requirement files where they name each other.
