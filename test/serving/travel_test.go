@@ -4,10 +4,13 @@ package serving
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ota/test/harness"
 )
@@ -161,4 +164,35 @@ while True:
 	if got := strings.Join(notes(d), ", "); got != "deaf, got 10, got 12" {
 		t.Errorf("the stop: %q", got)
 	}
+}
+
+// TestUnixSocket: one in main/ is opened and kept as a port is; who connects
+// while nothing runs is answered by the next release.
+func TestUnixSocket(t *testing.T) {
+	t.Parallel()
+	body := "listener = socket.socket(fileno=3)\nnote('names ' + os.environ['LISTEN_FDNAMES'])\nsay('READY=1')\n" +
+		"while True:\n    client, _ = listener.accept()\n    client.sendall(b'VERSION')\n    client.close()\n"
+	d := newDevice(t, strings.Replace(body, "VERSION", "1", 1), "[program]\nlisten = [\"unix:app.sock\"]\n")
+	awaitNote(t, d, "names app.sock")
+	connect := func() net.Conn {
+		client, err := net.Dial("unix", filepath.Join(d.Main(), "app.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return client
+	}
+	checkAnswer := func(client net.Conn, want string) {
+		defer client.Close()
+		client.SetReadDeadline(time.Now().Add(harness.Deadline))
+		if got, err := io.ReadAll(client); string(got) != want || err != nil {
+			t.Errorf("it answers %q, %v", got, err)
+		}
+	}
+	checkAnswer(connect(), "1")
+	d.Say("stop")
+	waiting := connect()
+	upload(t, d, harness.Tree{"main.py": program(strings.Replace(body, "VERSION", "2", 1))})
+	d.Await("release 2", func(s harness.Status) bool { return s.Release.Number == 2 && s.Deposit.State == "empty" })
+	d.Say("start")
+	checkAnswer(waiting, "2")
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"ota/internal/kit/escape"
 )
@@ -80,6 +81,9 @@ func parse(data []byte, job Job) (Result, error) {
 		}
 		found.Path, found.Line, found.Column = path, one.Line, one.Column
 		found.Source = harmless(strings.TrimRight(one.Source, "\r\n"), longestSource)
+		if !isText(found.Source) {
+			found.Source, found.Column = "", 0
+		}
 		found.Message, found.Hint = harmless(found.Message, longestMessage), harmless(found.Hint, longestMessage)
 		result.Findings = append(result.Findings, found)
 	}
@@ -120,6 +124,12 @@ func isName(module string) bool {
 // steers a terminal.
 func harmless(text string, most int) string {
 	return short(string(escape.Line(nil, []byte(short(text, most)))), most)
+}
+
+// isText is false for a line of a picture or an archive under the name of a
+// source: nobody could read it.
+func isText(line string) bool {
+	return 4*strings.Count(line, string(utf8.RuneError)) <= utf8.RuneCountInString(line)
 }
 
 // finding says in words what the helper has seen; false: it is not worth one.

@@ -201,3 +201,13 @@ func FuzzOctets(f *testing.F) {
 		}
 	})
 }
+
+func TestLinesThatAreNoText(t *testing.T) {
+	for line, want := range map[string]bool{
+		"print('x'": true, "": true, "name = '\ufffd'": true, "P\ufffd\x1b\ufffdK\ufffd": false, "\ufffd\ufffd": false,
+	} {
+		if got := isText(line); got != want {
+			t.Errorf("%q: %t", line, got)
+		}
+	}
+}
