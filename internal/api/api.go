@@ -29,6 +29,8 @@ type Status struct {
 	Program Program  `json:"program"`
 	Release *Release `json:"release"` // in main/; nil: none
 	Deposit Deposit  `json:"deposit"`
+	Web     Web      `json:"web"`
+	History int      `json:"history"` // grows when what History returns has changed
 }
 
 // ProgramState is what the program does. The empty state is null in JSON:
@@ -122,6 +124,17 @@ type Deposit struct {
 	Bytes   int64        `json:"bytes"`
 	Reasons List[Reason] `json:"reasons"` // what holds the upload, or what it waits for
 	Doing   *string      `json:"doing"`   // what takes its time, as in "installing numpy (2 of 5)"; nil: nothing
+	// Arriving is what comes through the page or the API and is not in deposit/
+	// yet; nil: nothing.
+	Arriving *Progress `json:"arriving"`
+}
+
+// Progress is how far something has come.
+type Progress struct {
+	Files    int   `json:"files"` // that have begun or are announced
+	Done     int   `json:"done"`  // files that are whole
+	Bytes    int64 `json:"bytes"`
+	Received int64 `json:"received"`
 }
 
 // Reason is one thing that keeps an upload in deposit/.
