@@ -1,0 +1,138 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"ota/internal/api"
+	"ota/internal/kit/hint"
+	"ota/internal/web/page"
+)
+
+const (
+	// formBytes is more than the longest password takes, with all its characters
+	// encoded.
+	formBytes = 4 << 10
+	// cookieAge is how long a browser keeps a cookie that nobody uses. The session
+	// may end before.
+	cookieAge = 30 * 24 * time.Hour
+	// logLines is how much of the log stands in the page before its script runs.
+	logLines = 200
+)
+
+// loginForm shows the login. A link's code is only put into the form: programs
+// that look at a link before a person does (previews, scanners of mail) must not
+// use it up.
+func (s *Server) loginForm(w http.ResponseWriter, r *http.Request) {
+	show(w, http.StatusOK, func(to io.Writer) error {
+		return page.Login(to, page.LoginView{Code: r.URL.Query().Get("code")})
+	})
+}
+
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	secret, err := secretOf(w, r)
+	if err != nil {
+		w.Header().Set("Connection", "close")
+		api.WriteProblem(w, api.NewProblem(http.StatusBadRequest, err.Error(), ""))
+		return
+	}
+	session, err := s.options.Door.Login(addressOf(r), secret)
+	if err != nil {
+		s.notLetIn(w, err)
+		return
+	}
+	http.SetCookie(w, s.guard.cookieWith(session, cookieAge))
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// secretOf reads the form.
+func secretOf(w http.ResponseWriter, r *http.Request) (string, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return "", errors.New("the login is a form")
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, formBytes))
+	if err != nil {
+		return "", errors.New("the login does not arrive, or is too long")
+	}
+	form, err := url.ParseQuery(string(text))
+	if err != nil {
+		return "", errors.New("the login can't be read")
+	}
+	return strings.TrimSpace(form.Get("secret")), nil
+}
+
+func (s *Server) notLetIn(w http.ResponseWriter, err error) {
+	status := http.StatusUnauthorized
+	if wait := waitOf(err); wait > 0 {
+		status = http.StatusTooManyRequests
+		w.Header().Set("Retry-After", strconv.Itoa(wait))
+	}
+	show(w, status, func(to io.Writer) error {
+		return page.Login(to, page.LoginView{Problem: err.Error(), Hint: hint.Of(err)})
+	})
+}
+
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	if cookie, err := r.Cookie(s.guard.cookie); err == nil {
+		s.options.Door.Logout(cookie.Value)
+	}
+	http.SetCookie(w, s.guard.cookieWith("", -1))
+	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
+
+// cookieWith is never sent along with what another site makes a browser do, and
+// is no script's to read.
+func (g *guard) cookieWith(value string, age time.Duration) *http.Cookie {
+	return &http.Cookie{
+		Name: g.cookie, Value: value, Path: "/", MaxAge: int(age / time.Second),
+		HttpOnly: true, Secure: g.tls, SameSite: http.SameSiteStrictMode,
+	}
+}
+
+// home shows how things stand.
+func (s *Server) home(w http.ResponseWriter, r *http.Request) {
+	if !api.CallerOf(r.Context()).May(api.Read) {
+		api.WriteProblem(w, api.NewProblem(http.StatusForbidden, "this token does not allow to read", ""))
+		return
+	}
+	house := s.options.House
+	view := page.View{Status: house.Status(), Device: house.Device(), Log: house.Tail(logLines)}
+	// What can't be read of the past is told in the log; the rest is shown.
+	view.History, _ = house.History()
+	view.Why, _ = house.Why(0)
+	show(w, http.StatusOK, func(to io.Writer) error { return page.Home(to, view) })
+}
+
+// show sends a page when it is whole.
+func show(w http.ResponseWriter, status int, render func(io.Writer) error) {
+	var text bytes.Buffer
+	if err := render(&text); err != nil {
+		api.WriteProblem(w, api.NewProblem(http.StatusInternalServerError, err.Error(), ""))
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(text.Bytes()) // nothing hangs on whether it was taken
+}
+
+// asset sends a file of the page. A browser that has it asks whether it is still
+// the same.
+func asset(w http.ResponseWriter, r *http.Request, name string, find func(string) (page.File, bool)) {
+	file, ok := find(name)
+	if !ok {
+		api.WriteProblem(w, api.NewProblem(http.StatusNotFound, "the page has no such file", ""))
+		return
+	}
+	w.Header().Set("Content-Type", file.Type)
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("ETag", file.ETag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.Content))
+}
