@@ -1,0 +1,99 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"ota/internal/kit/escape"
+	"ota/internal/logs"
+)
+
+// lookRoutes tell how things stand and what was.
+func (s *Server) lookRoutes() []route {
+	return []route{
+		{http.MethodGet, prefix + "/status", looking, 0, s.status},
+		{http.MethodGet, prefix + "/history", looking, 0, s.history},
+		{http.MethodGet, prefix + "/why", looking, 0, s.why},
+		{http.MethodGet, prefix + "/diff", looking, 0, s.diff},
+		{http.MethodGet, prefix + "/logs", looking, 0, s.logs},
+	}
+}
+
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, s.house.Status())
+}
+
+func (s *Server) history(w http.ResponseWriter, _ *http.Request) error {
+	entries, err := s.house.History()
+	if err != nil && len(entries) == 0 {
+		return err
+	}
+	if err != nil {
+		w.Header().Set(incompleteHeader, escape.Name(err.Error()))
+	}
+	return writeJSON(w, List[HistoryEntry](entries))
+}
+
+func (s *Server) why(w http.ResponseWriter, r *http.Request) error {
+	query := asked{Values: r.URL.Query()}
+	number := query.release("release")
+	if query.wrong != nil {
+		return query.wrong
+	}
+	return tell(func(context.Context) (Why, error) { return s.house.Why(number) })(w, r)
+}
+
+func (s *Server) diff(w http.ResponseWriter, r *http.Request) error {
+	query := asked{Values: r.URL.Query()}
+	request := DiffRequest{From: query.release("from"), To: query.release("to"), Patch: query.is("patch", false)}
+	if query.wrong != nil {
+		return query.wrong
+	}
+	return tell(func(context.Context) (Diff, error) { return s.house.Diff(request) })(w, r)
+}
+
+// logs writes a JSON object a line. A follower's answer ends, well-formed, when
+// the server does.
+func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
+	query := asked{Values: r.URL.Query()}
+	n, follow := query.lines(), query.is("follow", false)
+	if query.wrong != nil {
+		return query.wrong
+	}
+	takeTime(w)
+	w.Header().Set("Content-Type", "application/jsonl")
+	lines := s.house.Tail(max(n, 1))
+	var last uint64
+	if len(lines) > 0 {
+		last = lines[len(lines)-1].Seq
+	}
+	// A reader that has gone, or takes nothing, ends its own request only.
+	if writeLines(w, lines[len(lines)-min(n, len(lines)):]) != nil || !follow {
+		return nil
+	}
+	follower := s.house.Follow(last)
+	for {
+		lines, err := follower.Next(r.Context())
+		if err != nil || writeLines(w, lines) != nil {
+			return nil
+		}
+	}
+}
+
+func writeLines(w http.ResponseWriter, lines []logs.Line) error {
+	control := http.NewResponseController(w)
+	if err := control.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return err
+	}
+	for _, line := range lines {
+		text, err := encode(line)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(text); err != nil {
+			return err
+		}
+	}
+	return control.Flush()
+}
