@@ -134,6 +134,7 @@ max_total = 3000000
 		},
 		Store: Store{Keep: 1, MaxBytes: 500_000_000},
 		Logs:  Logs{MaxFile: 1 << 20, MaxTotal: 3_000_000},
+		Web:   Default().Web,
 	}
 	if diff := cmp.Diff(want, got, settingsOnly); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -161,7 +162,7 @@ func TestProblems(t *testing.T) {
 			`ota.toml:1: unknown key "quiet" outside of the tables (quiet belongs in [update])`,
 			`ota.toml:2: unknown key "max_fil" outside of the tables (did you mean "max_file"?)`}},
 		{"case", "[update]\nQuiet = \"1s\"", []string{`ota.toml:2: unknown key "Quiet" in [update] (did you mean "quiet"?)`}},
-		{"unknown by dots", "\n[web.page]\nport = 1", []string{`ota.toml:2: unknown table [web]`}},
+		{"unknown by dots", "\n[gui.page]\nport = 1", []string{`ota.toml:2: unknown table [gui]`}},
 		{"table is none", "update = 3", []string{`ota.toml:1: [update] must be a table, not an integer`}},
 		{"table repeated", "[[update]]", []string{`ota.toml:1: [update] must be a table, not an array`}},
 		{"in dots", "\nupdate.quiet = 3", []string{`ota.toml:2: quiet must be a duration in quotes such as "2s" or "500ms", not an integer`}},
@@ -392,6 +393,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("[trial]\nperiod = \"10s\"\nattempts = 2\nready = true\nhttp = \"http://a:1/\"\ntcp = \"a:1\"\ncommand = [\"a\"]\ninterval = \"1s\"\ntimeout = \"5s\"\n"))
 	f.Add([]byte("update.quiet = 3\n[[logs]]\n[x.y.z]\n\"\" = 1979-05-27\n"))
 	f.Add([]byte("[program]\nrestart = \"never\"\nlisten = [\"a:1\", \"unix:b\"]\nuser = 1\nstop_timeouts = [\"1s\"]\nnice = 3\nenv_file = \"-a\"\n[python]\nwarm = true\npreload = [\"a.b\"]\n"))
+	f.Add([]byte("[web]\nlisten = \"[::1]:0\"\nhosts = [\"a.b\"]\ncert = \"a\"\nkey = \"/b\"\nhide = [\"*.[a-z]\"]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := parse(data)
 		if err == nil {
@@ -404,6 +406,9 @@ func FuzzParse(f *testing.F) {
 			}
 			if trial := got.Trial; trial.Period <= 0 || trial.Attempts < 1 || trial.Interval < shortestInterval || trial.Timeout <= 0 || got.Store.Keep < 1 {
 				t.Errorf("accepted %+v and %+v", trial, got.Store)
+			}
+			if w := got.Web; w.Listen == "" || (w.Cert == "") != (w.Key == "") || !w.Hidden("a/.env") {
+				t.Errorf("accepted %+v", w)
 			}
 			if w := got.Update.Window; w.From < 0 || w.From >= midnight || w.To < 0 || w.To > midnight || w.Set() && w.From == w.To {
 				t.Errorf("accepted %+v", w)

@@ -91,6 +91,11 @@ var keys = []Key{
 	{"store", "max_bytes", OnDevice, "size", "", "How large the store of releases may get before older ones are dropped, as in `\"500MB\"`. Without it: as large as `keep` makes it.", size(smallest, func(c *Config) *int64 { return &c.Store.MaxBytes })},
 	{"logs", "max_file", OnDevice, "size", `"10MB"`, "How large one log file gets before the next is begun.", size(smallest, func(c *Config) *int64 { return &c.Logs.MaxFile })},
 	{"logs", "max_total", OnDevice, "size", `"50MB"`, "How large all log files together get before the oldest are deleted.", size(smallest, func(c *Config) *int64 { return &c.Logs.MaxTotal })},
+	{"web", "listen", OnDevice, "address", `"127.0.0.1:8484"`, "Where the page is: a host and a port. `\"0.0.0.0:8484\"` is every address of the device, and then the page speaks TLS. At port 0 the system chooses one. `\"off\"`: there is no page.", webListen},
+	{"web", "hosts", OnDevice, "array of names", `[]`, "Further names by which browsers may reach the page, as in `[\"garden.example.com\"]`, besides those that the device gives itself.", webHosts},
+	{"web", "cert", OnDevice, "path", "", "The certificate of the page, a PEM file, absolute or below the folder of `ota.toml`; with `key`. Without both, `ota` makes one itself where it is needed.", webFile("cert.pem", func(c *Config) *string { return &c.Web.Cert })},
+	{"web", "key", OnDevice, "path", "", "The key of that certificate, a PEM file, in the same way.", webFile("key.pem", func(c *Config) *string { return &c.Web.Key })},
+	{"web", "hide", OnDevice, "array of strings", `[]`, "Patterns, as in `.gitignore` but without regard to case, of names in `main/` and `deposit/` that nobody can look into or take away over the network, as in `[\"*.pem\", \"private/\"]`. `.env` and the `env_file` are always such.", patterns(func(c *Config) *[]glob.Pattern { return &c.Web.Hide })},
 }
 
 // Keys returns all settings, in the order in which they are documented.

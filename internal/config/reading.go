@@ -187,6 +187,10 @@ func (r *reading) together() {
 		r.say(r.lineOf("program", "env_file"), "env_file must lie below main/, not at "+quote(name), "")
 		program.EnvFile = EnvFile{}
 	}
+	if web := &r.config.Web; (web.Cert == "") != (web.Key == "") {
+		r.say(cmp.Or(r.lineOf("web", "cert"), r.lineOf("web", "key")), "cert and key belong together: one of them is missing", "")
+		web.Cert, web.Key = "", ""
+	}
 }
 
 func (r *reading) lineOf(table, name string) int { return r.lines[place{table, name, ""}] }

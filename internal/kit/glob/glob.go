@@ -14,7 +14,8 @@
 //
 // Within a name, * stands for any characters, ? for one, [a-z] for one of those
 // and [!a-z] for one of the others; a backslash takes the meaning from the
-// character after it. A slash at the end changes nothing. Case counts.
+// character after it. A slash at the end changes nothing. Case counts, but for
+// [Pattern.MatchFold].
 package glob
 
 import (
@@ -30,8 +31,9 @@ const anyFolders = "**"
 // Pattern is a pattern that has been checked. It never changes: any number of
 // goroutines may use it. The zero Pattern matches nothing.
 type Pattern struct {
-	text  string
-	parts []string // anyFolders, or a pattern for one name
+	text   string
+	parts  []string // anyFolders, or a pattern for one name
+	folded []string // the same in lower case
 }
 
 // Parse checks a pattern. The errors say what is wrong with it and don't repeat
@@ -61,7 +63,20 @@ func Parse(text string) (Pattern, error) {
 	if !anchored {
 		parts = append([]string{anyFolders}, parts...)
 	}
-	return Pattern{text: text, parts: parts}, nil
+	return Pattern{text: text, parts: parts, folded: fold(parts)}, nil
+}
+
+// fold writes a pattern in lower case. A range such as [Z-a] has no such form;
+// then it is as it was.
+func fold(parts []string) []string {
+	folded := make([]string, len(parts))
+	for i, part := range parts {
+		folded[i] = strings.ToLower(part)
+		if part != anyFolders && check(folded[i]) != nil {
+			return parts
+		}
+	}
+	return folded
 }
 
 // String returns the pattern as it was written.
@@ -70,6 +85,13 @@ func (p Pattern) String() string { return p.text }
 // Match tells whether the pattern means the path or a folder that it lies in.
 func (p Pattern) Match(name string) bool {
 	return len(p.parts) > 0 && name != "" && name != "." && matchPath(p.parts, strings.Split(name, "/"))
+}
+
+// MatchFold is Match for what must not be missed on a file system that takes
+// "A" for "a": it also tells whether the pattern in lower case means the path in
+// lower case.
+func (p Pattern) MatchFold(name string) bool {
+	return p.Match(name) || (Pattern{parts: p.folded}).Match(strings.ToLower(name))
 }
 
 // matchPath tells whether the pattern means the folder at the beginning of a

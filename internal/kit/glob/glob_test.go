@@ -104,6 +104,9 @@ func FuzzMatch(f *testing.F) {
 			return
 		}
 		got := pattern.Match(name)
+		if got && !pattern.MatchFold(name) {
+			t.Errorf("%q means %q, and not without regard to case", text, name)
+		}
 		comparable := utf8.ValidString(text) && utf8.ValidString(name) && name != "" && name != "."
 		if !comparable || strings.ContainsAny(text, "/![]^\\") || strings.Contains(name, "/") {
 			return
@@ -112,4 +115,31 @@ func FuzzMatch(f *testing.F) {
 			t.Errorf("%q against %q: %v, path.Match says %v", text, name, got, want)
 		}
 	})
+}
+
+func TestMatchFold(t *testing.T) {
+	for _, test := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"Secret.KEY", "a/SECRET.key", true},
+		{"secret.key", "SECRET.KEY/in", true},
+		{"[A-C]x", "bX", true},
+		{"[!A-C]x", "bX", false},
+		{"[Z-a]", "Z", true}, // has no form in lower case
+		{"[Z-a]", "b", false},
+		{"straße/**", "STRAßE/1", true},
+		{"b", "a", false},
+	} {
+		pattern, err := Parse(test.pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := pattern.MatchFold(test.name); got != test.want {
+			t.Errorf("%q against %q: %t", test.pattern, test.name, got)
+		}
+	}
+	if (Pattern{}).MatchFold("a") {
+		t.Error("the zero pattern matches")
+	}
 }
