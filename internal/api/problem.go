@@ -35,6 +35,16 @@ func newProblem(status int, detail string) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail}
 }
 
+// NewProblem returns the problem of a face that stands before the [Handler].
+func NewProblem(status int, detail, advice string) *Problem {
+	problem := newProblem(status, detail)
+	problem.Advice = advice
+	return problem
+}
+
+// WriteProblem answers with it.
+func WriteProblem(w http.ResponseWriter, problem *Problem) { writeProblem(w, problem) }
+
 // problemOf makes an error of the house a problem. What the house can't do is
 // nearly always due to how things stand, not to a fault of ours: 409.
 func problemOf(ctx context.Context, err error) *Problem {

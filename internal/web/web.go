@@ -50,6 +50,7 @@ type Options struct {
 	Cert, Key string   // PEM files; empty: one of our own making
 	Dir       string   // where that is kept
 	House     api.House
+	API       http.Handler // answers all of it, see [api.Server.Handler]
 	Door      Doorkeeper
 	Log       *slog.Logger
 	// Ready is called when the page can be reached. May be nil.
@@ -227,7 +228,6 @@ func (s *Server) httpServer(ctx context.Context, connections *sync.WaitGroup) *h
 // handler is the way of a request through the house's door. Paths are compared as
 // they are: nothing is cleaned into something else on the way.
 func (s *Server) handler() http.Handler {
-	answers := api.Handler(s.options.House, s.options.Log)
 	inside := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, isAsset := strings.CutPrefix(r.URL.Path, "/page/")
 		switch {
@@ -238,7 +238,7 @@ func (s *Server) handler() http.Handler {
 		case r.URL.Path == "/logout":
 			only(w, r, http.MethodPost, s.logout)
 		default:
-			answers.ServeHTTP(w, r)
+			s.options.API.ServeHTTP(w, r)
 		}
 	})
 	login := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

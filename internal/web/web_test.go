@@ -112,6 +112,7 @@ func start(t *testing.T, change func(*Options)) *stand {
 		Log:   slog.New(slog.NewTextHandler(s.log, nil)),
 		Ready: func(address string) { ready <- address },
 	}
+	options.API = api.Handler(s.house, options.Log)
 	if change != nil {
 		change(&options)
 	}
@@ -496,7 +497,8 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/login", "Content-Type: application/x-www-form-urlencoded")
 	f.Add("GET", "/api/v1/status", "Authorization: Bearer x")
 	f.Add("GET", "/login/..%2f", "Cookie: ota-1=x")
-	s := New(Options{House: &house{acts: make(chan string, 8)}, Door: &door{ended: make(chan struct{})}, Log: slog.New(slog.DiscardHandler)})
+	inside := &house{acts: make(chan string, 8)}
+	s := New(Options{House: inside, API: api.Handler(inside, slog.New(slog.DiscardHandler)), Door: &door{ended: make(chan struct{})}, Log: slog.New(slog.DiscardHandler)})
 	s.guard = newGuard(s.options, 1, false)
 	handler := s.handler()
 	f.Fuzz(func(t *testing.T, method, path, header string) {

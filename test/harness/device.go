@@ -136,7 +136,8 @@ type Device struct {
 	ended   chan struct{}
 }
 
-// NewDevice lays out a folder with main/ and ota.toml ("": none) in it.
+// NewDevice lays out a folder with main/ and ota.toml ("": none) in it. The page
+// is off where the settings say nothing of it.
 func NewDevice(t testing.TB, dir string, main Tree, settings string) *Device {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(dir) // as /proc shows it
@@ -150,9 +151,10 @@ func NewDevice(t testing.TB, dir string, main Tree, settings string) *Device {
 		}
 	}
 	main.Write(t, d.Main())
-	if settings != "" {
-		Tree{"ota.toml": File(settings)}.Write(t, dir)
+	if !strings.Contains(settings, "[web]") {
+		settings += "\n[web]\nlisten = \"off\"\n"
 	}
+	Tree{"ota.toml": File(settings)}.Write(t, dir)
 	return d
 }
 
