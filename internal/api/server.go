@@ -130,7 +130,12 @@ func (s *Server) handler() http.Handler {
 		prefix + "/pin":      {http.MethodPost, s.pin(true)},
 		prefix + "/unpin":    {http.MethodPost, s.pin(false)},
 	}
+	gate := s.gate()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := gate.Handler(r); pattern != "" && peerOf(r.Context()) == nil {
+			gate.ServeHTTP(w, r)
+			return
+		}
 		if err := answer(routes, w, r); err != nil {
 			writeProblem(w, problemOf(r.Context(), err))
 		}
