@@ -26,6 +26,7 @@ import (
 	"ota/internal/reason"
 	"ota/internal/release"
 	"ota/internal/update"
+	"ota/internal/web/access"
 )
 
 // Options say what to run and how to speak.
@@ -51,6 +52,8 @@ type agent struct {
 	main       *activate.Room
 	supervisor *supervisor
 	conductor  *update.Conductor
+	access     *access.Keeper
+	page       page                   // nil: it is off
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
 }
 
@@ -165,6 +168,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		a.log.Warn(warning)
 	}
 	a.releases = releases
+	a.access = access.Open(a.folder.access(), a.log)
 	a.deposit = deposit.New(deposit.Options{
 		Dir:       a.folder.deposit(),
 		Incoming:  a.folder.incoming(),

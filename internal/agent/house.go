@@ -21,6 +21,7 @@ func (a *agent) Status() api.Status {
 		Dir:     api.Path(a.folder.dir),
 		Program: programStatus(report),
 		Deposit: depositStatus(report),
+		Web:     a.Web(),
 	}
 	if report.State.Attempt == update.Preparing {
 		status.Deposit.Doing = a.doing.Load()

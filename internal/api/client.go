@@ -197,6 +197,10 @@ func (c *Client) ask(ctx context.Context, method, path string) (*http.Response, 
 	if err != nil {
 		return nil, err
 	}
+	return c.do(ctx, request)
+}
+
+func (c *Client) do(ctx context.Context, request *http.Request) (*http.Response, error) {
 	answer, err := c.http.Do(request)
 	if err != nil {
 		return nil, c.reasonFor(ctx, err)

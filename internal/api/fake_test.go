@@ -26,6 +26,8 @@ type fakeHouse struct {
 	why     Why
 	diff    Diff
 	err     error // of everything that can fail
+	tokens  []Token
+	web     Web
 	lines   []logs.Line
 	coming  chan []logs.Line // what followers get
 
@@ -80,6 +82,28 @@ func (f *fakeHouse) Stop(ctx context.Context) error {
 }
 
 func (f *fakeHouse) Follow(uint64) Follower { return follower(f.coming) }
+
+func (f *fakeHouse) Web() Web           { return f.web }
+func (f *fakeHouse) Tokens() []Token    { return f.tokens }
+func (f *fakeHouse) EndSessions() error { return f.note("logout") }
+
+func (f *fakeHouse) WebLink() (string, error) {
+	return "http://127.0.0.1:8484/login?code=1", f.note("link")
+}
+
+func (f *fakeHouse) Pair() (PairCode, error) {
+	return PairCode{Code: "BCDF-GHJK", Address: new("http://127.0.0.1:8484"), Until: noon}, f.note("pair")
+}
+
+func (f *fakeHouse) SetPassword(password string) error {
+	return f.note(fmt.Sprintf("password %q", password))
+}
+
+func (f *fakeHouse) NewToken(name string, allow []Right) (string, error) {
+	return "ota_secret", f.note(fmt.Sprintf("token %s %v", name, allow))
+}
+
+func (f *fakeHouse) RevokeToken(name string) error { return f.note("revoke " + name) }
 
 // follower hands on what comes.
 type follower chan []logs.Line

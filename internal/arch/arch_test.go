@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"api":    {"logs", "reason"},
 	"web":    {"api", "logs", "reason"},
 	"cli":    {"agent", "api", "logs"},
+	"web":    {"api", "config", "logs", "reason"},
 	"arch":   {},
 }
 

@@ -1,0 +1,79 @@
+package agent
+
+import (
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ota/internal/api"
+	"ota/internal/kit/hint"
+	"ota/internal/web/access"
+)
+
+// fixedPage is a page that is always where it is.
+type fixedPage struct{ address, problem, fingerprint string }
+
+func (p fixedPage) Address() string     { return p.address }
+func (p fixedPage) Problem() string     { return p.problem }
+func (p fixedPage) Fingerprint() string { return p.fingerprint }
+
+func gate(t *testing.T, at page) *agent {
+	t.Helper()
+	return &agent{page: at, access: access.Open(filepath.Join(t.TempDir(), "access.json"), slog.New(slog.DiscardHandler))}
+}
+
+func TestWhereThePageIs(t *testing.T) {
+	tests := []struct {
+		name string
+		page page
+		want api.Web
+		fail string // why nobody can log in
+	}{
+		{"off", nil, api.Web{}, "the page is off"},
+		{"here", fixedPage{address: "http://127.0.0.1:8484"}, api.Web{Address: new("http://127.0.0.1:8484")}, ""},
+		{"with TLS", fixedPage{address: "https://garden:8484", fingerprint: "AA:BB"}, api.Web{Address: new("https://garden:8484"), Fingerprint: new("AA:BB")}, ""},
+		{"taken", fixedPage{problem: "the port is taken"}, api.Web{Problem: new("the port is taken")}, "the page can't be opened: the port is taken"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			a := gate(t, test.page)
+			if diff := cmp.Diff(test.want, a.Web()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			_, linkErr := a.WebLink()
+			_, pairErr := a.Pair()
+			for _, err := range []error{linkErr, pairErr} {
+				if test.fail == "" && err != nil || test.fail != "" && (err == nil || err.Error() != test.fail) {
+					t.Errorf("error %v, want %q", err, test.fail)
+				}
+			}
+		})
+	}
+	if _, err := gate(t, nil).WebLink(); hint.Of(err) == "" {
+		t.Error("nobody says what to do where the page is off")
+	}
+}
+
+// TestWhatTheGateGivesOutLetsIn: the link and the code are those of the keeper.
+func TestWhatTheGateGivesOutLetsIn(t *testing.T) {
+	a := gate(t, fixedPage{address: "http://127.0.0.1:8484"})
+	from := netip.MustParseAddr("192.0.2.7")
+	link, err := a.WebLink()
+	code, ok := strings.CutPrefix(link, "http://127.0.0.1:8484/login?code=")
+	if err != nil || !ok {
+		t.Fatalf("link %q, %v", link, err)
+	}
+	pair, err := a.Pair()
+	if err != nil || *pair.Address != "http://127.0.0.1:8484" {
+		t.Fatalf("%+v, %v", pair, err)
+	}
+	for _, secret := range []string{code, pair.Code} {
+		if _, err := a.access.Login(from, secret); err != nil {
+			t.Error(err)
+		}
+	}
+}
