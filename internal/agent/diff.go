@@ -33,6 +33,7 @@ var (
 	errNotKept  = errors.New("its content is not kept")
 	errBinary   = errors.New("it is not a text")
 	errTooLarge = errors.New("it is larger than 1 MB")
+	errHidden   = errors.New("its content is hidden")
 	errTooMany  = errors.New("the patches before it are too large already")
 )
 
@@ -41,17 +42,23 @@ type differ struct {
 	releases *release.Room
 	main     *beneath.Tree // nil: there is none
 	patch    bool
+	hides    func(path string) bool
 	left     int // bytes of patches that still fit
 }
 
 // diffOf says by what two releases differ. A content that is only in main/ is
-// read there.
-func diffOf(releases *release.Room, main string, request api.DiffRequest) (api.Diff, error) {
+// read there; what is behind the veil only where the request does not hide it.
+func diffOf(releases *release.Room, main string, veil *veil, request api.DiffRequest) (api.Diff, error) {
 	from, to, err := sides(releases, request)
 	if err != nil {
 		return api.Diff{}, err
 	}
-	d := &differ{releases: releases, patch: request.Patch, left: patchesBytes}
+	d := &differ{releases: releases, patch: request.Patch, left: patchesBytes, hides: func(string) bool { return false }}
+	if request.Hide {
+		if d.hides, err = hiding(releases, main, veil, from, to); err != nil {
+			return api.Diff{}, err
+		}
+	}
 	if main, err := beneath.Open(main); err == nil {
 		defer main.Close()
 		d.main = main
@@ -72,6 +79,18 @@ func diffOf(releases *release.Room, main string, request api.DiffRequest) (api.D
 		result.Files = append(result.Files, d.file(one))
 	}
 	return result, nil
+}
+
+// hiding tells what must not be seen of either release.
+func hiding(releases *release.Room, main string, veil *veil, numbers ...int) (func(string) bool, error) {
+	for _, number := range numbers {
+		tree, err := releases.Tree(number)
+		if err != nil {
+			return nil, err
+		}
+		veil = veil.with(tree, (&bundle{main: main, store: releases.Store()}).settings(tree))
+	}
+	return veil.hides, nil
 }
 
 // sides finds out what to compare; from 0 is nothing at all.
@@ -134,6 +153,9 @@ func noteOn(before, after release.Entry) (note []string) {
 
 // patchOf compares the insides of a file, as a unified patch.
 func (d *differ) patchOf(one release.Difference) (string, error) {
+	if d.hides(one.Path) {
+		return "", errHidden
+	}
 	before, err := d.text(one.Path, one.Before)
 	if err != nil {
 		return "", err

@@ -222,7 +222,7 @@ func (a *agent) Why(number int) (api.Why, error) {
 
 // Diff says by what two releases differ.
 func (a *agent) Diff(request api.DiffRequest) (api.Diff, error) {
-	return diffOf(a.releases, a.folder.main(), request)
+	return diffOf(a.releases, a.folder.main(), veilOf(a.folder, a.config), request)
 }
 
 // Tail returns the last n lines of the log.

@@ -39,7 +39,7 @@ func OfflineDiff(dir string, request api.DiffRequest) (api.Diff, error) {
 	if err != nil {
 		return api.Diff{}, err
 	}
-	return diffOf(releases, place.main(), request)
+	return diffOf(releases, place.main(), &veil{}, request)
 }
 
 // OfflinePin is Pin for a folder that no ota looks after, and keeps one from

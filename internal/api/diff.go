@@ -6,6 +6,7 @@ package api
 type DiffRequest struct {
 	From, To int  // 0: not said
 	Patch    bool // with what changed inside the files
+	Hide     bool // but not inside those that must not be seen, see [Files]
 }
 
 // Diff is what `ota diff --json` prints.

@@ -31,6 +31,11 @@ type fakeHouse struct {
 	lines   []logs.Line
 	coming  chan []logs.Line // what followers get
 
+	listing Listing
+	content *Content // of every file
+	archive *Archive // of every release
+	written []LogFile
+
 	// stop, if set, is what Stop does.
 	stop func(context.Context) error
 
@@ -71,7 +76,25 @@ func (f *fakeHouse) Pin(_ context.Context, release int, pinned bool) error {
 func (f *fakeHouse) Why(release int) (Why, error) { return f.why, f.note(fmt.Sprint("why ", release)) }
 
 func (f *fakeHouse) Diff(request DiffRequest) (Diff, error) {
-	return f.diff, f.note(fmt.Sprintf("diff %+v", request))
+	return f.diff, f.note(fmt.Sprintf("diff {From:%d To:%d Patch:%t}", request.From, request.To, request.Patch))
+}
+
+func (f *fakeHouse) List(area Area, path string) (Listing, error) {
+	return f.listing, f.note(fmt.Sprintf("list %s %q", area, path))
+}
+
+func (f *fakeHouse) Open(area Area, path string) (*Content, error) {
+	return f.content, f.note(fmt.Sprintf("open %s %q", area, path))
+}
+
+func (f *fakeHouse) Archive(release int, format ArchiveFormat) (*Archive, error) {
+	return f.archive, f.note(fmt.Sprintf("archive %d %s", release, format))
+}
+
+func (f *fakeHouse) LogFiles() ([]LogFile, error) { return f.written, f.note("log files") }
+
+func (f *fakeHouse) OpenLog(name string) (*Content, error) {
+	return f.content, f.note(fmt.Sprintf("open log %q", name))
 }
 
 func (f *fakeHouse) Stop(ctx context.Context) error {

@@ -40,6 +40,7 @@ type House interface {
 	Past
 	Logs
 	Gate
+	Files
 }
 
 // Past is what is kept of the releases there have been. The error for one that

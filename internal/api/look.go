@@ -46,7 +46,10 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) diff(w http.ResponseWriter, r *http.Request) error {
 	query := asked{Values: r.URL.Query()}
-	request := DiffRequest{From: query.release("from"), To: query.release("to"), Patch: query.is("patch", false)}
+	request := DiffRequest{
+		From: query.release("from"), To: query.release("to"), Patch: query.is("patch", false),
+		Hide: !CallerOf(r.Context()).May(Owner),
+	}
 	if query.wrong != nil {
 		return query.wrong
 	}

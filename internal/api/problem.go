@@ -56,6 +56,9 @@ func problemOf(ctx context.Context, err error) *Problem {
 		problem.Advice = unknown.Hint()
 		return problem
 	}
+	if missing, ok := errors.AsType[*NoFile](err); ok {
+		return newProblem(http.StatusNotFound, missing.Error())
+	}
 	if ctx.Err() != nil {
 		return newProblem(http.StatusServiceUnavailable, "ota is ending")
 	}

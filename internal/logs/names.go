@@ -36,9 +36,34 @@ var namePattern = regexp.MustCompile(`^(logfile_\d\d-\d\d-\d\d_\d\d\.\d\d\.\d\d)
 
 // logFile is a log file in the folder.
 type logFile struct {
-	name string
-	size int64
+	name     string
+	size     int64
+	modified time.Time
 }
+
+// File is a log file, for who looks through them.
+type File struct {
+	Name     string
+	Size     int64
+	Modified time.Time // by the device's clock
+}
+
+// Files returns the log files of a folder, oldest first. A folder that is not
+// there has none. It may be called while they are written.
+func Files(dir string) ([]File, error) {
+	found, err := list(dir)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the log files: %w", err)
+	}
+	files := make([]File, len(found))
+	for i, one := range found {
+		files[i] = File{one.name, one.size, one.modified}
+	}
+	return files, nil
+}
+
+// IsFileName reports whether a log file can have this name. It is never a path.
+func IsFileName(name string) bool { return namePattern.MatchString(name) }
 
 // list returns the log files of a folder, oldest first. A folder that is not
 // there has none.
@@ -56,7 +81,7 @@ func list(dir string) ([]logFile, error) {
 			continue
 		}
 		if info, err := entry.Info(); err == nil {
-			files = append(files, logFile{entry.Name(), info.Size()})
+			files = append(files, logFile{entry.Name(), info.Size(), info.ModTime()})
 		}
 	}
 	order := readOrder(dir)
