@@ -82,7 +82,7 @@ func layDown(ctx context.Context, folder string, parcels []Parcel) error {
 		return err
 	}
 	defer dir.Close()
-	l := &laying{ctx, dir, ownerOf(folder), make([]byte, copyBuffer), map[*Parcel]bool{}}
+	l := &laying{ctx, dir, OwnerOf(folder), make([]byte, copyBuffer), map[*Parcel]bool{}}
 	err = l.each(parcels, l.write)
 	if err == nil {
 		err = disk.Sync()
@@ -100,7 +100,7 @@ func layDown(ctx context.Context, folder string, parcels []Parcel) error {
 type laying struct {
 	ctx     context.Context
 	dir     *beneath.Tree
-	owner   owner
+	owner   Owner
 	buffer  []byte
 	written map[*Parcel]bool // under their temporary names
 }
@@ -110,7 +110,7 @@ func (l *laying) each(parcels []Parcel, step func(parent *beneath.Dir, name stri
 	var before string
 	for i := range parcels {
 		parcel := &parcels[i]
-		before = leave(l.dir, before, parentOf(parcel.Path))
+		before = Leave(l.dir, before, parentOf(parcel.Path))
 		if parcel.Trace != "" {
 			continue
 		}
@@ -120,7 +120,7 @@ func (l *laying) each(parcels []Parcel, step func(parent *beneath.Dir, name stri
 		}
 		parent, err := l.dir.MakeDir(parentPath)
 		if err == nil {
-			err = l.owner.giveFolder(parent)
+			err = l.owner.GiveFolder(parent)
 		}
 		if err == nil && parcel.Kind != KindFolder {
 			err = step(parent, name, parcel)
@@ -138,7 +138,7 @@ func (l *laying) each(parcels []Parcel, step func(parent *beneath.Dir, name stri
 
 // write makes a parcel under its temporary name, if nothing has its own.
 func (l *laying) write(parent *beneath.Dir, name string, parcel *Parcel) error {
-	temporary := temporaryName(name)
+	temporary := TemporaryName(name)
 	if err := parent.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -161,7 +161,7 @@ func (l *laying) name(parent *beneath.Dir, name string, parcel *Parcel) error {
 	if !l.written[parcel] {
 		return nil
 	}
-	if err := beneath.RenameNew(parent, temporaryName(name), parent, name); err != nil {
+	if err := beneath.RenameNew(parent, TemporaryName(name), parent, name); err != nil {
 		return errors.Join(err, l.clean(parent, name, parcel))
 	}
 	delete(l.written, parcel)
@@ -179,7 +179,7 @@ func (l *laying) clean(parent *beneath.Dir, name string, parcel *Parcel) error {
 		return nil
 	}
 	delete(l.written, parcel)
-	return ignoreGone(parent.Remove(temporaryName(name)))
+	return ignoreGone(parent.Remove(TemporaryName(name)))
 }
 
 // knowAgain leaves a trace if what stands there is what the parcel would be.
@@ -209,7 +209,7 @@ func knowAgain(ctx context.Context, parent *beneath.Dir, name string, info fs.Fi
 	return nil
 }
 
-func writeParcel(ctx context.Context, parent *beneath.Dir, name string, parcel *Parcel, owner owner, buffer []byte) error {
+func writeParcel(ctx context.Context, parent *beneath.Dir, name string, parcel *Parcel, owner Owner, buffer []byte) error {
 	if parcel.Kind == KindLink {
 		return parent.Symlink(parcel.Target, name)
 	}
@@ -230,7 +230,7 @@ func writeParcel(ctx context.Context, parent *beneath.Dir, name string, parcel *
 		err = fmt.Errorf("%s: %w", parcel.Copy, errDamaged)
 	}
 	if err == nil {
-		err = owner.give(target, parcel.Mode)
+		err = owner.Give(target, parcel.Mode)
 	}
 	modified := parcel.ModTime
 	if info, statErr := source.Stat(); statErr == nil && modified.IsZero() {
@@ -239,9 +239,9 @@ func writeParcel(ctx context.Context, parent *beneath.Dir, name string, parcel *
 	return errors.Join(err, target.Close(), parent.Chtimes(name, modified))
 }
 
-// temporaryName is one of an unfinished file, so that no look takes it, and
+// TemporaryName is one of an unfinished file, so that no look takes it, and
 // always the same, so that a repetition finds what an interruption left.
-func temporaryName(name string) string {
+func TemporaryName(name string) string {
 	const prefix = ".~ota~"
 	return prefix + strings.ToValidUTF8(name[:min(len(name), longestName-len(prefix))], "_")
 }

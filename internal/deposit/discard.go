@@ -133,7 +133,7 @@ func moveAll(seen *tree, dir *beneath.Tree, folder string) (moved int, err error
 	var from, into string
 	for i := range seen.items {
 		one := &seen.items[i]
-		from, into = leave(dir, from, parentOf(one.path)), leave(to, into, parentOf(one.path))
+		from, into = Leave(dir, from, parentOf(one.path)), Leave(to, into, parentOf(one.path))
 		if !one.leaf() {
 			continue
 		}

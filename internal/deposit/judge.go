@@ -215,7 +215,7 @@ func (j *judge) verdict(at time.Time) verdict {
 	case j.announced != nil && j.announced.Forced(): // the order stands until something changes
 		return verdict{stage: announced}
 	case j.last.held() && j.basis != byOrder:
-		return verdict{stage: held, waiting: []reason.Reason{{Path: holdName, Message: "nothing is taken while this file is there"}}}
+		return verdict{stage: held, waiting: []reason.Reason{{Path: HoldName, Message: "nothing is taken while this file is there"}}}
 	case len(waiting) > 0 && j.basis != byOrder:
 		return verdict{stage: unfinished, waiting: waiting, again: until}
 	case j.announced != nil && j.basis == byQuiet:

@@ -17,8 +17,8 @@ const (
 	holder   class = "holder"   // deposit/.hold
 )
 
-// holdName is the file at the top of deposit/ that holds the upload up.
-const holdName = ".hold"
+// HoldName is the file at the top of deposit/ that holds the upload up.
+const HoldName = ".hold"
 
 // How long a name of an unfinished file holds the rest up while the file does
 // not change. Leftovers often stay for good; transfers are resumed the next day.
@@ -44,7 +44,7 @@ func (c class) unfinished() bool { return c == transfer || c == leftover }
 func classify(at string, kind Kind, beside func(name string) bool) class {
 	name := path.Base(at)
 	switch {
-	case at == holdName:
+	case at == HoldName:
 		return holder
 	case isIgnored(name):
 		return ignored

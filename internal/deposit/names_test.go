@@ -61,13 +61,13 @@ func FuzzClassify(f *testing.F) {
 		alone := func(string) bool { return false }
 		beside := func(string) bool { return true }
 		found := classify(at, KindFile, alone)
-		if found == holder && at != holdName {
+		if found == holder && at != HoldName {
 			t.Errorf("%q holds the upload up", at)
 		}
 		if found.unfinished() && !classify(at, KindFile, beside).unfinished() {
 			t.Errorf("%q is unfinished only while no other file is there", at)
 		}
-		if at != holdName && path.Base(at) == at && classify("folder/"+at, KindFile, alone) != found {
+		if at != HoldName && path.Base(at) == at && classify("folder/"+at, KindFile, alone) != found {
 			t.Errorf("%q is %s, but not in a folder", at, found)
 		}
 	})

@@ -10,31 +10,31 @@ import (
 	"ota/internal/kit/beneath"
 )
 
-// owner is to whom files in deposit/ belong: whoever uploads must be able to
+// Owner is to whom files in deposit/ belong: whoever uploads must be able to
 // write over what ota puts back.
-type owner struct {
+type Owner struct {
 	uid, gid int
 	shared   fs.FileMode // bits that a folder shared by a group adds
 }
 
-// ownerOf takes the folder's owner, and its group where the folder is one that
+// OwnerOf takes the folder's owner, and its group where the folder is one that
 // a group writes into (setgid).
-func ownerOf(folder string) owner {
+func OwnerOf(folder string) Owner {
 	info, err := os.Stat(folder)
 	if err != nil {
-		return owner{uid: -1, gid: -1}
+		return Owner{uid: -1, gid: -1}
 	}
 	stat := info.Sys().(*syscall.Stat_t)
-	found := owner{uid: int(stat.Uid), gid: int(stat.Gid)}
+	found := Owner{uid: int(stat.Uid), gid: int(stat.Gid)}
 	if info.Mode()&fs.ModeSetgid != 0 && info.Mode()&0o020 != 0 {
 		found.shared = 0o060
 	}
 	return found
 }
 
-// give sets mode and owner. Only root may give a file away; for others it stays
+// Give sets mode and owner. Only root may give a file away; for others it stays
 // theirs.
-func (o owner) give(file *os.File, mode fs.FileMode) error {
+func (o Owner) Give(file *os.File, mode fs.FileMode) error {
 	if os.Geteuid() == 0 && o.uid >= 0 {
 		if err := file.Chown(o.uid, o.gid); err != nil {
 			return err
@@ -43,8 +43,8 @@ func (o owner) give(file *os.File, mode fs.FileMode) error {
 	return file.Chmod(mode | o.shared)
 }
 
-// giveFolder gives a folder away that root has made.
-func (o owner) giveFolder(dir *beneath.Dir) error {
+// GiveFolder gives a folder away that root has made.
+func (o Owner) GiveFolder(dir *beneath.Dir) error {
 	if os.Geteuid() != 0 || o.uid <= 0 {
 		return nil
 	}

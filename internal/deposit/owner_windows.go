@@ -7,11 +7,14 @@ import (
 	"ota/internal/kit/beneath"
 )
 
-// owner says nothing here: files belong to who may write into the folder.
-type owner struct{}
+// Owner says nothing here: files belong to who may write into the folder.
+type Owner struct{}
 
-func ownerOf(string) owner { return owner{} }
+// OwnerOf knows nothing here.
+func OwnerOf(string) Owner { return Owner{} }
 
-func (owner) give(*os.File, fs.FileMode) error { return nil }
+// Give does nothing here.
+func (Owner) Give(*os.File, fs.FileMode) error { return nil }
 
-func (owner) giveFolder(*beneath.Dir) error { return nil }
+// GiveFolder does nothing here.
+func (Owner) GiveFolder(*beneath.Dir) error { return nil }

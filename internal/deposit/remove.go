@@ -95,8 +95,8 @@ func (m *removal) files(sealed *Sealed) error {
 			continue
 		}
 		folder := parentOf(file.Path)
-		leave(m.private, before, folder)
-		before = leave(m.dir, before, folder)
+		Leave(m.private, before, folder)
+		before = Leave(m.dir, before, folder)
 		if err := m.file(file); err != nil {
 			failed = append(failed, fmt.Errorf("%q: %w", file.Path, err))
 		}
@@ -254,7 +254,7 @@ func (m *removal) folders(sealed *Sealed) {
 		if folder.Kind != KindFolder {
 			continue
 		}
-		before = leave(m.dir, before, parentOf(folder.Path))
+		before = Leave(m.dir, before, parentOf(folder.Path))
 		parent, name, err := m.dir.Parent(folder.Path)
 		if err != nil {
 			continue

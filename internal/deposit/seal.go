@@ -96,7 +96,7 @@ func (s *sealing) run(ctx context.Context) error {
 	s.refuseNames()
 	var before string
 	for i := range s.upload.tree.items {
-		before = leave(s.dir, before, parentOf(s.upload.tree.items[i].path))
+		before = Leave(s.dir, before, parentOf(s.upload.tree.items[i].path))
 		if err := s.take(ctx, &s.upload.tree.items[i]); err != nil {
 			return err
 		}

@@ -117,9 +117,9 @@ func join(folder, name string) string {
 	return folder + "/" + name
 }
 
-// leave closes the folders that lead to one folder and not to the next, so that
+// Leave closes the folders that lead to one folder and not to the next, so that
 // going through a tree in order keeps no more open than it is deep.
-func leave(top *beneath.Tree, from, to string) string {
+func Leave(top *beneath.Tree, from, to string) string {
 	if from == to {
 		return to
 	}

@@ -278,7 +278,7 @@ func (w *watch) translateOne(one inotify.Event) (what event, counts bool) {
 		return moved, slices.Contains(known.names, one.Name)
 	case there && known.path == "" && one.Mask&selfMask != 0:
 		return moved, true
-	case there && known.path == "" && one.Name == holdName && one.Mask&goneMask != 0:
+	case there && known.path == "" && one.Name == HoldName && one.Mask&goneMask != 0:
 		return released, true
 	case there && one.Name != "" && (isIgnored(one.Name) || w.options.Ignore(join(known.path, one.Name))):
 		return "", false

@@ -90,7 +90,7 @@ func (w *watch) translate(one fsnotify.Event) event {
 	switch {
 	case one.Name == w.options.Dir:
 		return moved
-	case isGone && one.Name == filepath.Join(w.options.Dir, holdName):
+	case isGone && one.Name == filepath.Join(w.options.Dir, HoldName):
 		return released
 	case one.Has(fsnotify.Create) || one.Has(fsnotify.Write):
 		return written

@@ -44,7 +44,7 @@ func findWriters(ctx context.Context, dir string, upload *tree) writers {
 		if file.kind != KindFile || ctx.Err() != nil {
 			continue
 		}
-		before = leave(top, before, parentOf(file.path))
+		before = Leave(top, before, parentOf(file.path))
 		switch useOf(top, file.path) {
 		case inUse:
 			found.paths = append(found.paths, file.path)

@@ -97,6 +97,11 @@ func Overwrite(path string, data []byte) error {
 	return errors.Join(err, file.Close())
 }
 
+// SyncData writes the content of an open file to the disk, so that it survives a
+// power cut. After an error what was written since the last sync must be taken
+// for lost: the kernel reports it once and drops the pages.
+func SyncData(file *os.File) error { return syncData(file) }
+
 func writeSynced(path string, data []byte, perm fs.FileMode) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
