@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,9 +20,10 @@ import (
 // No member can get out of it by itself, and a process started into it is in it
 // before its first instruction. A nil *cgroup is one that nobody is in.
 type cgroup struct {
-	path  string
-	dir   *os.File
-	kills int // how often all members were killed at once
+	path   string
+	dir    *os.File
+	kills  int           // how often all members were killed at once
+	before time.Duration // of processors, used in it by the programs of an earlier ota
 }
 
 var errNoCgroup = errors.New("no control groups of version 2")
@@ -40,7 +42,8 @@ func newCgroup(mark string) (*cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &cgroup{path: path, dir: dir}, nil
+	before, _ := cgroupCPU(path)
+	return &cgroup{path: path, dir: dir, before: before}, nil
 }
 
 func cgroupPath(mark string) (string, error) {

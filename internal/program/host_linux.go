@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -110,11 +111,13 @@ func (h *host) hasGivenUp() bool {
 	return len(h.given) > 0
 }
 
-func (h *host) cgroup() string {
+// cgroup returns the path of the group, and the time of processors that was
+// used in it before it was ours.
+func (h *host) cgroup() (path string, before time.Duration) {
 	if h.group == nil {
-		return ""
+		return "", 0
 	}
-	return h.group.path
+	return h.group.path, h.group.before
 }
 
 func (h *host) close() error {
@@ -183,15 +186,8 @@ func (h *host) members(run *Run) []proc.Stat {
 	if err != nil {
 		return h.blind(run)
 	}
-	f := family{
-		host: h, run: run, self: os.Getpid(), known: proc.Known(),
-		numbered: run.at(phaseRunning),
-		grouped:  h.group.members(),
-		all:      make(map[int]proc.Stat, len(all)), verdict: make(map[int]bool, len(all)),
-	}
-	for _, one := range all {
-		f.all[one.PID] = one
-	}
+	f := h.family(run, all, h.group.members())
+	f.closely = true
 	members := slices.DeleteFunc(all, func(one proc.Stat) bool {
 		return !one.Alive() || !f.has(one) || h.gaveUp(one.ID)
 	})
@@ -216,9 +212,23 @@ type family struct {
 	self     int
 	known    map[int]struct{} // children of ours that somebody waits for
 	grouped  map[int]struct{} // in the control group
+	closely  bool             // environments are read, which takes longer than all else
 	numbered bool             // the main process's number is still its own
 	all      map[int]proc.Stat
 	verdict  map[int]bool
+}
+
+func (h *host) family(run *Run, all []proc.Stat, grouped map[int]struct{}) family {
+	f := family{
+		host: h, run: run, self: os.Getpid(), known: proc.Known(),
+		numbered: run.at(phaseRunning),
+		grouped:  grouped,
+		all:      make(map[int]proc.Stat, len(all)), verdict: make(map[int]bool, len(all)),
+	}
+	for _, one := range all {
+		f.all[one.PID] = one
+	}
+	return f
 }
 
 func (f *family) has(one proc.Stat) bool {
@@ -250,7 +260,7 @@ func (f *family) judge(one proc.Stat) bool {
 		}
 	case f.numbered && one.Session == f.run.id.PID,
 		f.run.remembered(one.ID),
-		proc.HasEnviron(one.PID, MarkVariable+"="+f.run.room.options.Mark):
+		f.closely && proc.HasEnviron(one.PID, MarkVariable+"="+f.run.room.options.Mark):
 		return true
 	}
 	parent, ok := f.all[one.Parent]

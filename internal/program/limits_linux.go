@@ -175,11 +175,6 @@ func (h *host) countKills() int {
 }
 
 func killsIn(events []byte) int {
-	for line := range bytes.Lines(events) {
-		if value, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
-			count, _ := strconv.Atoi(string(bytes.TrimSpace(value)))
-			return count
-		}
-	}
-	return 0
+	count, _ := keyed(events, "oom_kill")
+	return int(count)
 }

@@ -105,6 +105,7 @@ type Room struct {
 	last  *Run       // the newest program, nil before the first
 
 	waits waits
+	meter meter
 }
 
 // New returns a room in which nothing runs.
@@ -139,6 +140,7 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 		return nil, fmt.Errorf("cannot start program: %w", err)
 	}
 	run.steps = r.stepsOf(spec)
+	run.group, run.groupBefore = r.host.cgroup()
 	r.mu.Lock()
 	r.last = run
 	r.mu.Unlock()

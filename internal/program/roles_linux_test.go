@@ -48,6 +48,7 @@ func init() {
 		"room":    roleRoom,
 		"notify":  roleNotify,
 		"serve":   roleServe,
+		"burn":    roleBurn,
 	}
 }
 

@@ -31,6 +31,8 @@ type Run struct {
 	id             proc.ID
 	started        time.Time
 	origin         Origin
+	group          string        // the control group that it was started into; empty: none
+	groupBefore    time.Duration // what an ota before this one had used in it
 	stdout, stderr pipe
 
 	ready   chan struct{} // closed at the first READY=1

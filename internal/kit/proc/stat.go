@@ -33,6 +33,11 @@ type Stat struct {
 	Group   int
 	Session int
 	Threads int
+	// Ticks is the time of processors that it has used, in hundredths of a second
+	// (clock ticks as user space counts them, on every machine that Go knows).
+	// Gathered is that of the children it has waited for, and of theirs.
+	Ticks, Gathered uint64
+	Resident        int64 // pages of memory, to within a few dozen
 }
 
 // Alive is false for a process that only waits to be reaped. A zombie with
@@ -53,8 +58,14 @@ const (
 	fieldParent  = 1
 	fieldGroup   = 2
 	fieldSession = 3
-	fieldThreads = 17
-	fieldStart   = 19
+	fieldUser    = 11
+	fieldSystem  = 12
+	// Of the children, likewise.
+	fieldGatheredUser   = 13
+	fieldGatheredSystem = 14
+	fieldThreads        = 17
+	fieldStart          = 19
+	fieldResident       = 21
 )
 
 // ParseStat reads the content of /proc/PID/stat.
@@ -65,7 +76,7 @@ func ParseStat(data []byte) (Stat, error) {
 		return Stat{}, errStat
 	}
 	fields := bytes.Fields(data[end+1:])
-	if len(fields) <= fieldStart || len(fields[fieldState]) != 1 {
+	if len(fields) <= fieldResident || len(fields[fieldState]) != 1 {
 		return Stat{}, errStat
 	}
 	s := Stat{Name: string(data[open+1 : end]), State: fields[fieldState][0]}
@@ -85,10 +96,27 @@ func ParseStat(data []byte) (Stat, error) {
 		}
 		*number.to = n
 	}
-	start, err := strconv.ParseUint(string(fields[fieldStart]), 10, 64)
+	for _, number := range []struct {
+		text []byte
+		to   *uint64
+	}{
+		{fields[fieldStart], &s.Start},
+		{fields[fieldUser], &s.Ticks},
+		{fields[fieldSystem], &s.Ticks},
+		{fields[fieldGatheredUser], &s.Gathered},
+		{fields[fieldGatheredSystem], &s.Gathered},
+	} {
+		// An old kernel may tell a time of the children below zero.
+		n, err := strconv.ParseUint(string(number.text), 10, 64)
+		if err != nil && number.to != &s.Gathered {
+			return Stat{}, fmt.Errorf("%w: %w", errStat, err)
+		}
+		*number.to += n
+	}
+	resident, err := strconv.ParseInt(string(fields[fieldResident]), 10, 64)
 	if err != nil {
 		return Stat{}, fmt.Errorf("%w: %w", errStat, err)
 	}
-	s.Start = start
+	s.Resident = resident
 	return s, nil
 }

@@ -8,7 +8,7 @@ import (
 
 func TestParseStat(t *testing.T) {
 	const rest = " S 1 42 40 34816 42 4194304 1 2 3 4 5 6 7 8 20 0 3 0 987654321 1 2 3\n"
-	want := Stat{ID: ID{PID: 42, Start: 987654321}, State: 'S', Parent: 1, Group: 42, Session: 40, Threads: 3}
+	want := Stat{ID: ID{PID: 42, Start: 987654321}, State: 'S', Parent: 1, Group: 42, Session: 40, Threads: 3, Ticks: 5 + 6, Gathered: 7 + 8, Resident: 2}
 	for _, name := range []string{"python3", "", "a b", ") S 1 (", "x) R 7 7 (", "\xff\n)"} {
 		got, err := ParseStat([]byte("42 (" + name + ")" + rest))
 		if err != nil {
