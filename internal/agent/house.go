@@ -21,6 +21,7 @@ func (a *agent) Status() api.Status {
 		Dir:     api.Path(a.folder.dir),
 		Program: programStatus(report),
 		Deposit: depositStatus(report),
+		History: a.releases.Revision(),
 	}
 	if report.State.Attempt == update.Preparing {
 		status.Deposit.Doing = a.doing.Load()
@@ -207,6 +208,7 @@ func (a *agent) Rollback(ctx context.Context, to api.Rollback) (api.WentBack, er
 
 // Pin makes a release one that is never dropped, or takes that back.
 func (a *agent) Pin(_ context.Context, number int, pinned bool) error {
+	defer a.changed()
 	return pin(a.folder, a.releases, number, pinned)
 }
 

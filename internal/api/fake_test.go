@@ -28,12 +28,15 @@ type fakeHouse struct {
 	err     error // of everything that can fail
 	lines   []logs.Line
 	coming  chan []logs.Line // what followers get
+	device  Device
+	log     *logs.Log // in place of lines and coming; nil: there is none
 
 	// stop, if set, is what Stop does.
 	stop func(context.Context) error
 
 	mutex sync.Mutex
 	asked []string
+	bell  chan struct{} // closed at the next change; nil while nobody listens
 }
 
 func (f *fakeHouse) note(what string) error {
@@ -43,11 +46,38 @@ func (f *fakeHouse) note(what string) error {
 	return f.err
 }
 
-func (f *fakeHouse) Status() Status                             { return f.status }
+func (f *fakeHouse) Status() Status {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.status
+}
+
+func (f *fakeHouse) Changed() <-chan struct{} {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.bell == nil {
+		f.bell = make(chan struct{})
+	}
+	return f.bell
+}
+
+// change changes the status, and tells.
+func (f *fakeHouse) change(change func(*Status)) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	change(&f.status)
+	if f.bell != nil {
+		close(f.bell)
+		f.bell = nil
+	}
+}
+
+func (f *fakeHouse) StartID() string { return "start7" }
+func (f *fakeHouse) Device() Device  { return f.device }
+
 func (f *fakeHouse) History() ([]HistoryEntry, error)           { return f.history, f.err }
 func (f *fakeHouse) Start(context.Context) error                { return f.note("start") }
 func (f *fakeHouse) Restart(context.Context) error              { return f.note("restart") }
-func (f *fakeHouse) Tail(n int) []logs.Line                     { return f.lines[max(0, len(f.lines)-n):] }
 func (f *fakeHouse) Retry(context.Context) (ApplyResult, error) { return f.apply, f.note("retry") }
 
 func (f *fakeHouse) Apply(_ context.Context, now bool) (ApplyResult, error) {
@@ -79,7 +109,19 @@ func (f *fakeHouse) Stop(ctx context.Context) error {
 	return f.note("stop")
 }
 
-func (f *fakeHouse) Follow(uint64) Follower { return follower(f.coming) }
+func (f *fakeHouse) Tail(n int) []logs.Line {
+	if f.log != nil {
+		return f.log.Tail(n)
+	}
+	return f.lines[max(0, len(f.lines)-n):]
+}
+
+func (f *fakeHouse) Follow(after uint64) Follower {
+	if f.log != nil {
+		return f.log.Follow(after)
+	}
+	return follower(f.coming)
+}
 
 // follower hands on what comes.
 type follower chan []logs.Line
