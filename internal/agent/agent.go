@@ -55,6 +55,8 @@ type agent struct {
 	access     *access.Keeper
 	page       page                   // nil: it is off
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
+	start      string                 // names this start of ota
+	bell       bell                   // rings when something has changed
 }
 
 // Run looks after the folder until ctx ends and then stops the program. The
@@ -62,7 +64,7 @@ type agent struct {
 // the process: 0, or that of the program in the mode Once. The error is a
 // *Locked if another process looks after the folder already.
 func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode int, err error) {
-	a := &agent{options: options}
+	a := &agent{options: options, start: newStartID()}
 	if a.folder, err = folderAt(options.Dir); err != nil {
 		return 1, err
 	}
@@ -113,25 +115,21 @@ func (a *agent) openLogs(made []string, lacking error) {
 	}
 }
 
-// live fills the house and runs it until the conductor is done.
+// live fills the house and runs it until the conductor is done. The faces are
+// closed last, so that who watches sees how all else ends. By then they can
+// still be looked at, and everything that they ask for is refused.
 func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
 	if err := a.furnish(hurry); err != nil {
 		return 1, err
 	}
-	rooms, closeRooms := context.WithCancel(context.Background())
-	var others sync.WaitGroup
-	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
+	open, closeFaces := context.WithCancel(context.Background())
+	var faces sync.WaitGroup
+	defer faces.Wait()
+	defer closeFaces()
 	server := api.New(a, a.folder.socket(), a.log)
-	others.Go(func() { a.serve(rooms, "ota can't be steered", server.Run) })
+	faces.Go(func() { a.serve(open, "ota can't be steered", server.Run) })
 
-	exit, err := a.conductor.Run(ctx, hurry)
-
-	closeRooms()
-	others.Wait()
-	a.supervisor.listening.Wait()
-	if closeErr := a.program.Close(); closeErr != nil {
-		a.log.Warn("something of the program is left behind", "error", closeErr)
-	}
+	exit, err := a.conduct(ctx, hurry)
 	switch {
 	case err != nil:
 		return 1, err
@@ -143,6 +141,23 @@ func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
 	}
 	a.log.Info("ota has ended")
 	return exitCode, nil
+}
+
+// conduct runs the rooms, and closes them.
+func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
+	rooms, closeRooms := context.WithCancel(context.Background())
+	var others sync.WaitGroup
+	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
+
+	exit, err := a.conductor.Run(ctx, hurry)
+
+	closeRooms()
+	others.Wait()
+	a.supervisor.listening.Wait()
+	if closeErr := a.program.Close(); closeErr != nil {
+		a.log.Warn("something of the program is left behind", "error", closeErr)
+	}
+	return exit, err
 }
 
 // furnish makes the rooms and clears away what an ota before this one left
@@ -215,6 +230,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Bytecode: a.supervisor.bytecode,
 		Once:     a.options.Once,
 		Rest:     a.rest,
+		Changed:  a.changed,
 		Log:      a.log,
 	})
 	return nil

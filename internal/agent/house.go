@@ -22,6 +22,7 @@ func (a *agent) Status() api.Status {
 		Program: programStatus(report),
 		Deposit: depositStatus(report),
 		Web:     a.Web(),
+		History: a.releases.Revision(),
 	}
 	if report.State.Attempt == update.Preparing {
 		status.Deposit.Doing = a.doing.Load()
@@ -208,6 +209,7 @@ func (a *agent) Rollback(ctx context.Context, to api.Rollback) (api.WentBack, er
 
 // Pin makes a release one that is never dropped, or takes that back.
 func (a *agent) Pin(_ context.Context, number int, pinned bool) error {
+	defer a.changed()
 	return pin(a.folder, a.releases, number, pinned)
 }
 

@@ -37,6 +37,7 @@ func (a *agent) check(ctx context.Context, candidate check.Candidate) (check.Ver
 
 // tell keeps what takes its time for who asks.
 func (a *agent) tell(doing string) {
+	defer a.changed()
 	if doing == "" {
 		a.doing.Store(nil)
 		return

@@ -30,6 +30,8 @@ type fakeHouse struct {
 	web     Web
 	lines   []logs.Line
 	coming  chan []logs.Line // what followers get
+	device  Device
+	log     *logs.Log // in place of lines and coming; nil: there is none
 
 	listing Listing
 	content *Content // of every file
@@ -41,6 +43,7 @@ type fakeHouse struct {
 
 	mutex sync.Mutex
 	asked []string
+	bell  chan struct{} // closed at the next change; nil while nobody listens
 }
 
 func (f *fakeHouse) note(what string) error {
@@ -50,11 +53,38 @@ func (f *fakeHouse) note(what string) error {
 	return f.err
 }
 
-func (f *fakeHouse) Status() Status                             { return f.status }
+func (f *fakeHouse) Status() Status {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.status
+}
+
+func (f *fakeHouse) Changed() <-chan struct{} {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.bell == nil {
+		f.bell = make(chan struct{})
+	}
+	return f.bell
+}
+
+// change changes the status, and tells.
+func (f *fakeHouse) change(change func(*Status)) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	change(&f.status)
+	if f.bell != nil {
+		close(f.bell)
+		f.bell = nil
+	}
+}
+
+func (f *fakeHouse) StartID() string { return "start7" }
+func (f *fakeHouse) Device() Device  { return f.device }
+
 func (f *fakeHouse) History() ([]HistoryEntry, error)           { return f.history, f.err }
 func (f *fakeHouse) Start(context.Context) error                { return f.note("start") }
 func (f *fakeHouse) Restart(context.Context) error              { return f.note("restart") }
-func (f *fakeHouse) Tail(n int) []logs.Line                     { return f.lines[max(0, len(f.lines)-n):] }
 func (f *fakeHouse) Retry(context.Context) (ApplyResult, error) { return f.apply, f.note("retry") }
 
 func (f *fakeHouse) Apply(_ context.Context, now bool) (ApplyResult, error) {
@@ -104,7 +134,19 @@ func (f *fakeHouse) Stop(ctx context.Context) error {
 	return f.note("stop")
 }
 
-func (f *fakeHouse) Follow(uint64) Follower { return follower(f.coming) }
+func (f *fakeHouse) Tail(n int) []logs.Line {
+	if f.log != nil {
+		return f.log.Tail(n)
+	}
+	return f.lines[max(0, len(f.lines)-n):]
+}
+
+func (f *fakeHouse) Follow(after uint64) Follower {
+	if f.log != nil {
+		return f.log.Follow(after)
+	}
+	return follower(f.coming)
+}
 
 func (f *fakeHouse) Web() Web           { return f.web }
 func (f *fakeHouse) Tokens() []Token    { return f.tokens }

@@ -41,6 +41,7 @@ type House interface {
 	Logs
 	Gate
 	Files
+	Live
 }
 
 // Past is what is kept of the releases there have been. The error for one that

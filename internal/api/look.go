@@ -60,7 +60,7 @@ func (s *Server) diff(w http.ResponseWriter, r *http.Request) error {
 // the server does.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	query := asked{Values: r.URL.Query()}
-	n, follow := query.lines(), query.is("follow", false)
+	n, follow := query.lines("n"), query.is("follow", false)
 	if query.wrong != nil {
 		return query.wrong
 	}

@@ -40,14 +40,15 @@ func (a *asked) release(name string) int {
 	return number
 }
 
-func (a *asked) lines() int {
-	text := a.Get("n")
+// lines reads how many lines of the log are meant.
+func (a *asked) lines(name string) int {
+	text := a.Get(name)
 	if text == "" {
 		return defaultLines
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		a.refuse("n is a number of lines, not %q", text)
+		a.refuse("%s is a number of lines, not %q", name, text)
 	}
 	return n
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,6 +39,7 @@ type Server struct {
 	socket   string
 	log      *slog.Logger
 	steering steering
+	streams  atomic.Int32 // of events, under way
 }
 
 // New remembers whom to ask and the path of the socket, which may be longer

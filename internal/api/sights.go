@@ -12,8 +12,8 @@ type Live interface {
 	// or History return. What a program in another process changes (files that
 	// arrive in deposit/) may take a second to be seen.
 	Changed() <-chan struct{}
-	// Start names this start of ota: the numbers of the lines of the log begin
-	// anew in each.
+	// StartID names this start of ota, in digits and small letters: the numbers
+	// of the lines of the log begin anew in each.
 	StartID() string
 	// Device is what is known of the machine and of what the program uses of it.
 	Device() Device

@@ -92,8 +92,10 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 	}
 }
 
-// house is an agent that answers what it was given.
+// house is an agent that answers what it was given, and nothing that the
+// command line does not ask for.
 type house struct {
+	api.House
 	status  api.Status
 	history []api.HistoryEntry
 	apply   api.ApplyResult
@@ -318,8 +320,15 @@ func TestStatusAsJSON(t *testing.T) {
     "files": 0,
     "bytes": 0,
     "reasons": [],
-    "doing": null
-  }
+    "doing": null,
+    "arriving": null
+  },
+  "web": {
+    "address": null,
+    "problem": null,
+    "fingerprint": null
+  },
+  "history": 0
 }
 `
 	check(t, call("status", "--json", "-C", dir), called{0, want, ""})

@@ -74,6 +74,7 @@ func (r *Room) drop(numbers []int) error {
 	if len(numbers) == 0 {
 		return nil
 	}
+	defer r.revision.Add(1)
 	for _, number := range numbers {
 		for _, path := range []string{r.recordPath(number), r.evidencePath(number)} {
 			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

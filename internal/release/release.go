@@ -33,6 +33,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -134,6 +135,8 @@ type Room struct {
 	writing sync.Mutex // held while records and state.json are written
 	mutex   sync.Mutex // guards state
 	state   state
+
+	revision atomic.Int64
 }
 
 // Open reads what is kept in dir (.ota). A damaged state.json is rebuilt from
@@ -191,6 +194,9 @@ func (r *Room) History() ([]Record, error) {
 	}
 	return records, errors.Join(damaged...)
 }
+
+// Revision grows whenever what History or Current return may have changed.
+func (r *Room) Revision() int { return int(r.revision.Load()) }
 
 // Tree is what release number consists of; that of release 0 is empty.
 func (r *Room) Tree(number int) (*Tree, error) {

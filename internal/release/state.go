@@ -228,9 +228,13 @@ func (r Record) Merge(more []Kept) []Kept {
 	return result
 }
 
-func (r *Room) write(record Record) error { return replaceJSON(r.recordPath(record.Number), record) }
+func (r *Room) write(record Record) error {
+	defer r.revision.Add(1)
+	return replaceJSON(r.recordPath(record.Number), record)
+}
 
 func (r *Room) setState(next state) error {
+	defer r.revision.Add(1)
 	if err := replaceJSON(r.statePath(), next); err != nil {
 		return err
 	}

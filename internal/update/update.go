@@ -55,7 +55,10 @@ type Options struct {
 	// Rest is called, beside the conductor, when an attempt has ended and
 	// nothing may happen for weeks. May be nil.
 	Rest func()
-	Log  *slog.Logger
+	// Changed is called, by the conductor, when there is a new Report. It does
+	// not block. May be nil.
+	Changed func()
+	Log     *slog.Logger
 }
 
 // Settings are what main/ itself may say of how it is updated.
@@ -435,6 +438,9 @@ func (c *Conductor) publish() {
 		report.PID, report.Started = c.run.PID(), c.run.Started()
 	}
 	c.report.Store(&report)
+	if c.options.Changed != nil {
+		c.options.Changed()
+	}
 }
 
 func (c *Conductor) pauses() []*pause {
