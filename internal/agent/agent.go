@@ -26,6 +26,7 @@ import (
 	"ota/internal/reason"
 	"ota/internal/release"
 	"ota/internal/update"
+	"ota/internal/web"
 	"ota/internal/web/access"
 )
 
@@ -36,6 +37,9 @@ type Options struct {
 	Version string
 	Console io.Writer
 	Color   bool
+	// Private: what goes to Console is seen by the person who started ota, and
+	// kept nowhere, so that a link that logs in may be shown there.
+	Private bool
 }
 
 // agent is everything that lives as long as Run.
@@ -53,7 +57,8 @@ type agent struct {
 	supervisor *supervisor
 	conductor  *update.Conductor
 	access     *access.Keeper
-	page       page                   // nil: it is off
+	page       *web.Server
+	console    io.Writer              // shared; nil: none
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
 	start      string                 // names this start of ota
 	bell       bell                   // rings when something has changed
@@ -94,9 +99,10 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 // openLogs begins to log: what was made, and what could not be made, which the
 // program may do without.
 func (a *agent) openLogs(made []string, lacking error) {
+	a.console = shared(a.options.Console)
 	a.logs = logs.New(logs.Options{
 		Dir:      a.folder.logs(),
-		Console:  a.options.Console,
+		Console:  a.console,
 		Color:    a.options.Color,
 		MaxFile:  a.config.Logs.MaxFile,
 		MaxTotal: a.config.Logs.MaxTotal,
@@ -127,7 +133,9 @@ func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
 	defer faces.Wait()
 	defer closeFaces()
 	server := api.New(a, a.folder.socket(), a.log)
+	a.page = a.newPage(server.Handler())
 	faces.Go(func() { a.serve(open, "ota can't be steered", server.Run) })
+	faces.Go(func() { a.serve(open, "the page is not served", a.page.Run) })
 
 	exit, err := a.conduct(ctx, hurry)
 	switch {

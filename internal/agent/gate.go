@@ -8,24 +8,8 @@ import (
 	"ota/internal/kit/hint"
 )
 
-// page is the server of the page, which knows where it is.
-type page interface {
-	Address() string     // "http://127.0.0.1:8484"; "": nowhere
-	Problem() string     // why it is not where it should be; "": it is
-	Fingerprint() string // of its certificate; "": it has none
-}
-
 // Web says where the page is.
-func (a *agent) Web() api.Web {
-	if a.page == nil {
-		return api.Web{}
-	}
-	return api.Web{
-		Address:     textOf(a.page.Address()),
-		Problem:     textOf(a.page.Problem()),
-		Fingerprint: textOf(a.page.Fingerprint()),
-	}
-}
+func (a *agent) Web() api.Web { return a.page.Web() }
 
 // pageAddress is where somebody can log in.
 func (a *agent) pageAddress() (string, error) {

@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"ota/internal/agent"
 )
@@ -65,11 +67,18 @@ func (a *app) run(ctx context.Context, once bool) exitCode {
 		Version: version(),
 		Console: a.stdout,
 		Color:   a.color,
+		Private: isTerminal(a.stdout),
 	})
 	if err != nil {
 		return max(a.fail(err), exitCode(code))
 	}
 	return exitCode(code)
+}
+
+// isTerminal reports whether a person reads what is written there.
+func isTerminal(to io.Writer) bool {
+	file, ok := to.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // untilSignal returns a context that ends with the first signal to end, and a

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 
 	"ota/internal/api"
 	"ota/internal/kit/hint"
+	"ota/internal/web/access"
 )
 
 // guard stands before everything that the server answers.
@@ -153,53 +155,44 @@ func isSame(origin, host string) bool {
 
 // letIn finds out who it is, and sends the others to the login.
 func (g *guard) letIn(w http.ResponseWriter, r *http.Request, inside http.Handler) {
-	caller, ended, err := g.callerOf(r)
+	// It ends with the request in every case, as the keeper demands.
+	ctx, end := context.WithCancel(r.Context())
+	defer end()
+	ctx, err := g.admit(ctx, r)
 	if err != nil {
 		g.refuse(w, r, err)
 		return
 	}
-	trust(r.Context())
-	ctx, end := context.WithCancel(api.WithCaller(r.Context(), caller))
-	defer end()
-	if ended != nil {
-		go func() {
-			select {
-			case <-ended:
-				end()
-			case <-ctx.Done():
-			}
-		}()
-	}
+	trust(ctx)
 	inside.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // errStranger is the error for who has brought nothing.
 var errStranger = hint.With(errors.New("log in first"), `"ota web" on the machine gives a link, "ota web token" a token for a script`)
 
-// callerOf returns who asks. A token decides alone. A cookie is sent by a browser
-// whoever had the idea, so that what changes something must say where it comes
-// from, as all browsers do.
-func (g *guard) callerOf(r *http.Request) (api.Caller, <-chan struct{}, error) {
+// admit puts into the context who asks. A token decides alone. A cookie is sent
+// by a browser whoever had the idea, so that what changes something must say
+// where it comes from, as all browsers do.
+func (g *guard) admit(ctx context.Context, r *http.Request) (context.Context, error) {
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, token, _ := strings.Cut(header, " ")
 		if !strings.EqualFold(scheme, "Bearer") {
-			return api.Caller{}, nil, errStranger
+			return ctx, errStranger
 		}
-		return g.door.Token(addressOf(r), strings.TrimSpace(token))
+		return g.door.Token(ctx, addressOf(r), strings.TrimSpace(token))
 	}
 	cookie, err := r.Cookie(g.cookie)
 	if err != nil {
-		return api.Caller{}, nil, errStranger
-	}
-	caller, ended, ok := g.door.Session(cookie.Value)
-	if !ok {
-		return api.Caller{}, nil, errStranger
+		return ctx, errStranger
 	}
 	isSafe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !isSafe && r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "" {
-		return api.Caller{}, nil, hint.With(errors.New("the request does not say where it comes from"), "a script brings a token instead of a cookie")
+		return ctx, hint.With(errors.New("the request does not say where it comes from"), "a script brings a token instead of a cookie")
 	}
-	return caller, ended, nil
+	if known, ok := g.door.Session(ctx, cookie.Value); ok {
+		return known, nil
+	}
+	return ctx, errStranger
 }
 
 // refuse sends a person to the login, and tells a script why not.
@@ -221,14 +214,11 @@ func (g *guard) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // waitOf is how many seconds somebody is to wait before the next try; 0: none.
 func waitOf(err error) int {
-	slow, ok := errors.AsType[interface {
-		error
-		Wait() int
-	}](err)
+	slow, ok := errors.AsType[*access.SlowDown](err)
 	if !ok {
 		return 0
 	}
-	return slow.Wait()
+	return int(math.Ceil(slow.After.Seconds()))
 }
 
 func addressOf(r *http.Request) netip.Addr {

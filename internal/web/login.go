@@ -82,7 +82,9 @@ func (s *Server) notLetIn(w http.ResponseWriter, err error) {
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(s.guard.cookie); err == nil {
-		s.options.Door.Logout(cookie.Value)
+		if err := s.options.Door.Logout(cookie.Value); err != nil {
+			s.options.Log.Warn("it can't be written down who has logged out", "error", err)
+		}
 	}
 	http.SetCookie(w, s.guard.cookieWith("", -1))
 	http.Redirect(w, r, "/login", http.StatusSeeOther)

@@ -57,18 +57,18 @@ type Options struct {
 	Ready func(address string)
 }
 
-// Doorkeeper knows who may come in. See package access.
+// Doorkeeper knows who may come in. It is an [access.Keeper].
 type Doorkeeper interface {
 	// Login takes a code or a password and begins a session. Its error tells a
 	// person why not.
-	Login(from netip.Addr, secret string) (session string, err error)
-	// Session returns who has logged in, and what is closed when the session
-	// ends; ok is false where there is no such session.
-	Session(secret string) (caller api.Caller, ended <-chan struct{}, ok bool)
+	Login(from netip.Addr, secret string) (cookie string, err error)
+	// Session gives a request the rights of a session; the context ends with it.
+	Session(ctx context.Context, cookie string) (context.Context, bool)
 	// Token is Session for a token.
-	Token(from netip.Addr, secret string) (caller api.Caller, ended <-chan struct{}, err error)
-	// Logout ends a session.
-	Logout(secret string)
+	Token(ctx context.Context, from netip.Addr, secret string) (context.Context, error)
+	// Logout ends a session, also where the error says that it can't be written
+	// down.
+	Logout(cookie string) error
 }
 
 // Server serves the page.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 
 	"ota/internal/api"
 	"ota/internal/logs"
+	"ota/internal/web/access"
 )
 
 // The secrets that the door of the tests knows.
@@ -29,53 +29,55 @@ const (
 	goodToken    = "ota_reader"
 )
 
-type slow struct{}
-
-func (slow) Error() string { return "too many wrong tries" }
-func (slow) Wait() int     { return 7 }
-
 // door lets in who knows one of the secrets.
 type door struct {
-	mu    sync.Mutex
-	ended chan struct{}
-	tries int
+	mu      sync.Mutex
+	session context.Context // nil: nobody has logged in
+	end     func()
+	tries   int
+}
+
+func newDoor() *door {
+	d := &door{}
+	d.session, d.end = context.WithCancel(context.Background())
+	return d
 }
 
 func (d *door) Login(_ netip.Addr, secret string) (string, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.tries++; d.tries > 3 {
-		return "", slow{}
+		return "", &access.SlowDown{After: 6500 * time.Millisecond}
 	}
 	if secret != goodPassword {
-		return "", errors.New("that is not right")
+		return "", access.ErrWrong
 	}
 	return goodSession, nil
 }
 
-func (d *door) Session(secret string) (api.Caller, <-chan struct{}, bool) {
+func (d *door) Session(ctx context.Context, secret string) (context.Context, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if secret != goodSession || d.ended == nil {
-		return api.Caller{}, nil, false
+	if secret != goodSession || d.session.Err() != nil {
+		return ctx, false
 	}
-	return api.Caller{Name: "the page", Rights: api.Rights}, d.ended, true
+	ctx, end := context.WithCancel(ctx)
+	context.AfterFunc(d.session, end)
+	return api.WithCaller(ctx, api.Caller{Name: "the page", Rights: api.Rights}), true
 }
 
-func (d *door) Token(_ netip.Addr, secret string) (api.Caller, <-chan struct{}, error) {
+func (d *door) Token(ctx context.Context, _ netip.Addr, secret string) (context.Context, error) {
 	if secret != goodToken {
-		return api.Caller{}, nil, errors.New("there is no such token")
+		return ctx, access.ErrToken
 	}
-	return api.Caller{Name: "token reader", Rights: []api.Right{api.Read}}, nil, nil
+	return api.WithCaller(ctx, api.Caller{Name: "token reader", Rights: []api.Right{api.Read}}), nil
 }
 
-func (d *door) Logout(string) {
+func (d *door) Logout(string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.ended != nil {
-		close(d.ended)
-		d.ended = nil
-	}
+	d.end()
+	return nil
 }
 
 // house is one in which little happens.
@@ -105,7 +107,7 @@ type stand struct {
 
 func start(t *testing.T, change func(*Options)) *stand {
 	t.Helper()
-	s := &stand{T: t, door: &door{ended: make(chan struct{})}, house: &house{acts: make(chan string, 8)}, log: &bytes.Buffer{}}
+	s := &stand{T: t, door: newDoor(), house: &house{acts: make(chan string, 8)}, log: &bytes.Buffer{}}
 	ready := make(chan string, 1)
 	options := Options{
 		Listen: "127.0.0.1:0", Hosts: []string{"Garden.example"}, Dir: t.TempDir(), House: s.house, Door: s.door,
@@ -498,7 +500,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("GET", "/api/v1/status", "Authorization: Bearer x")
 	f.Add("GET", "/login/..%2f", "Cookie: ota-1=x")
 	inside := &house{acts: make(chan string, 8)}
-	s := New(Options{House: inside, API: api.Handler(inside, slog.New(slog.DiscardHandler)), Door: &door{ended: make(chan struct{})}, Log: slog.New(slog.DiscardHandler)})
+	s := New(Options{House: inside, API: api.Handler(inside, slog.New(slog.DiscardHandler)), Door: newDoor(), Log: slog.New(slog.DiscardHandler)})
 	s.guard = newGuard(s.options, 1, false)
 	handler := s.handler()
 	f.Fuzz(func(t *testing.T, method, path, header string) {
