@@ -32,7 +32,7 @@ const (
 // use it up.
 func (s *Server) loginForm(w http.ResponseWriter, r *http.Request) {
 	show(w, http.StatusOK, func(to io.Writer) error {
-		return page.Login(to, page.LoginView{Code: r.URL.Query().Get("code")})
+		return page.Login(to, page.LoginView{Device: nameOfHost(), Code: r.URL.Query().Get("code")})
 	})
 }
 
@@ -66,7 +66,7 @@ func secretOf(w http.ResponseWriter, r *http.Request) (string, error) {
 	if err != nil {
 		return "", errors.New("the login can't be read")
 	}
-	return strings.TrimSpace(form.Get("secret")), nil
+	return strings.TrimSpace(form.Get("code")), nil
 }
 
 func (s *Server) notLetIn(w http.ResponseWriter, err error) {
@@ -76,8 +76,16 @@ func (s *Server) notLetIn(w http.ResponseWriter, err error) {
 		w.Header().Set("Retry-After", strconv.Itoa(wait))
 	}
 	show(w, status, func(to io.Writer) error {
-		return page.Login(to, page.LoginView{Problem: err.Error(), Hint: hint.Of(err)})
+		return page.Login(to, page.LoginView{Device: nameOfHost(), Error: sentence(err)})
 	})
+}
+
+// sentence says what went wrong, and what to do.
+func sentence(err error) string {
+	if advice := hint.Of(err); advice != "" {
+		return err.Error() + ": " + advice
+	}
+	return err.Error()
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
@@ -110,6 +118,8 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	// What can't be read of the past is told in the log; the rest is shown.
 	view.History, _ = house.History()
 	view.Why, _ = house.Why(0)
+	view.Main, _ = house.List(api.MainArea, "")
+	view.Deposit, _ = house.List(api.DepositArea, "")
 	show(w, http.StatusOK, func(to io.Writer) error { return page.Home(to, view) })
 }
 
@@ -127,14 +137,14 @@ func show(w http.ResponseWriter, status int, render func(io.Writer) error) {
 
 // asset sends a file of the page. A browser that has it asks whether it is still
 // the same.
-func asset(w http.ResponseWriter, r *http.Request, name string, find func(string) (page.File, bool)) {
-	file, ok := find(name)
+func asset(w http.ResponseWriter, r *http.Request, name string, find func(string) (content []byte, kind, tag string, ok bool)) {
+	content, kind, tag, ok := find(name)
 	if !ok {
 		api.WriteProblem(w, api.NewProblem(http.StatusNotFound, "the page has no such file", ""))
 		return
 	}
-	w.Header().Set("Content-Type", file.Type)
+	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("ETag", file.ETag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.Content))
+	w.Header().Set("ETag", tag)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }

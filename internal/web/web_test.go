@@ -86,14 +86,15 @@ type house struct {
 	acts chan string
 }
 
-func (h *house) Status() api.Status                   { return api.Status{Running: true, Version: "1"} }
-func (h *house) Device() api.Device                   { return api.Device{Name: "greenhouse"} }
-func (h *house) History() ([]api.HistoryEntry, error) { return nil, nil }
-func (h *house) Why(int) (api.Why, error)             { return api.Why{}, nil }
-func (h *house) Tail(int) []logs.Line                 { return nil }
-func (h *house) Restart(context.Context) error        { h.acts <- "restart"; return nil }
-func (h *house) StartID() string                      { return "1" }
-func (h *house) Changed() <-chan struct{}             { return nil }
+func (h *house) Status() api.Status                         { return api.Status{Running: true, Version: "1"} }
+func (h *house) Device() api.Device                         { return api.Device{Name: "greenhouse"} }
+func (h *house) History() ([]api.HistoryEntry, error)       { return nil, nil }
+func (h *house) Why(int) (api.Why, error)                   { return api.Why{}, nil }
+func (h *house) Tail(int) []logs.Line                       { return nil }
+func (h *house) Restart(context.Context) error              { h.acts <- "restart"; return nil }
+func (h *house) List(api.Area, string) (api.Listing, error) { return api.Listing{}, nil }
+func (h *house) StartID() string                            { return "1" }
+func (h *house) Changed() <-chan struct{}                   { return nil }
 
 // stand is a server that runs.
 type stand struct {
@@ -248,11 +249,11 @@ func TestWhoHasLoggedInGetsIn(t *testing.T) {
 	for _, listen := range []string{"127.0.0.1:0", "0.0.0.0:0"} {
 		s := start(t, func(o *Options) { o.Listen = listen })
 		s.address = strings.Replace(s.address, nameOfHost(), "127.0.0.1", 1)
-		wrong := s.send("POST", "/login", "secret=wrong", "Content-Type: application/x-www-form-urlencoded", s.origin())
+		wrong := s.send("POST", "/login", "code=wrong", "Content-Type: application/x-www-form-urlencoded", s.origin())
 		if wrong.StatusCode != 401 || len(wrong.Cookies()) > 0 {
 			t.Errorf("a wrong password: %s", wrong.Status)
 		}
-		right := s.send("POST", "/login", "secret=correct+horse", "Content-Type: application/x-www-form-urlencoded", s.origin())
+		right := s.send("POST", "/login", "code=correct+horse", "Content-Type: application/x-www-form-urlencoded", s.origin())
 		if right.StatusCode != http.StatusSeeOther || len(right.Cookies()) != 1 {
 			t.Fatalf("the right password: %s", right.Status)
 		}
@@ -281,7 +282,7 @@ func TestWrongTriesAreToldToWait(t *testing.T) {
 	s := start(t, nil)
 	var last *http.Response
 	for range 4 {
-		last = s.send("POST", "/login", "secret=wrong", "Content-Type: application/x-www-form-urlencoded", s.origin())
+		last = s.send("POST", "/login", "code=wrong", "Content-Type: application/x-www-form-urlencoded", s.origin())
 	}
 	if last.StatusCode != http.StatusTooManyRequests || last.Header.Get("Retry-After") != "7" {
 		t.Errorf("%s, %q", last.Status, last.Header.Get("Retry-After"))
@@ -374,11 +375,11 @@ func TestBombs(t *testing.T) {
 		t.Errorf("a header bomb: %s", answer.Status)
 	}
 	form := "Content-Type: application/x-www-form-urlencoded"
-	if answer := s.send("POST", "/login", "secret="+strings.Repeat("x", 2*formBytes), form, s.origin()); answer.StatusCode != 400 {
+	if answer := s.send("POST", "/login", "code="+strings.Repeat("x", 2*formBytes), form, s.origin()); answer.StatusCode != 400 {
 		t.Errorf("a long form: %s", answer.Status)
 	}
 	for _, kind := range []string{"Content-Type: application/json", "Content-Type: multipart/form-data; boundary=x", "X: y"} {
-		if answer := s.send("POST", "/login", "secret=correct+horse", kind, s.origin()); answer.StatusCode != 400 {
+		if answer := s.send("POST", "/login", "code=correct+horse", kind, s.origin()); answer.StatusCode != 400 {
 			t.Errorf("%s: %s", kind, answer.Status)
 		}
 	}

@@ -249,7 +249,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	stranger := &script{t, token.address, ""}
 	form := []string{"Content-Type: application/x-www-form-urlencoded", "Origin: http://" + token.address}
 	for _, secret := range []string{"wrong-password", password} {
-		stranger.send("POST", "/login", "secret="+url.QueryEscape(secret), form...)
+		stranger.send("POST", "/login", "code="+url.QueryEscape(secret), form...)
 	}
 	token.ask("GET", "/api/v1/status")
 	token.ask("POST", "/api/v1/restart")
