@@ -51,6 +51,7 @@ type agent struct {
 	main       *activate.Room
 	supervisor *supervisor
 	conductor  *update.Conductor
+	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
 }
 
@@ -118,6 +119,7 @@ func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
 	rooms, closeRooms := context.WithCancel(context.Background())
 	var others sync.WaitGroup
 	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
+	others.Go(func() { a.vitals.run(rooms, true) })
 	server := api.New(a, a.folder.socket(), a.log)
 	others.Go(func() { a.serve(rooms, "ota can't be steered", server.Run) })
 
@@ -176,6 +178,7 @@ func (a *agent) furnish(hurry context.Context) error {
 	})
 	a.outfit.log, a.outfit.told, a.outfit.makeRoom = a.log, a.tell, a.makeRoom
 	a.supervisor = newSupervisor(a)
+	a.vitals = newVitals(a.folder.dir, a.program)
 	a.main = activate.New(activate.Options{
 		Main:     a.folder.main(),
 		Dir:      a.folder.own(),

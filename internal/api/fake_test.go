@@ -21,6 +21,7 @@ const patience = 20 * time.Second
 // fakeHouse answers with what it was given and counts what it was asked.
 type fakeHouse struct {
 	status  Status
+	device  Device
 	history []HistoryEntry
 	apply   ApplyResult
 	why     Why
@@ -44,6 +45,7 @@ func (f *fakeHouse) note(what string) error {
 }
 
 func (f *fakeHouse) Status() Status                             { return f.status }
+func (f *fakeHouse) Device() Device                             { return f.device }
 func (f *fakeHouse) History() ([]HistoryEntry, error)           { return f.history, f.err }
 func (f *fakeHouse) Start(context.Context) error                { return f.note("start") }
 func (f *fakeHouse) Restart(context.Context) error              { return f.note("restart") }

@@ -19,6 +19,8 @@ type House interface {
 	// History returns all releases, newest first. Where some can't be read the
 	// others are returned beside the error.
 	History() ([]HistoryEntry, error)
+	// Device is what is known of the machine and of what the program uses of it.
+	Device() Device
 	// Start starts the program and returns when it runs.
 	Start(ctx context.Context) error
 	// Stop stops the program and returns when nothing of it is left.

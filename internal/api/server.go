@@ -129,6 +129,8 @@ func (s *Server) handler() http.Handler {
 		prefix + "/rollback": {http.MethodPost, s.rollback},
 		prefix + "/pin":      {http.MethodPost, s.pin(true)},
 		prefix + "/unpin":    {http.MethodPost, s.pin(false)},
+		"/metrics":           {http.MethodGet, s.metrics},
+		"/healthz":           {http.MethodGet, s.healthz},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := answer(routes, w, r); err != nil {
