@@ -58,7 +58,8 @@ type agent struct {
 	conductor  *update.Conductor
 	access     *access.Keeper
 	page       *web.Server
-	console    io.Writer              // shared; nil: none
+	console    io.Writer // shared; nil: none
+	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
 	start      string                 // names this start of ota
 	bell       bell                   // rings when something has changed
@@ -156,6 +157,7 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	rooms, closeRooms := context.WithCancel(context.Background())
 	var others sync.WaitGroup
 	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
+	others.Go(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 
 	exit, err := a.conductor.Run(ctx, hurry)
 
@@ -203,6 +205,7 @@ func (a *agent) furnish(hurry context.Context) error {
 	})
 	a.outfit.log, a.outfit.told, a.outfit.makeRoom = a.log, a.tell, a.makeRoom
 	a.supervisor = newSupervisor(a)
+	a.vitals = newVitals(a.folder.dir, a.program)
 	a.main = activate.New(activate.Options{
 		Main:     a.folder.main(),
 		Dir:      a.folder.own(),

@@ -21,6 +21,7 @@ const patience = 20 * time.Second
 // fakeHouse answers with what it was given and counts what it was asked.
 type fakeHouse struct {
 	status  Status
+	device  Device
 	history []HistoryEntry
 	apply   ApplyResult
 	why     Why

@@ -64,6 +64,7 @@ func (s *Server) routes() []route {
 		s.fileRoutes(),
 		s.gateRoutes(),
 		s.eventRoutes(),
+		s.machineRoutes(),
 	)
 }
 

@@ -33,9 +33,10 @@ type Device struct {
 	Load        *float64     `json:"load"` // of the last minute
 	Processors  int          `json:"processors"`
 	Booted      *time.Time   `json:"booted"`
-	ClockSet    *bool        `json:"clock_set"` // synchronised since the start of the machine
-	Usage       Usage        `json:"usage"`     // of the program and all that it started, now
-	Samples     List[Usage]  `json:"samples"`   // of the last hour, one a minute, oldest first
+	ClockSet    *bool        `json:"clock_set"`   // synchronised since the start of the machine
+	Usage       Usage        `json:"usage"`       // of the program and all that it started, now
+	Samples     List[Usage]  `json:"samples"`     // of the last hour, one a minute, oldest first
+	CPUSeconds  *float64     `json:"cpu_seconds"` // that the program and all that it started have used since the start of ota
 }
 
 // Usage is what the program and all that it started use.

@@ -110,6 +110,7 @@ type house struct {
 }
 
 func (h *house) Status() api.Status                             { return h.status }
+func (h *house) Device() api.Device                             { return api.Device{} }
 func (h *house) History() ([]api.HistoryEntry, error)           { return h.history, h.err }
 func (h *house) Start(context.Context) error                    { return h.err }
 func (h *house) Stop(context.Context) error                     { return h.err }

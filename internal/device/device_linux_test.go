@@ -73,6 +73,8 @@ var desk = map[string]string{
 	"sys/class/thermal/thermal_zone2/type":  "iwlwifi_1\n",
 	"sys/class/thermal/thermal_zone10/type": "x86_pkg_temp\n",
 	"sys/class/thermal/thermal_zone10/temp": "52000\n",
+	"sys/class/thermal/thermal_zone11/type": "pch_skylake\n",
+	"sys/class/thermal/thermal_zone11/temp": "45000\n",
 	"sys/class/hwmon/hwmon0/name":           "coretemp\n",
 }
 

@@ -14,7 +14,8 @@ type Usage struct {
 }
 
 // Meter returns the memory of a program in bytes and the time of processors
-// that it has used in all. False: nothing runs, or it is not known.
+// that it has used in all. False: nothing runs, or it is not known; the time is
+// then what it was.
 type Meter func() (memory int64, cpu time.Duration, ok bool)
 
 const (

@@ -119,12 +119,14 @@ func TestNothingRunsForAWhile(t *testing.T) {
 		time.Sleep(61 * time.Second)
 		g.set(true, 0)
 		time.Sleep(time.Minute)
-		// The next program has used less than the one before.
 		g.set(false, 0.1)
+		time.Sleep(time.Minute)
+		// The next program has used less than the one before.
+		g.set(false, 0.01)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		samples := s.Samples()
-		if len(samples) != 3 {
+		if len(samples) != 4 {
 			t.Fatalf("%d samples", len(samples))
 		}
 		if samples[1].Memory != nil || samples[1].CPU != nil {
