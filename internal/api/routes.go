@@ -62,6 +62,7 @@ func (s *Server) routes() []route {
 		s.lookRoutes(),
 		s.steerRoutes(),
 		s.eventRoutes(),
+		s.documentRoutes(),
 	)
 }
 
