@@ -500,11 +500,11 @@ func TestEventsAreNotForEverybody(t *testing.T) {
 	}
 }
 
-// patient is a recorder that takes deadlines.
-type patient struct{ *httptest.ResponseRecorder }
+// obedient is a recorder that takes deadlines.
+type obedient struct{ *httptest.ResponseRecorder }
 
-func (patient) SetWriteDeadline(time.Time) error { return nil }
-func (patient) SetReadDeadline(time.Time) error  { return nil }
+func (obedient) SetWriteDeadline(time.Time) error { return nil }
+func (obedient) SetReadDeadline(time.Time) error  { return nil }
 
 // FuzzEvents asks that nothing that a client says breaks the form of the answer.
 func FuzzEvents(f *testing.F) {
@@ -520,7 +520,7 @@ func FuzzEvents(f *testing.F) {
 		request := httptest.NewRequest(http.MethodGet, "/api/v1/events", nil).WithContext(ctx)
 		request.URL.RawQuery = query
 		request.Header["Last-Event-Id"] = []string{lastID}
-		answer := patient{httptest.NewRecorder()}
+		answer := obedient{httptest.NewRecorder()}
 		Handler(house, slog.New(slog.DiscardHandler)).ServeHTTP(answer, request)
 		if answer.Code == http.StatusBadRequest {
 			return

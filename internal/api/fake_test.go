@@ -31,8 +31,7 @@ type fakeHouse struct {
 	web     Web
 	lines   []logs.Line
 	coming  chan []logs.Line // what followers get
-	device  Device
-	log     *logs.Log // in place of lines and coming; nil: there is none
+	log     *logs.Log        // in place of lines and coming; nil: there is none
 
 	listing Listing
 	content *Content // of every file

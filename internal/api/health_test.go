@@ -26,7 +26,7 @@ func TestHealth(t *testing.T) {
 		{"not known", Program{}, "it is not known what the program does"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			answer, err := ask(t, &fakeHouse{status: Status{Program: test.program}}, (*Server).healthz)
+			answer, err := call(t, &fakeHouse{status: Status{Program: test.program}}, (*Server).healthz)
 			if test.why == "" {
 				if err != nil || answer.Body.String() != "ok\n" || answer.Code != http.StatusOK {
 					t.Errorf("%d %q, %v", answer.Code, answer.Body, err)

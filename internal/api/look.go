@@ -17,6 +17,7 @@ func (s *Server) lookRoutes() []route {
 		{http.MethodGet, prefix + "/why", looking, 0, s.why},
 		{http.MethodGet, prefix + "/diff", looking, 0, s.diff},
 		{http.MethodGet, prefix + "/logs", looking, 0, s.logs},
+		{http.MethodGet, prefix + "/device", looking, 0, s.device},
 	}
 }
 
@@ -54,6 +55,10 @@ func (s *Server) diff(w http.ResponseWriter, r *http.Request) error {
 		return query.wrong
 	}
 	return tell(func(context.Context) (Diff, error) { return s.house.Diff(request) })(w, r)
+}
+
+func (s *Server) device(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, s.house.Device())
 }
 
 // logs writes a JSON object a line. A follower's answer ends, well-formed, when

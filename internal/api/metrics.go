@@ -13,14 +13,9 @@ var began = time.Now()
 // machineRoutes are what programs that watch over devices ask for.
 func (s *Server) machineRoutes() []route {
 	return []route{
-		{http.MethodGet, prefix + "/device", looking, 0, s.device},
 		{http.MethodGet, "/metrics", looking, 0, s.metrics},
 		{http.MethodGet, "/healthz", looking, 0, s.healthz},
 	}
-}
-
-func (s *Server) device(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, s.house.Device())
 }
 
 // metrics tells in numbers what status, history and device tell in words.

@@ -44,8 +44,8 @@ func busy() *fakeHouse {
 	}
 }
 
-// ask calls a handler as the routes do.
-func ask(t *testing.T, house House, answer func(*Server, http.ResponseWriter, *http.Request) error) (*httptest.ResponseRecorder, error) {
+// call calls a handler as the routes do.
+func call(t *testing.T, house House, answer func(*Server, http.ResponseWriter, *http.Request) error) (*httptest.ResponseRecorder, error) {
 	t.Helper()
 	recorder := httptest.NewRecorder()
 	err := answer(New(house, "", nil), recorder, httptest.NewRequest(http.MethodGet, "/", nil))
@@ -54,7 +54,7 @@ func ask(t *testing.T, house House, answer func(*Server, http.ResponseWriter, *h
 
 func scrape(t *testing.T, house House) string {
 	t.Helper()
-	answer, err := ask(t, house, (*Server).metrics)
+	answer, err := call(t, house, (*Server).metrics)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,6 +65,7 @@ func (s *Server) routes() []route {
 		s.gateRoutes(),
 		s.eventRoutes(),
 		s.machineRoutes(),
+		s.documentRoutes(),
 	)
 }
 

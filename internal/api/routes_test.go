@@ -41,7 +41,7 @@ func ask(t testing.TB, handler http.Handler, caller Caller, raw string) *httptes
 		cancel() // else it never ends
 	}
 	defer cancel()
-	answer := patient{httptest.NewRecorder()}
+	answer := obedient{httptest.NewRecorder()}
 	handler.ServeHTTP(answer, request.WithContext(ctx))
 	return answer.ResponseRecorder
 }
@@ -370,7 +370,7 @@ func FuzzRequests(f *testing.F) {
 			Method: method, URL: target, Header: http.Header{"Content-Type": {kind}}, ContentLength: int64(len(body)),
 			Body: io.NopCloser(strings.NewReader(body)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		}).WithContext(ctx)
-		answer := patient{httptest.NewRecorder()}
+		answer := obedient{httptest.NewRecorder()}
 		handler.ServeHTTP(answer, request)
 		if problem := problemIn(t, answer.ResponseRecorder); problem != nil && problem.Status == 500 {
 			t.Errorf("%s %s %q: %+v", method, target, body, problem)
