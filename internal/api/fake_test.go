@@ -114,17 +114,21 @@ func (f *fakeHouse) List(area Area, path string) (Listing, error) {
 }
 
 func (f *fakeHouse) Open(area Area, path string) (*Content, error) {
-	return f.content, f.note(fmt.Sprintf("open %s %q", area, path))
+	return f.held(f.note(fmt.Sprintf("open %s %q", area, path)))
 }
 
 func (f *fakeHouse) Archive(release int, format ArchiveFormat) (*Archive, error) {
-	return f.archive, f.note(fmt.Sprintf("archive %d %s", release, format))
+	err := f.note(fmt.Sprintf("archive %d %s", release, format))
+	if f.archive == nil && err == nil {
+		return nil, &NoRelease{release}
+	}
+	return f.archive, err
 }
 
 func (f *fakeHouse) LogFiles() ([]LogFile, error) { return f.written, f.note("log files") }
 
 func (f *fakeHouse) OpenLog(name string) (*Content, error) {
-	return f.content, f.note(fmt.Sprintf("open log %q", name))
+	return f.held(f.note(fmt.Sprintf("open log %q", name)))
 }
 
 func (f *fakeHouse) Stop(ctx context.Context) error {
@@ -253,3 +257,11 @@ func connect(t *testing.T, socket string) *net.UnixConn {
 }
 
 var errNoMain = errors.New("main/ holds no main.py")
+
+// held is the content of every file; where there is none there are no files.
+func (f *fakeHouse) held(err error) (*Content, error) {
+	if f.content == nil && err == nil {
+		return nil, &NoFile{"x"}
+	}
+	return f.content, err
+}
