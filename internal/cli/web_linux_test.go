@@ -5,8 +5,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +37,8 @@ func TestOpen(t *testing.T) {
 	check(t, call("web", "--open", "-C", dir), called{1, link, once + "ota: cannot open the page: xdg-open: exit status 3\nhint: open the link by hand\n"})
 }
 
-// terminal is one on which somebody types; screen is what it shows.
+// terminal is one on which somebody types; what it shows can be read from the
+// keyboard's side.
 func terminal(t *testing.T) (keyboard, tty *os.File) {
 	t.Helper()
 	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -80,6 +83,7 @@ func TestPasswordIsNotShown(t *testing.T) {
 		var stdout bytes.Buffer
 		code := Main([]string{"web", "password", "-C", dir}, &stdout, stderr)
 		os.Stdin = before
+		stderr.typing.Wait()
 		tty.Close()
 		shown, _ := io.ReadAll(keyboard) // ends with an error: nobody has the terminal any more
 		if code != test.code || h.asked != test.asked || stderr.text.String() != test.said {
@@ -96,17 +100,19 @@ type prompted struct {
 	text          bytes.Buffer
 	answers       []string
 	tty, keyboard *os.File
+	typing        sync.WaitGroup
 }
 
 func (p *prompted) Write(text []byte) (int, error) {
 	if strings.HasSuffix(string(text), ": ") {
 		answer := p.answers[0]
 		p.answers = p.answers[1:]
-		go func() {
+		p.typing.Go(func() {
 			for p.isShown() {
+				runtime.Gosched()
 			}
 			io.WriteString(p.keyboard, answer)
-		}()
+		})
 	}
 	return p.text.Write(text)
 }

@@ -344,6 +344,35 @@ func TestTheEndForAll(t *testing.T) {
 	}
 }
 
+// TestAnotherPasswordMeanwhile: the one that is being checked when another is set
+// does not let in.
+func TestAnotherPasswordMeanwhile(t *testing.T) {
+	k := fresh(t)
+	k.cost = func() int { return 300_000 }
+	if err := k.SetPassword(secretWord); err != nil {
+		t.Fatal(err)
+	}
+	k.cost = func() int { return 10 }
+	ended := make(chan error, 1)
+	go func() {
+		_, err := k.Login(garden, secretWord)
+		ended <- err
+	}()
+	for k.verifying.TryLock() { // not yet
+		k.verifying.Unlock()
+		runtime.Gosched()
+	}
+	if err := k.SetPassword("another one"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, ErrWrong) && slowed(t, err) == 0 {
+		t.Errorf("error %v", err)
+	}
+	if len(k.sessions) > 0 {
+		t.Error("somebody is in")
+	}
+}
+
 func TestTokens(t *testing.T) {
 	k := fresh(t)
 	names := []string{"b", "ci", "A.b_c-9", strings.Repeat("x", 40)}
