@@ -4,17 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -161,106 +158,6 @@ func TestWhoIsIn(t *testing.T) {
 	}
 }
 
-func TestPairingCodeAsPeopleTypeIt(t *testing.T) {
-	for _, change := range []func(string) string{
-		strings.ToLower,
-		func(code string) string { return strings.ReplaceAll(code, "-", "") },
-		func(code string) string { return strings.ReplaceAll(code, "-", " ") },
-		func(code string) string { return " " + code + "\n" },
-		func(code string) string {
-			return strings.Join(strings.Split(strings.ReplaceAll(code, "-", ""), ""), "-")
-		},
-	} {
-		k := fresh(t)
-		code, _ := k.Pair()
-		if len(code) != 9 || code[4] != '-' {
-			t.Fatalf("code %q", code)
-		}
-		if _, err := k.Login(garden, change(code)); err != nil {
-			t.Errorf("%q for %q: %v", change(code), code, err)
-		}
-	}
-}
-
-func TestOneCodeAtATime(t *testing.T) {
-	k := fresh(t)
-	first, _ := k.Pair()
-	second, _ := k.Pair()
-	if _, err := k.Login(garden, first); !errors.Is(err, ErrWrong) {
-		t.Errorf("the code before it: %v", err)
-	}
-	k.mustLogin(t, second)
-}
-
-// otherCode looks like the code and is another.
-func otherCode(code string) string {
-	letter := "B"
-	if code[0] == 'B' {
-		letter = "C"
-	}
-	return letter + code[1:]
-}
-
-// TestCodesCantBeTried: the fifth wrong try, from wherever, is the last. What
-// does not look like a code is none.
-func TestCodesCantBeTried(t *testing.T) {
-	k := fresh(t)
-	if err := k.SetPassword(secretWord); err != nil {
-		t.Fatal(err)
-	}
-	code, _ := k.Pair()
-	for i := range pairTries - 1 {
-		if _, err := k.Login(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), otherCode(code)); !errors.Is(err, ErrWrong) {
-			t.Fatal(err)
-		}
-		k.mustLogin(t, secretWord)
-	}
-	if k.pair == nil {
-		t.Fatal("it is void too early")
-	}
-	k.Login(street, otherCode(code))
-	if _, err := k.Login(garden, code); !errors.Is(err, ErrWrong) {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestCodesGetOld(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := freshIn2026(t)
-		code, until := k.Pair()
-		if want := k.wall().Add(5 * time.Minute); !until.Equal(want) {
-			t.Errorf("until %v, want %v", until, want)
-		}
-		links := []string{k.NewLink(), k.NewLink()}
-		time.Sleep(pairTime)
-		if _, err := k.Login(garden, code); !errors.Is(err, ErrWrong) {
-			t.Errorf("code: %v", err)
-		}
-		k.clock = -30 * 365 * 24 * time.Hour // of no interest to a link
-		time.Sleep(linkTime - pairTime - time.Nanosecond)
-		k.mustLogin(t, links[0])
-		time.Sleep(time.Nanosecond)
-		if _, err := k.Login(garden, links[1]); !errors.Is(err, ErrLink) {
-			t.Errorf("link: %v", err)
-		}
-	})
-}
-
-func TestLinksAreBounded(t *testing.T) {
-	k := fresh(t)
-	first := k.NewLink()
-	var links []string
-	for range maxLinks {
-		links = append(links, k.NewLink())
-	}
-	if _, err := k.Login(garden, first); !errors.Is(err, ErrLink) {
-		t.Errorf("the oldest of too many: %v", err)
-	}
-	for _, link := range links {
-		k.mustLogin(t, link)
-	}
-}
-
 func TestPasswords(t *testing.T) {
 	tests := []struct {
 		password, want string
@@ -370,77 +267,6 @@ func TestAnotherPasswordMeanwhile(t *testing.T) {
 	}
 	if len(k.sessions) > 0 {
 		t.Error("somebody is in")
-	}
-}
-
-func TestTokens(t *testing.T) {
-	k := fresh(t)
-	names := []string{"b", "ci", "A.b_c-9", strings.Repeat("x", 40)}
-	for _, name := range names {
-		if secret, err := k.NewToken(name, api.Rights); err != nil || !strings.HasPrefix(secret, "ota_") || len(secret) != 30 {
-			t.Errorf("%s: %q, %v", name, secret, err)
-		}
-	}
-	slices.Sort(names)
-	var listed []string
-	for _, one := range k.Tokens() {
-		listed = append(listed, one.Name)
-	}
-	if diff := cmp.Diff(names, listed); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-	unfit := []struct {
-		name  string
-		allow []api.Right
-		want  string
-	}{
-		{"ci", api.Rights, "there is a token ci already"},
-		{"", api.Rights, `a token can't be called ""`},
-		{".", api.Rights, `a token can't be called "."`},
-		{"..", api.Rights, `a token can't be called ".."`},
-		{"-rf", api.Rights, `a token can't be called "-rf"`},
-		{"a/b", api.Rights, `a token can't be called "a/b"`},
-		{"ä", api.Rights, `a token can't be called "ä"`},
-		{strings.Repeat("x", 41), api.Rights, `a token can't be called "` + strings.Repeat("x", 41) + `"`},
-		{"new", nil, "a token must allow something"},
-		{"new", []api.Right{api.Read, api.Owner}, `a token can't allow "owner"`},
-		{"new", []api.Right{"everything"}, `a token can't allow "everything"`},
-	}
-	for _, test := range unfit {
-		if _, err := k.NewToken(test.name, test.allow); err == nil || err.Error() != test.want {
-			t.Errorf("%q %v: %v", test.name, test.allow, err)
-		}
-	}
-	for i := len(names); i < maxTokens; i++ {
-		k.tokens = append(k.tokens, newToken(fmt.Sprintf("z%03d", i), api.Rights, time.Time{}, digest{byte(i)}))
-	}
-	if _, err := k.NewToken("new", api.Rights); err == nil || err.Error() != "there are 100 tokens already" {
-		t.Errorf("error %v", err)
-	}
-}
-
-func TestRevoke(t *testing.T) {
-	k := fresh(t)
-	secret, err := k.NewToken("ci", api.Rights)
-	if err != nil {
-		t.Fatal(err)
-	}
-	k = opened(k.path, 0)
-	open, err := k.Token(t.Context(), garden, secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := k.Revoke("ci"); err != nil {
-		t.Fatal(err)
-	}
-	<-open.Done()
-	for _, again := range []*kept{k, opened(k.path, 0)} {
-		if _, err := again.Token(t.Context(), garden, secret); !errors.Is(err, ErrToken) {
-			t.Errorf("error %v", err)
-		}
-	}
-	if _, ok := errors.AsType[*api.NoToken](k.Revoke("ci")); !ok {
-		t.Error("it was revoked twice")
 	}
 }
 
