@@ -109,6 +109,7 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.pinCommand(),
 		a.unpinCommand(),
 		a.verifyCommand(),
+		a.webCommand(),
 		a.configCommand(),
 		a.versionCommand(),
 	)
@@ -151,7 +152,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	err := fmt.Errorf("there is no command %q", args[0])
 	similar := cmd.SuggestionsFor(args[0])
 	if len(similar) == 0 {
-		return hint.With(err, `"ota --help" lists the commands`)
+		return hint.With(err, fmt.Sprintf("%q lists the commands", cmd.CommandPath()+" --help"))
 	}
 	slices.Sort(similar)
 	return hint.With(err, fmt.Sprintf(`did you mean "%s"?`, strings.Join(similar, `" or "`)))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 
 	"ota/internal/api"
 	"ota/internal/kit/hint"
@@ -62,6 +63,14 @@ func TestWrongUsage(t *testing.T) {
 		{"rollback 1 2", "ota: \"ota rollback\" takes no argument \"2\"\nhint: see \"ota rollback --help\"\n"},
 		{"pin", "ota: \"ota pin\" needs the number of a release\nhint: see \"ota pin --help\"\n"},
 		{"unpin 0", "ota: \"0\" is not the number of a release\nhint: see \"ota unpin --help\"\n"},
+		{"web pai", "ota: there is no command \"pai\"\nhint: did you mean \"pair\"?\n"},
+		{"web off", "ota: there is no command \"off\"\nhint: \"ota web --help\" lists the commands\n"},
+		{"web pair now", "ota: \"ota web pair\" takes no argument \"now\"\nhint: see \"ota web pair --help\"\n"},
+		{"web password secret", "ota: \"ota web password\" takes no argument \"secret\"\nhint: see \"ota web password --help\"\n"},
+		{"web token --allow read", "ota: what is it called? --name is missing\nhint: see \"ota web token --help\"\n"},
+		{"web token --name ci", "ota: what may it do? --allow is missing\nhint: see \"ota web token --help\"\n"},
+		{"web token revoke", "ota: which token?\nhint: see \"ota web token revoke --help\"\n"},
+		{"web token revoke a b", "ota: one token at a time, not also \"b\"\nhint: see \"ota web token revoke --help\"\n"},
 		{"run a b", "ota: one folder at a time, not also \"b\"\nhint: see \"ota run --help\"\n"},
 		{"run a -C b", "ota: which folder: \"a\", or that of -C: \"b\"?\nhint: see \"ota run --help\"\n"},
 	}
@@ -85,11 +94,16 @@ func TestFolderMustBeThere(t *testing.T) {
 
 func TestEveryCommandHasAnExample(t *testing.T) {
 	a := &app{speaker: newSpeaker(nil, nil)}
-	for _, cmd := range a.rootCommand().Commands() {
+	var look func(*cobra.Command)
+	look = func(cmd *cobra.Command) {
 		if cmd.Short == "" || cmd.Long == "" || cmd.Example == "" {
 			t.Errorf("%q lacks a description or an example", cmd.CommandPath())
 		}
+		for _, below := range cmd.Commands() {
+			look(below)
+		}
 	}
+	look(a.rootCommand())
 }
 
 // house is an agent that answers what it was given, and nothing that the
@@ -106,6 +120,8 @@ type house struct {
 	asked   string // of what has parameters
 	err     error
 	lines   []logs.Line
+	web     api.Web
+	tokens  []api.Token
 	leave   context.CancelFunc // ends the server when somebody follows
 }
 
@@ -143,6 +159,31 @@ func (h *house) Why(release int) (api.Why, error) {
 func (h *house) Diff(request api.DiffRequest) (api.Diff, error) {
 	h.asked = fmt.Sprintf("%+v", request)
 	return h.diff, h.err
+}
+
+func (h *house) Web() api.Web        { return h.web }
+func (h *house) Tokens() []api.Token { return h.tokens }
+func (h *house) EndSessions() error  { return h.err }
+
+func (h *house) WebLink() (string, error) { return *h.web.Address + "/login?code=link_A", h.err }
+
+func (h *house) Pair() (api.PairCode, error) {
+	return api.PairCode{Code: "BCDF-GHJK", Address: h.web.Address, Until: noon}, h.err
+}
+
+func (h *house) SetPassword(password string) error {
+	h.asked = fmt.Sprintf("%q", password)
+	return h.err
+}
+
+func (h *house) NewToken(name string, allow []api.Right) (string, error) {
+	h.asked = fmt.Sprintf("%s %q", name, allow)
+	return "ota_SECRET", h.err
+}
+
+func (h *house) RevokeToken(name string) error {
+	h.asked = name
+	return h.err
 }
 
 // Next is where a follower waits: then ota ends.
@@ -206,8 +247,11 @@ func TestNothingToSteer(t *testing.T) {
 		"start": "start the program", "stop": "stop the program",
 		"restart": "restart the program", "apply": "apply the upload", "retry": "apply the upload",
 		"discard": "discard the upload", "rollback": "roll back",
+		"web": "make a link", "web --open": "make a link", "web pair": "make a code", "web password": "set the password",
+		"web password --remove": "take the password away", "web logout": "log everybody out", "web token list": "list the tokens",
+		"web token revoke ci": "revoke the token", "web token --name ci --allow read": "make a token",
 	} {
-		check(t, call(command, "-C", dir), called{1, "",
+		check(t, call(append(strings.Fields(command), "-C", dir)...), called{1, "",
 			"ota: cannot " + doing + ": ota is not running in " + dir + "\nhint: start it with \"ota run\"\n"})
 	}
 }

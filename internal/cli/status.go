@@ -88,7 +88,8 @@ func describe(status api.Status, now time.Time) []row {
 	}
 	rows := append([]row{head}, describeProgram(status.Program, now)...)
 	rows = append(rows, describeRelease(status.Release))
-	return append(rows, describeDeposit(status.Deposit)...)
+	rows = append(rows, describeDeposit(status.Deposit)...)
+	return append(rows, describePage(status.Web)...)
 }
 
 func describeProgram(program api.Program, now time.Time) []row {
@@ -207,6 +208,25 @@ func describeDeposit(deposit api.Deposit) []row {
 		for _, line := range reason.Lines() {
 			rows = append(rows, row{rest: line})
 		}
+	}
+	return rows
+}
+
+// describePage says where the page is; of one that is off there is nothing to
+// say.
+func describePage(web api.Web) []row {
+	var rows []row
+	if web.Address != nil {
+		rows = append(rows, row{word: *web.Address})
+	}
+	if web.Problem != nil {
+		rows = append(rows, row{tone: bad, word: "not as it should be", rest: ": " + *web.Problem})
+	}
+	if web.Fingerprint != nil {
+		rows = append(rows, row{rest: "SHA-256 of its certificate: " + *web.Fingerprint})
+	}
+	if len(rows) > 0 {
+		rows[0].subject = "page"
 	}
 	return rows
 }

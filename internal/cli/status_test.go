@@ -127,6 +127,31 @@ func TestDescribe(t *testing.T) {
 `,
 		},
 		{
+			"a page with TLS, at another place than it should be",
+			api.Status{
+				Running: true, Version: "0.1.0", Dir: "/", Program: api.Program{State: api.Running},
+				Release: confirmed, Deposit: api.Deposit{State: api.Empty},
+				Web: api.Web{Address: new("https://garden:8484"), Problem: new("the port \x1b is taken"), Fingerprint: new("AA:BB")},
+			},
+			`ota 0.1.0 is running in /
+  program  running
+  release  3, confirmed
+  deposit  empty
+  page     https://garden:8484
+           not as it should be: the port \x1b is taken
+           SHA-256 of its certificate: AA:BB
+`,
+		},
+		{
+			"a page that can't be opened",
+			api.Status{Web: api.Web{Problem: new("the port is taken")}, Running: true, Version: "0.1.0", Dir: "/", Deposit: api.Deposit{State: api.Empty}},
+			`ota 0.1.0 is running in /
+  release  none yet
+  deposit  empty
+  page     not as it should be: the port is taken
+`,
+		},
+		{
 			"on trial",
 			api.Status{
 				Running: true, Version: "0.1.0", Dir: "/", Program: api.Program{State: api.Running},

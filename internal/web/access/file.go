@@ -166,10 +166,22 @@ func (k *Keeper) clockWasSet(now time.Duration) bool {
 	return moved.Abs() > time.Hour
 }
 
-// save writes the file, with all times as the wall clock has them now. The
-// mutex is held: two may not write one file.
+// save writes the file. The mutex is held: two may not write one file.
 func (k *Keeper) save() error {
 	now, wall := k.now(), k.wall()
+	data, err := json.MarshalIndent(k.stored(now, wall), "", "  ")
+	if err != nil {
+		return fmt.Errorf("cannot write %s: %w", k.path, err)
+	}
+	for _, one := range k.sessions {
+		one.saved = now
+	}
+	k.written = written{now, wall.Add(-now)}
+	return durable.WriteFile(k.path, append(data, '\n'), fileMode)
+}
+
+// stored is all that is kept, with its times as the wall clock has them now.
+func (k *Keeper) stored(now time.Duration, wall time.Time) stored {
 	at := func(moment time.Duration) time.Time { return wall.Add(moment - now).UTC().Truncate(time.Second) }
 	file := stored{Password: k.password, Tokens: []storedToken{}, Sessions: []storedSession{}}
 	for _, one := range k.tokens {
@@ -177,12 +189,6 @@ func (k *Keeper) save() error {
 	}
 	for _, one := range k.sessions {
 		file.Sessions = append(file.Sessions, storedSession{one.hash, at(one.created), at(one.expires)})
-		one.saved = now
 	}
-	k.written = written{now, wall.Add(-now)}
-	data, err := json.MarshalIndent(file, "", "  ")
-	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", k.path, err)
-	}
-	return durable.WriteFile(k.path, append(data, '\n'), fileMode)
+	return file
 }

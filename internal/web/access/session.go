@@ -42,9 +42,8 @@ func newSession(hash digest, created, expires, now time.Duration) *session {
 	return s
 }
 
-func (s *session) isOver(now time.Duration) bool {
-	return now >= s.created+longest || s.visits == 0 && now >= s.expires
-}
+// isOver is false under who looks at the page; that ends with [session.ended].
+func (s *session) isOver(now time.Duration) bool { return s.visits == 0 && now >= s.expires }
 
 func (s *session) use(now time.Duration) { s.expires = min(now+idle, s.created+longest) }
 

@@ -1,0 +1,4 @@
+package cli
+
+// opener opens what follows it.
+var opener = []string{"open"}
