@@ -4,20 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
+	"os"
 	"os/exec"
 	"time"
 
 	"ota/internal/kit/proc"
 )
 
-// openTime is how long a command that opens a browser has to fail. One that is
-// the browser goes on as long as that is open.
-const openTime = 3 * time.Second
+const (
+	// openTime is how long a command that opens a browser has to fail. One that is
+	// the browser goes on as long as that is open.
+	openTime = 3 * time.Second
+	// readTime is how long a browser that runs already has to read a file after
+	// it was told to.
+	readTime = 2 * time.Second
+)
 
-// openInBrowser has the system open an address. For a moment others on this
-// machine may see it among the arguments of a process; it is good for one use.
+// openInBrowser has the system open an address that nobody else may see: what
+// stands among the arguments of a process everybody on the machine can read. So
+// the browser is given a file that only its user can, which leads there.
 func openInBrowser(ctx context.Context, address string) error {
-	cmd := exec.Command(opener[0], append(opener[1:], address)...)
+	way, err := os.CreateTemp("", "ota-*.html")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(way.Name())
+	_, err = fmt.Fprintf(way, `<!doctype html><meta charset="utf-8"><title>ota</title><meta name="referrer" content="no-referrer">`+
+		`<meta http-equiv="refresh" content="0; url=%s">`+"\n", html.EscapeString(address))
+	if err := errors.Join(err, way.Close()); err != nil {
+		return err
+	}
+	if err := open(ctx, way.Name()); err != nil {
+		return err
+	}
+	read := time.NewTimer(readTime)
+	defer read.Stop()
+	select {
+	case <-read.C:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func open(ctx context.Context, what string) error {
+	cmd := exec.Command(opener[0], append(opener[1:], what)...)
 	if err := proc.Start(cmd); errors.Is(err, exec.ErrNotFound) {
 		return fmt.Errorf("there is no %s here", opener[0])
 	} else if err != nil {

@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestOpen: the link goes to what opens addresses on this system.
+// TestOpen: the link goes to what opens addresses on this system, in a file that
+// nobody else can read, and that does not stay.
 func TestOpen(t *testing.T) {
 	t.Setenv("SSH_CONNECTION", "")
 	const link = "http://127.0.0.1:8484/login?code=link_A\n"
@@ -28,10 +29,14 @@ func TestOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	script(`echo "$#" "$1" >"` + bin + `/opened"`)
+	t.Setenv("TMPDIR", t.TempDir())
+	script(`/usr/bin/stat -c %a "$1" >"` + bin + `/opened"; /bin/cat "$1" >>"` + bin + `/opened"`)
 	check(t, call("web", "--open", "-C", dir), called{0, link, once})
-	if opened, err := os.ReadFile(bin + "/opened"); err != nil || string(opened) != "1 "+link {
+	if opened, err := os.ReadFile(bin + "/opened"); err != nil || !strings.HasPrefix(string(opened), "600\n") || !strings.Contains(string(opened), "url="+strings.TrimSpace(link)+`"`) {
 		t.Errorf("opened %q, %v", opened, err)
+	}
+	if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) > 0 {
+		t.Errorf("%v is left", left)
 	}
 	script("exit 3")
 	check(t, call("web", "--open", "-C", dir), called{1, link, once + "ota: cannot open the page: xdg-open: exit status 3\nhint: open the link by hand\n"})
