@@ -165,14 +165,3 @@ func TestEvents(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-func TestStartsHaveNames(t *testing.T) {
-	seen := map[string]bool{}
-	for range 1000 {
-		id := newStartID()
-		if seen[id] || len(id) != 10 || strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
-			t.Fatalf("the name %q", id)
-		}
-		seen[id] = true
-	}
-}
