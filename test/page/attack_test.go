@@ -273,3 +273,11 @@ func TestSecretsAreNowhere(t *testing.T) {
 		t.Errorf("access.json: %v, %v", info, err)
 	}
 }
+
+// read reads what a command prints as JSON.
+func read(t testing.TB, d *harness.Device, into any, args ...string) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(d.Say(args...)), into); err != nil {
+		t.Fatal(err)
+	}
+}

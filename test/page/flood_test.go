@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/heapprofiler"
-	"github.com/chromedp/chromedp"
 
 	"ota/test/harness"
 )
@@ -30,18 +30,14 @@ func (m memory) String() string { return fmt.Sprintf("page %d kB, ota %d kB", m.
 // memory measures both, the page after its garbage is gone.
 func (b *browser) memory(d *harness.Device) memory {
 	b.Helper()
-	var heap int64
-	b.do(
-		heapprofiler.CollectGarbage(),
-		chromedp.Evaluate(`performance.memory.usedJSHeapSize`, &heap),
-	)
-	return memory{heap, resident(b, d)}
+	b.do(command(heapprofiler.CollectGarbage, cdp.Empty{}))
+	return memory{ask[int64](b, `performance.memory.usedJSHeapSize`), resident(b, d)}
 }
 
 // resident is ota's own memory, what it shares with its file not counted.
 func resident(t testing.TB, d *harness.Device) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.Await("ota", func(s harness.Status) bool { return s.Running }).PID))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.Await("ota", func(s harness.Status) bool { return s.PID != 0 }).PID))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +95,7 @@ func TestPageStaysLevelThroughUpdates(t *testing.T) {
 		harness.Tree{"main.sh": harness.File(fmt.Sprintf("echo release number %d; exec sleep 1000\n", i))}.Write(t, d.Deposit())
 		d.LetGo()
 		d.Await(fmt.Sprintf("update %d", i), func(s harness.Status) bool {
-			return s.Release != nil && s.Release.Number == i+2 && s.Release.State == "confirmed"
+			return s.Release.Number == i+2 && s.Release.State == "confirmed"
 		})
 		if i == *updates/4 {
 			early = b.memory(d)
@@ -129,7 +125,7 @@ time.sleep(3600)
 	program := fmt.Sprintf("[program]\ncommand = [\"python3\", \"flood.py\", \"%d\"]\n", *lines)
 	d := harness.NewDevice(t, t.TempDir(), harness.Tree{"flood.py": harness.File(flood)}, program+settings)
 	d.Start()
-	d.Await("ota", func(s harness.Status) bool { return s.Running })
+	d.Await("ota", func(s harness.Status) bool { return s.PID != 0 })
 	b := open(t, desk)
 	b.login(d)
 	longest := 4*harness.Deadline + time.Duration(*lines)*200*time.Microsecond
@@ -153,12 +149,11 @@ time.sleep(3600)
 	b.shows("that was all")
 	isLevel(t, early, b.memory(d))
 	b.isContent()
-	var took float64
-	b.do(chromedp.Evaluate(`(async () => {
+	took := ask[float64](b, `(async () => {
 		const begin = performance.now();
 		for (let i = 0; i < 10; i++) await new Promise(done => requestAnimationFrame(done));
 		return (performance.now() - begin) / 10;
-	})()`, &took, awaited))
+	})()`)
 	t.Logf("a frame takes %.1f ms after %d lines", took, *lines)
 }
 

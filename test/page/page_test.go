@@ -14,10 +14,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -91,12 +90,12 @@ func open(t testing.TB, on screen) *browser {
 		chromedp.Flag("ignore-certificate-errors", true),
 		chromedp.Flag("disable-dev-shm-usage", true),
 	)
+	b := &browser{TB: t, errors: make(chan string, 100)}
 	allocated, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, closeWindow := chromedp.NewContext(allocated)
-	ctx, late := context.WithTimeout(ctx, 4*harness.Deadline)
-	t.Cleanup(func() { late(); closeWindow(); stop() })
-	b := &browser{TB: t, ctx: ctx, errors: make(chan string, 100)}
-	chromedp.ListenTarget(ctx, b.hear)
+	ctx, closeWindow := chromedp.NewContext(allocated, chromedp.WithListener(b.hear))
+	t.Cleanup(func() { closeWindow(); stop() })
+	b.ctx = ctx
+	b.do() // it begins; what follows has its limits
 	b.look(on)
 	return b
 }
@@ -112,7 +111,7 @@ func chromium() string {
 func (b *browser) hear(event any) {
 	switch event := event.(type) {
 	case *runtime.EventExceptionThrown:
-		b.complain(event.ExceptionDetails.Error())
+		b.complain(event.ExceptionDetails.Text)
 	case *runtime.EventConsoleAPICalled:
 		if event.Type == runtime.APITypeError {
 			for _, argument := range event.Args {
@@ -145,19 +144,55 @@ func (b *browser) look(on screen) {
 		scheme = "dark"
 	}
 	b.do(
-		emulation.SetDeviceMetricsOverride(on.Width, on.Height, 1, on.Width < 500),
-		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{
-			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+		command(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+			Width: on.Width, Height: on.Height, DeviceScaleFactor: 1, Mobile: on.Width < 500,
 		}),
+		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+		}}),
 	)
 }
 
+// act is something that is done.
+type act = chromedp.Action[chromedp.Void]
+
+// command is one of the browser's own commands.
+func command[P, R any](c cdp.Command[P, R], params P) act {
+	return func(ctx context.Context, target *chromedp.Target) (nothing chromedp.Void, err error) {
+		_, err = cdp.Call(ctx, target, c, params)
+		return nothing, err
+	}
+}
+
 // do does it, or ends the test.
-func (b *browser) do(actions ...chromedp.Action) {
+func (b *browser) do(acts ...act) {
 	b.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
+	ctx, cancel := b.ctx, func() {}
+	if len(acts) > 0 {
+		ctx, cancel = context.WithTimeout(ctx, harness.Deadline)
+	}
+	defer cancel()
+	if err := chromedp.Do(ctx, acts...); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// run runs a script of the page's; what it promises is waited for.
+func (b *browser) run(script string) {
+	b.Helper()
+	b.do(chromedp.Evaluate[chromedp.Void](script, chromedp.EvalAwaitPromise))
+}
+
+// ask runs a script of the page's and returns its value.
+func ask[T any](b *browser, script string) T {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, harness.Deadline)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return value
 }
 
 // login opens the page by a link of `ota web`.
@@ -169,25 +204,25 @@ func (b *browser) login(d *harness.Device) {
 	}
 	b.do(chromedp.Navigate(where))
 	b.await(`location.pathname === "/"`)
-	b.await(`document.documentElement.dataset.connection === "open"`)
+	b.await(`document.body.dataset.connection === "open"`)
 }
 
 // await waits until an expression of the page's is true.
 func (b *browser) await(expression string) {
 	b.Helper()
-	var holds bool
 	harness.Await(b, expression, func() bool {
-		holds = false
 		// While a page is on its way to another, there is none to ask.
-		_ = chromedp.Run(b.ctx, chromedp.Evaluate("!!("+expression+")", &holds))
-		return holds
-	}, func() string { return b.text() })
+		holds, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		return err == nil && holds
+	}, b.text)
 }
 
 // text is all that the page shows.
 func (b *browser) text() string {
-	var text string
-	_ = chromedp.Run(b.ctx, chromedp.Evaluate(`document.body.innerText`, &text))
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
+	if err != nil {
+		return err.Error()
+	}
 	return text
 }
 
@@ -205,14 +240,13 @@ func (b *browser) picture(name string, full bool) {
 	if !*pictures {
 		return
 	}
-	var png []byte
+	take := chromedp.CaptureScreenshot()
 	if full {
-		b.do(chromedp.FullScreenshot(&png, 100))
-	} else {
-		b.do(chromedp.ActionFunc(func(ctx context.Context) (err error) {
-			png, err = cdppage.CaptureScreenshot().Do(ctx)
-			return err
-		}))
+		take = chromedp.FullScreenshot(100)
+	}
+	png, err := chromedp.Run(b.ctx, take)
+	if err != nil {
+		b.Fatal(err)
 	}
 	path := filepath.Join("..", "..", "docs", "images", name+".png")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -245,25 +279,16 @@ func (b *browser) isAccessible(what string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var findings []string
-	b.do(
-		chromedp.Evaluate(string(axe), nil),
-		chromedp.Evaluate(`axe.run(document).then(found => found.violations.flatMap(
-			one => one.nodes.map(node => one.id + ": " + one.help + ": " + node.html.slice(0, 200) + " " + (node.any[0] || node.all[0] || {message: ""}).message)))`,
-			&findings, awaited),
-	)
+	b.run(string(axe))
+	findings := ask[[]string](b, `axe.run(document).then(found => found.violations.flatMap(
+		one => one.nodes.map(node => one.id + ": " + one.help + ": " + node.html.slice(0, 200) + " " + (node.any[0] || node.all[0] || {message: ""}).message)))`)
 	for _, finding := range findings {
 		b.Errorf("%s: %s", what, finding)
 	}
-	var wider bool
-	b.do(chromedp.Evaluate(`document.documentElement.scrollWidth > document.documentElement.clientWidth`, &wider))
-	if wider {
+	if ask[bool](b, `document.documentElement.scrollWidth > document.documentElement.clientWidth`) {
 		b.Errorf("%s: the page is wider than the screen", what)
 	}
 }
-
-// awaited makes an evaluation wait for what its expression promises.
-func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 
 // press sends keys to what has the focus.
 func (b *browser) press(keys string) {
