@@ -65,7 +65,7 @@ func (s *Server) device(w http.ResponseWriter, _ *http.Request) error {
 // the server does.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	query := asked{Values: r.URL.Query()}
-	n, follow := query.lines("n"), query.is("follow", false)
+	n, follow := query.lines("n"), query.is("follow", false) && r.Method != http.MethodHead
 	if query.wrong != nil {
 		return query.wrong
 	}
