@@ -20,6 +20,8 @@ const patience = 20 * time.Second
 
 // fakeHouse answers with what it was given and counts what it was asked.
 type fakeHouse struct {
+	House // what no test asks for
+
 	status  Status
 	history []HistoryEntry
 	apply   ApplyResult

@@ -39,6 +39,7 @@ type House interface {
 	Rollback(ctx context.Context, to Rollback) (WentBack, error)
 	Past
 	Logs
+	Drops
 }
 
 // Past is what is kept of the releases there have been. The error for one that

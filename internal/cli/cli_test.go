@@ -94,6 +94,8 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 
 // house is an agent that answers what it was given.
 type house struct {
+	api.House // what no test asks for
+
 	status  api.Status
 	history []api.HistoryEntry
 	apply   api.ApplyResult

@@ -1,0 +1,156 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"ota/internal/kit/hint"
+)
+
+// jsonLimit is how large a body with JSON may be.
+const jsonLimit = 4 << 10
+
+// uploadRoute is one thing to ask for that has to do with uploads.
+type uploadRoute struct {
+	method  string
+	pattern string
+	rights  []Right // any one of them is enough
+	body    int64   // bytes that it may have; 0: there is none
+	answer  func(http.ResponseWriter, *http.Request) error
+}
+
+// BadUpload is the error for what is never taken, however often it is tried.
+type BadUpload struct {
+	Why string
+}
+
+// Error says why.
+func (b *BadUpload) Error() string { return b.Why }
+
+// WrongOffset is the error for a piece of a file that does not begin where the
+// one before has ended.
+type WrongOffset struct {
+	Offset int64 // where it has
+}
+
+// Error says what to do.
+func (w *WrongOffset) Error() string { return "the file does not go on at this offset" }
+
+var (
+	// ErrUploading is the error for a file that another connection is sending.
+	ErrUploading = errors.New("another connection is sending this file")
+	// ErrTooMuch is the error for more bytes than were announced.
+	ErrTooMuch = errors.New("there are more bytes than were announced")
+)
+
+// dropProblem gives the errors of [Drops] their status.
+func dropProblem(err error) error {
+	if err == nil {
+		return nil
+	}
+	status := 0
+	if _, ok := errors.AsType[*NoDrop](err); ok {
+		status = http.StatusNotFound
+	} else if _, ok := errors.AsType[*NoSpace](err); ok {
+		status = http.StatusInsufficientStorage
+	} else if _, ok := errors.AsType[*BadUpload](err); ok {
+		status = http.StatusBadRequest
+	} else if _, ok := errors.AsType[*WrongOffset](err); ok {
+		status = http.StatusConflict
+	}
+	switch {
+	case errors.Is(err, ErrUploading):
+		status = http.StatusLocked
+	case errors.Is(err, ErrTooMuch):
+		status = http.StatusRequestEntityTooLarge
+	}
+	if status == 0 {
+		return err
+	}
+	problem := newProblem(status, err.Error())
+	problem.Advice = hint.Of(err)
+	return problem
+}
+
+// dropAnswers answers what is asked of drops.
+type dropAnswers struct{ drops Drops }
+
+func (d dropAnswers) routes() []uploadRoute {
+	uploading := []Right{Upload}
+	return []uploadRoute{
+		{http.MethodGet, prefix + "/drops", []Right{Read, Upload}, 0, d.list},
+		{http.MethodPost, prefix + "/drops", uploading, jsonLimit, d.begin},
+		{http.MethodPost, prefix + "/drops/{id}/complete", uploading, 0, d.complete},
+		{http.MethodDelete, prefix + "/drops/{id}", uploading, 0, d.cancel},
+	}
+}
+
+func (d dropAnswers) list(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, List[Drop](d.drops.Drops()))
+}
+
+func (d dropAnswers) begin(w http.ResponseWriter, r *http.Request) error {
+	var announced struct {
+		Files int   `json:"files"`
+		Bytes int64 `json:"bytes"`
+	}
+	if err := readStrict(r, &announced); err != nil {
+		return err
+	}
+	drop, err := d.drops.NewDrop(announced.Files, announced.Bytes)
+	if err != nil {
+		return dropProblem(err)
+	}
+	text, err := encode(drop)
+	if err != nil {
+		return newProblem(http.StatusInternalServerError, err.Error())
+	}
+	write(w, "application/json", http.StatusCreated, text)
+	return nil
+}
+
+// dropped is the answer to the completion of a drop.
+type dropped struct {
+	Files int `json:"files"`
+}
+
+func (d dropAnswers) complete(w http.ResponseWriter, r *http.Request) error {
+	takeTime(w)
+	files, err := d.drops.CompleteDrop(r.PathValue("id"))
+	if err != nil {
+		return dropProblem(err)
+	}
+	return writeJSON(w, dropped{files})
+}
+
+func (d dropAnswers) cancel(w http.ResponseWriter, r *http.Request) error {
+	takeTime(w)
+	if err := d.drops.CancelDrop(r.PathValue("id")); err != nil {
+		return dropProblem(err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// readStrict reads a body that is one JSON value with nothing unknown in it.
+func readStrict(r *http.Request, into any) error {
+	text, err := io.ReadAll(io.LimitReader(r.Body, jsonLimit+1))
+	switch {
+	case err != nil:
+		return newProblem(http.StatusBadRequest, "the body can't be read: "+err.Error())
+	case len(text) > jsonLimit:
+		return newProblem(http.StatusRequestEntityTooLarge, "the body is too large")
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return newProblem(http.StatusBadRequest, "the body is not the JSON that is asked for: "+err.Error())
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return newProblem(http.StatusBadRequest, "the body is more than one JSON value")
+	}
+	return nil
+}
