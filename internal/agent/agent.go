@@ -20,6 +20,7 @@ import (
 	"ota/internal/check"
 	"ota/internal/config"
 	"ota/internal/deposit"
+	"ota/internal/deposit/drop"
 	"ota/internal/kit/reserve"
 	"ota/internal/logs"
 	"ota/internal/program"
@@ -52,6 +53,7 @@ type agent struct {
 	logs       *logs.Log
 	releases   *release.Room
 	deposit    *deposit.Room
+	arrivals   *drop.Room // for deposit/, over the network
 	program    *program.Room
 	main       *activate.Room
 	supervisor *supervisor
@@ -157,6 +159,7 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	rooms, closeRooms := context.WithCancel(context.Background())
 	var others sync.WaitGroup
 	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
+	others.Go(func() { a.serve(rooms, "uploads over the network are not looked after", a.arrivals.Run) })
 	others.Go(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 
 	exit, err := a.conductor.Run(ctx, hurry)
@@ -203,6 +206,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Ignore:    func(path string) bool { return a.outfit.current().Update.Ignored(path) },
 		Log:       a.log,
 	})
+	a.arrivals = drop.New(drop.Options{Dir: a.folder.uploads(), Deposit: a.folder.deposit(), Log: a.log, Changed: a.changed})
 	a.outfit.log, a.outfit.told, a.outfit.makeRoom = a.log, a.tell, a.makeRoom
 	a.supervisor = newSupervisor(a)
 	a.vitals = newVitals(a.folder.dir, a.program)

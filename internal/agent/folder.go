@@ -43,6 +43,7 @@ func (f folder) logs() string      { return filepath.Join(f.dir, "logs") }
 func (f folder) own() string       { return filepath.Join(f.dir, ".ota") }
 func (f folder) config() string    { return filepath.Join(f.dir, "ota.toml") }
 func (f folder) incoming() string  { return filepath.Join(f.own(), "incoming") }
+func (f folder) uploads() string   { return filepath.Join(f.own(), "uploads") }
 func (f folder) discarded() string { return filepath.Join(f.own(), "discarded") }
 func (f folder) socket() string    { return filepath.Join(f.own(), "control.sock") }
 func (f folder) child() string     { return filepath.Join(f.own(), "child.json") }

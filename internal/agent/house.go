@@ -29,6 +29,7 @@ func (a *agent) Status() api.Status {
 	} else {
 		status.Program.Doing = a.doing.Load()
 	}
+	status.Deposit.Arriving = a.arriving()
 	a.supervisor.said(report, &status.Program)
 	status.Program.Notice = a.supervisor.notice(report)
 	if report.Release != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -20,6 +21,8 @@ const patience = 20 * time.Second
 
 // fakeHouse answers with what it was given and counts what it was asked.
 type fakeHouse struct {
+	House // what no test asks for
+
 	status  Status
 	device  Device
 	history []HistoryEntry
@@ -264,4 +267,26 @@ func (f *fakeHouse) held(err error) (*Content, error) {
 		return nil, &NoFile{"x"}
 	}
 	return f.content, err
+}
+
+// Of drops there is one, with one file that has begun.
+var (
+	someArrival = Arrival{ID: "a1", Drop: new("d1"), Path: "main.py", Size: 9, Offset: 3}
+	someDrop    = Drop{ID: "d1", Expected: 1, Bytes: 9, Received: 3, Files: List[Arrival]{someArrival}}
+)
+
+func (f *fakeHouse) Drops() []Drop                    { return []Drop{someDrop} }
+func (f *fakeHouse) NewDrop(int, int64) (Drop, error) { return someDrop, f.note("new drop") }
+func (f *fakeHouse) CompleteDrop(string) (int, error) { return 1, f.note("complete") }
+func (f *fakeHouse) CancelDrop(string) error          { return f.note("cancel drop") }
+func (f *fakeHouse) CancelArrival(string) error       { return f.note("cancel arrival") }
+func (f *fakeHouse) Arrival(string) (Arrival, error)  { return someArrival, f.note("arrival") }
+
+func (f *fakeHouse) NewArrival(string, string, int64) (Arrival, error) {
+	return someArrival, f.note("new arrival")
+}
+
+func (f *fakeHouse) Append(_ context.Context, _ string, offset int64, from io.Reader) (int64, error) {
+	n, err := io.Copy(io.Discard, from)
+	return offset + n, errors.Join(err, f.note("append"))
 }

@@ -42,6 +42,7 @@ type House interface {
 	Gate
 	Files
 	Live
+	Drops
 }
 
 // Past is what is kept of the releases there have been. The error for one that

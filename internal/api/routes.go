@@ -65,6 +65,8 @@ func (s *Server) routes() []route {
 		s.gateRoutes(),
 		s.eventRoutes(),
 		s.machineRoutes(),
+		dropAnswers{s.house}.routes(),
+		newUploads(s.house).routes(),
 		s.documentRoutes(),
 	)
 }

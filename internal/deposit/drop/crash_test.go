@@ -81,6 +81,63 @@ func TestACompletionIsCarriedToItsEnd(t *testing.T) {
 	}
 }
 
+// TestAWholeFileLies: ota was killed between its last byte and its way into
+// deposit/.
+func TestAWholeFileLies(t *testing.T) {
+	g := newGround(t)
+	id := g.arrive("", "a/b", 5)
+	g.append(id, 0, "hel")
+	for _, box := range g.ordered() {
+		g.must(os.WriteFile(box.files[0].data(), []byte("hello"), 0o600))
+	}
+	g.again()
+	g.resumed()
+	g.wantThere(map[string]string{"a/b": "hello"})
+	g.wantNothingLeft()
+}
+
+// TestAWholeFileThatCannotBePut is told to who asks for its offset: nothing but
+// that tells a client that all is well.
+func TestAWholeFileThatCannotBePut(t *testing.T) {
+	g := newGround(t)
+	id := g.arrive("", "a/b", 5)
+	g.must(os.MkdirAll(g.deposit("a/b/c"), 0o755))
+	if at, err := g.Append(t.Context(), id, 0, strings.NewReader("hello")); at != 5 || err == nil {
+		t.Errorf("%d, %v", at, err)
+	}
+	if _, err := g.Arrival(id); err == nil || !strings.Contains(err.Error(), "a/b is a folder") {
+		t.Errorf("%v", err)
+	}
+	g.must(os.RemoveAll(g.deposit("a/b")))
+	if at := g.offset(id); at != 5 {
+		t.Errorf("%d", at)
+	}
+	g.wantThere(map[string]string{"a/b": "hello"})
+}
+
+// TestWhatIsCompleteIsNotPutAgain: deposit/ is on another disk than .ota, and the
+// power cut has brought back there the files that were copied and removed.
+func TestWhatIsCompleteIsNotPutAgain(t *testing.T) {
+	g := newGround(t)
+	id := g.newDrop(1, 0)
+	one := g.send(id, "a", "old")
+	g.step = func(step string) error {
+		if step == "told" {
+			return errKilled
+		}
+		return nil
+	}
+	if _, err := g.CompleteDrop(id); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	g.must(os.WriteFile(filepath.Join(g.options.Dir, id, one), []byte("old"), 0o600))
+	g.must(os.WriteFile(g.deposit("a"), []byte("newer"), 0o600))
+	g.again()
+	g.resumed()
+	g.wantThere(map[string]string{"a": "newer"})
+	g.wantNothingLeft()
+}
+
 func TestAPartInDepositIsNotCancelled(t *testing.T) {
 	g := newGround(t)
 	id := g.newDrop(2, 0)
