@@ -59,7 +59,7 @@ type agent struct {
 	supervisor *supervisor
 	conductor  *update.Conductor
 	access     *access.Keeper
-	page       *web.Server
+	page       page
 	console    io.Writer // shared; nil: none
 	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing

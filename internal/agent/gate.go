@@ -1,12 +1,19 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"ota/internal/api"
 	"ota/internal/kit/hint"
 )
+
+// page is the server of the page, a [web.Server].
+type page interface {
+	Run(ctx context.Context) error
+	Web() api.Web
+}
 
 // Web says where the page is.
 func (a *agent) Web() api.Web { return a.page.Web() }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -15,33 +16,34 @@ import (
 )
 
 // fixedPage is a page that is always where it is.
-type fixedPage struct{ address, problem, fingerprint string }
+type fixedPage api.Web
 
-func (p fixedPage) Address() string     { return p.address }
-func (p fixedPage) Problem() string     { return p.problem }
-func (p fixedPage) Fingerprint() string { return p.fingerprint }
+func (p fixedPage) Web() api.Web              { return api.Web(p) }
+func (p fixedPage) Run(context.Context) error { return nil }
 
 func gate(t *testing.T, at page) *agent {
 	t.Helper()
 	return &agent{page: at, access: access.Open(filepath.Join(t.TempDir(), "access.json"), slog.New(slog.DiscardHandler))}
 }
 
+// here is where a page is.
+var here = api.Web{Address: new("http://127.0.0.1:8484")}
+
 func TestWhereThePageIs(t *testing.T) {
 	tests := []struct {
 		name string
-		page page
-		want api.Web
+		page api.Web
 		fail string // why nobody can log in
 	}{
-		{"off", nil, api.Web{}, "the page is off"},
-		{"here", fixedPage{address: "http://127.0.0.1:8484"}, api.Web{Address: new("http://127.0.0.1:8484")}, ""},
-		{"with TLS", fixedPage{address: "https://garden:8484", fingerprint: "AA:BB"}, api.Web{Address: new("https://garden:8484"), Fingerprint: new("AA:BB")}, ""},
-		{"taken", fixedPage{problem: "the port is taken"}, api.Web{Problem: new("the port is taken")}, "the page can't be opened: the port is taken"},
+		{"off", api.Web{}, "the page is off"},
+		{"here", here, ""},
+		{"with TLS", api.Web{Address: new("https://garden:8484"), Fingerprint: new("AA:BB")}, ""},
+		{"taken", api.Web{Problem: new("the port is taken")}, "the page can't be opened: the port is taken"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			a := gate(t, test.page)
-			if diff := cmp.Diff(test.want, a.Web()); diff != "" {
+			a := gate(t, fixedPage(test.page))
+			if diff := cmp.Diff(test.page, a.Web()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			_, linkErr := a.WebLink()
@@ -53,14 +55,14 @@ func TestWhereThePageIs(t *testing.T) {
 			}
 		})
 	}
-	if _, err := gate(t, nil).WebLink(); hint.Of(err) == "" {
+	if _, err := gate(t, fixedPage{}).WebLink(); hint.Of(err) == "" {
 		t.Error("nobody says what to do where the page is off")
 	}
 }
 
 // TestWhatTheGateGivesOutLetsIn: the link and the code are those of the keeper.
 func TestWhatTheGateGivesOutLetsIn(t *testing.T) {
-	a := gate(t, fixedPage{address: "http://127.0.0.1:8484"})
+	a := gate(t, fixedPage(here))
 	from := netip.MustParseAddr("192.0.2.7")
 	link, err := a.WebLink()
 	code, ok := strings.CutPrefix(link, "http://127.0.0.1:8484/login?code=")

@@ -29,6 +29,9 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	if !utf8.Valid(text) {
 		return newProblem(http.StatusBadRequest, "the body is not UTF-8")
 	}
+	if !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) {
+		return newProblem(http.StatusBadRequest, "the body is no JSON object")
+	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {

@@ -113,7 +113,7 @@ func (b *browser) hear(event any) {
 	case *runtime.EventExceptionThrown:
 		b.complain(event.ExceptionDetails.Text)
 	case *runtime.EventConsoleAPICalled:
-		if event.Type == runtime.APITypeError {
+		if event.Type == runtime.ConsoleAPICalledTypeError {
 			for _, argument := range event.Args {
 				b.complain(string(argument.Value))
 			}

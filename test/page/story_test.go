@@ -312,7 +312,7 @@ func TestWithoutJavaScript(t *testing.T) {
 	d.Await("the hold", func(s harness.Status) bool { return s.Deposit.State == "held" })
 	reader := tokenFor(t, d, "reader", "read")
 	_, page := reader.ask("GET", "/")
-	for _, word := range []string{"garden 1 is watching", "was never closed", "running", "Release", "<mark>", "noscript"} {
+	for _, word := range []string{"garden 1 is watching", "was never closed", "Running", "Release", "<mark>", "noscript"} {
 		if !strings.Contains(page, word) {
 			t.Errorf("the page does not have %q", word)
 		}
