@@ -68,7 +68,7 @@ func TestDiff(t *testing.T) {
 -old\r
 +new \x1b[31m
 `, ""})
-	if h.asked != "{From:2 To:3 Patch:true}" {
+	if h.asked != "{From:2 To:3 Patch:true Hide:false}" {
 		t.Errorf("asked for %s", h.asked)
 	}
 	same := serve(t, &house{diff: api.Diff{To: 1}})
