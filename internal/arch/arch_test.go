@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"agent":  {"activate", "api", "check", "config", "deposit", "logs", "program", "python", "reason", "release", "trial", "update"},
 	"api":    {"logs", "reason"},
 	"cli":    {"agent", "api", "logs"},
+	"web":    {"api", "logs"},
 	"arch":   {},
 }
 
