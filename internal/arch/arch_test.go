@@ -33,7 +33,6 @@ var mayImport = map[string][]string{
 	"api":    {"logs", "reason"},
 	"web":    {"api", "logs", "reason"},
 	"cli":    {"agent", "api", "logs"},
-	"web":    {"api", "logs"},
 	"arch":   {},
 }
 
