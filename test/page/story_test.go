@@ -48,6 +48,8 @@ func TestDropAFolderAndWatchItRun(t *testing.T) {
 		"lib/sensor.py": harness.File("NAME = 'dht22'\n"), "model.v1/weights.bin": harness.File(strings.Repeat("w", 3<<20)), "Makefile": harness.File("all:\n"),
 	}.Write(t, source)
 	b.drop(source)
+	b.shows("5 files")
+	b.button("#upload", "Upload")
 	b.shows("garden 1 is watching")
 	status := d.Await("the release", func(s harness.Status) bool { return s.Release.State == "confirmed" })
 	if status.Release.Number != 1 {
@@ -75,6 +77,14 @@ func (b *browser) drop(paths ...string) {
 		chromedp.Evaluate[chromedp.Void](`document.getElementById("upload").scrollIntoView({block: "center"})`),
 		drag(input.DispatchDragEventTypeDragEnter), drag(input.DispatchDragEventTypeDragOver), drag(input.DispatchDragEventTypeDrop),
 	)
+}
+
+// button presses the button with a text.
+func (b *browser) button(within, text string) {
+	b.Helper()
+	find := fmt.Sprintf(`[...document.querySelectorAll(%q + " button")].find(one => one.textContent.trim() === %q && one.offsetParent !== null)`, within, text)
+	b.await(find)
+	b.run(find + ".click()")
 }
 
 // TestAHeldUploadShowsTheSpot: the line that is wrong, with the spot marked.
@@ -301,7 +311,7 @@ func TestLoginPage(t *testing.T) {
 	b.isAccessible("a wrong password")
 	var pair struct{ Code string }
 	read(t, d, &pair, "web", "pair", "--json")
-	b.do(chromedp.SetValue(chromedp.CSS("#code"), ""), chromedp.SendKeys(chromedp.CSS("#code"), strings.ToLower(pair.Code)+kb.Enter))
+	b.do(chromedp.SendKeys(chromedp.CSS("#code"), strings.ToLower(pair.Code)+kb.Enter))
 	b.await(`location.pathname === "/" && document.body.dataset.connection === "open"`)
 }
 
