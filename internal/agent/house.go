@@ -136,6 +136,7 @@ func history(releases *release.Room) ([]api.HistoryEntry, error) {
 			Pinned:  record.Pinned,
 			From:    numberOf(record.From),
 			Created: record.Created,
+			Bytes:   record.Bytes,
 		}
 		if record.Reason != "" {
 			entries[i].Reason = new(record.Reason)

@@ -220,6 +220,7 @@ type HistoryEntry struct {
 	From    *int             `json:"from"`    // the release it was laid over; nil: none
 	Created time.Time        `json:"created"`
 	Files   List[FileChange] `json:"files"`
+	Bytes   *int64           `json:"bytes"`  // of the files that it brought; nil: not known
 	Reason  *string          `json:"reason"` // why it was rolled back; nil: it was not
 	// Environment names the environment that it runs with; nil: it needs none.
 	Environment *string `json:"environment"`

@@ -75,9 +75,9 @@ func TestJSON(t *testing.T) {
 			`[{"number": 2, "digest": "sha256:00", "state": "rolled back", "current": false, "pinned": false, "from": 1,
 			   "created": "2026-11-23T12:00:00Z",
 			   "files": [{"path": "a\\xff\"b", "change": "added"}, {"path": "käse\n", "change": "removed"}],
-			   "reason": "exit code 1", "environment": null},
+			   "bytes": null, "reason": "exit code 1", "environment": null},
 			  {"number": 1, "digest": "sha256:11", "state": "adopted", "current": true, "pinned": true, "from": null,
-			   "created": "2026-11-23T12:00:00Z", "files": [], "reason": null, "environment": null}]`,
+			   "created": "2026-11-23T12:00:00Z", "files": [], "bytes": null, "reason": null, "environment": null}]`,
 		},
 		{
 			"what apply did",

@@ -99,7 +99,8 @@ type Record struct {
 	Turn    int       `json:"turn"` // counts switches: the release with the highest turn is the current one
 	Created time.Time `json:"created"`
 	Files   []Touched `json:"files"`
-	Kept    []Kept    `json:"kept,omitempty"` // what it replaced that was in no release
+	Bytes   *int64    `json:"bytes,omitempty"` // of the files that it brought; nil: it was made before this was noted
+	Kept    []Kept    `json:"kept,omitempty"`  // what it replaced that was in no release
 	Reason  string    `json:"reason,omitempty"`
 	Pinned  bool      `json:"pinned,omitempty"` // never pruned
 	// ReadyAfter is how long it took from its start to be ready, when it was

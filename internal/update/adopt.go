@@ -26,9 +26,11 @@ func (c *Conductor) adoptMain(ctx context.Context) error {
 	releases := c.options.Releases
 	tree := releases.Store().Empty()
 	var files []release.Touched
+	var bytes int64
 	err := c.options.Main.Scan(ctx, func(at string, entry release.Entry) error {
 		if entry.Kind != release.Folder {
 			files = append(files, release.Touched{Path: release.Name(at), Effect: release.Added})
+			bytes += entry.Size
 		}
 		return tree.Set(at, entry)
 	})
@@ -53,6 +55,7 @@ func (c *Conductor) adoptMain(ctx context.Context) error {
 		From:    releases.Current(),
 		Created: time.Now(),
 		Files:   files,
+		Bytes:   &bytes,
 	}
 	if err := c.options.Main.Record(func() error { return releases.Enter(record, release.Tries{}) }); err != nil {
 		return fmt.Errorf("cannot record what is in main/: %w", err)

@@ -196,6 +196,7 @@ func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, seale
 		From:    releases.Current(),
 		Created: time.Now(),
 		Files:   layer.touched,
+		Bytes:   &layer.bytes,
 		Kept:    layer.kept,
 
 		Environment: verdict.Environment,

@@ -17,6 +17,7 @@ type layer struct {
 	bytecode func(path string) (folder string, owns func(name string) bool)
 	plan     activate.Plan
 	touched  []release.Touched
+	bytes    int64 // of the files that are put
 	kept     []release.Kept
 }
 
@@ -51,6 +52,7 @@ func (l *layer) put(file arrived) error {
 	}
 	l.plan.Changes = append(l.plan.Changes, change)
 	l.touched = append(l.touched, release.Touched{Path: release.Name(file.Path), Effect: file.effect})
+	l.bytes += file.entry.Size
 	if isSource(file.Path) {
 		l.plan.Stale = append(l.plan.Stale, release.Name(file.Path))
 	}
