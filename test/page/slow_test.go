@@ -125,10 +125,11 @@ func (f *follower) leave() {
 	close(f.hurries)
 }
 
-// hurry reads at once whatever comes until it is told that lines are missing, and
-// returns how many are. Every line that is missing has to be told.
+// hurry reads at once whatever comes until it is told that lines are missing,
+// goes away and returns how many are. Every line that is missing has to be told.
 func (f *follower) hurry() int {
 	f.Helper()
+	defer f.conn.Close()
 	close(f.hurries)
 	f.conn.SetReadDeadline(time.Now().Add(harness.Deadline))
 	stream := bufio.NewReader(io.MultiReader(bytes.NewReader(<-f.read), f.body))
