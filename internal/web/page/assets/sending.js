@@ -33,7 +33,7 @@ export class Sending {
     const known = new Map((drop ? drop.files : []).map((one) => [one.path, one]));
     this.files = files.map(({ path, file }) => {
       const there = known.get(path);
-      return { path, file, size: file.size, id: there ? there.id : '', sent: there ? there.offset : 0, done: Boolean(there) && there.offset === file.size };
+      return { path, file, size: file.size, id: there ? there.id : '', sent: there ? there.offset : 0, kept: 0, done: Boolean(there) && there.offset === file.size };
     });
     this.bytes = this.files.reduce((sum, one) => sum + one.size, 0);
     this.requests = new Set();
@@ -98,8 +98,11 @@ export class Sending {
     for (const wake of this.wakers) wake();
   }
 
-  // persist tries until it is done, refused or cancelled.
-  async persist(attempt) {
+  // persist tries until it is done, refused or cancelled. The pauses grow for as
+  // long as `kept` does not: a network that lets something through is good for more.
+  async persist(attempt, kept = () => 0) {
+    let before = kept();
+    let pause = 0;
     for (let failed = 0; ; failed++) {
       if (this.state === 'cancelled') throw new Cancelled();
       if (this.failure) throw this.failure;
@@ -115,7 +118,9 @@ export class Sending {
         if (!(error instanceof Again)) throw error;
         this.waits = navigator.onLine === false ? 'this computer is offline' : error.message;
         this.changed();
-        await this.pause(pauses[Math.min(failed, pauses.length - 1)]);
+        if (kept() > before) pause = 0;
+        before = kept();
+        await this.pause(pauses[Math.min(pause++, pauses.length - 1)]);
       }
     }
   }
@@ -160,7 +165,7 @@ export class Sending {
       if (!one.id) await this.create(one, start);
       // An empty file is whole as soon as it has begun.
       while (one.sent < one.size) await this.add(one);
-    });
+    }, () => one.kept);
     one.done = true;
     this.changed();
   }
@@ -190,10 +195,12 @@ export class Sending {
     try {
       const answer = await this.request('HEAD', `uploads/${one.id}`, {});
       one.sent = Number(answer.getResponseHeader('Upload-Offset'));
+      one.kept = one.sent;
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 404) throw error;
       one.id = ''; // begun anew
       one.sent = 0;
+      one.kept = 0;
     }
     this.changed();
   }
