@@ -339,6 +339,15 @@ func TestSpaceIsAskedForBeforeAnythingIsRead(t *testing.T) {
 	g.append(inside, 0, strings.Repeat("x", 60))
 	g.free = func(string) (int64, error) { return reserve + 40, nil }
 	g.must(g.CancelArrival(g.arrive("", "a", 40)))
+	g.free = func(string) (int64, error) { return reserve - 1, nil }
+	for _, drop := range []string{"", id} {
+		if _, err := g.NewArrival(drop, "empty", 0); !isNoSpace(err) {
+			t.Errorf("a file without content where there is no room: %v", err)
+		}
+	}
+	if _, err := g.NewDrop(0, 0); !isNoSpace(err) {
+		t.Errorf("a drop of which nothing is known: %v", err)
+	}
 	g.must(g.CancelDrop(id))
 	g.wantNothingLeft()
 }
