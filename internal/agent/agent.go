@@ -245,6 +245,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Bytecode: a.supervisor.bytecode,
 		Once:     a.options.Once,
 		Rest:     a.rest,
+		Hides:    func(path string) bool { return a.Veil()(path) },
 		Changed:  a.changed,
 		Log:      a.log,
 	})

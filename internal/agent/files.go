@@ -68,6 +68,9 @@ func (a *agent) OpenLog(name string) (*api.Content, error) {
 	return content, absent(err, missing)
 }
 
+// Veil tells whether a path below main/ or deposit/ must not be seen.
+func (a *agent) Veil() (hides func(path string) bool) { return veilOf(a.folder, a.config).hides }
+
 // sight is one look into main/ or deposit/, without what must not be seen.
 type sight struct {
 	area api.Area

@@ -162,6 +162,39 @@ func TestSecretsAreNotThere(t *testing.T) {
 	}
 }
 
+// TestCopiesOfSecretsAreNotThere: what programs leave beside a file is as secret
+// as that file.
+func TestCopiesOfSecretsAreNotThere(t *testing.T) {
+	g := newGarden(t)
+	copies := []string{
+		".env~", ".env.swp", ".env.swo", "#.env#", ".#.env", "._.env", ".env.part", ".env.filepart", ".in..env", "..env.aB3dE6", ".~ota~.env", ".env.bak",
+		".env.orig", ".env___jb_tmp___", "lib/.secrets.py.swp", "lib/secrets.py~", "lib/__pycache__/secrets.cpython-313.pyc", "lib/__PYCACHE__/secrets.cpython-313.opt-1.PYC",
+		"lib/secrets.pyc", ".ota/stage/7", ".OTA/stage/7",
+	}
+	seen := []string{
+		".env.example", "env.py", "lib/other.py~", "lib/__pycache__/other.cpython-313.pyc", "lib/.ota/x", "main.py", "main.py.swp", "~", "#", ".", ".pyc", "__pycache__/x",
+	}
+	for _, name := range append(copies, seen[:len(seen)-5]...) {
+		g.put("main/"+name, "s3cret")
+	}
+	a := g.looked("[web]\nhide = [\"lib/secrets.py\"]\n")
+	hides := a.Veil()
+	for _, name := range copies {
+		if content, err := a.Open(api.MainArea, name); !isMissing(err) || !hides(name) {
+			t.Errorf("%s: %v, %v", name, content, err)
+		}
+	}
+	for _, name := range seen {
+		if hides(name) {
+			t.Errorf("%s is hidden", name)
+		}
+	}
+	listing, err := a.List(api.MainArea, "lib/__pycache__")
+	if err != nil || len(listing.Entries) != 1 {
+		t.Errorf("%v, %v", named(listing), err)
+	}
+}
+
 func TestLogFiles(t *testing.T) {
 	g := newGarden(t)
 	const first, second = "logfile_01-01-70_00.00.00.log", "logfile_01-01-70_00.00.00-2.log"

@@ -35,11 +35,15 @@ func (f folder) beside(path string) string {
 	return filepath.Join(f.dir, path)
 }
 
-// welcome tells where the page is. A link that logs in is shown to a person, and
+// welcome tells where the page is, and by what its certificate is known. A link that logs in is shown to a person, and
 // goes into no log.
 func (a *agent) welcome(address string) {
 	a.changed()
-	a.log.Info("the page can be opened", "address", address)
+	told := []any{"address", address}
+	if fingerprint := a.Web().Fingerprint; fingerprint != nil {
+		told = append(told, "fingerprint", *fingerprint)
+	}
+	a.log.Info("the page can be opened", told...)
 	if !a.options.Private {
 		return
 	}

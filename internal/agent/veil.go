@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -20,8 +21,16 @@ type veil struct {
 	names []string // of env_files, below main/
 }
 
-// hides tells whether a path below main/ or deposit/ must not be seen.
+// hides tells whether a path below main/ or deposit/ must not be seen, for what
+// it is or for what it is a copy of.
 func (v *veil) hides(at string) bool {
+	if v.isSecret(at) || isOwn(at) {
+		return true
+	}
+	return slices.ContainsFunc(originalsOf(at), v.isSecret)
+}
+
+func (v *veil) isSecret(at string) bool {
 	if v.web.Hidden(at) {
 		return true
 	}

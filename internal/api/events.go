@@ -12,8 +12,13 @@ import (
 	"ota/internal/logs"
 )
 
-// maxStreams bounds the streams of events, of all callers together.
-const maxStreams = 32
+// maxStreams bounds the streams of events, of all callers together, and
+// maxStreamsOfOne those of one of them, or of all browsers: no token keeps the
+// page out.
+const (
+	maxStreams      = 32
+	maxStreamsOfOne = maxStreams / 2
+)
 
 // The beat of a stream.
 const (
@@ -39,12 +44,12 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	if query.wrong != nil {
 		return query.wrong
 	}
-	if s.streams.Add(1) > maxStreams {
-		s.streams.Add(-1)
+	caller := CallerOf(r.Context())
+	if others, ok := s.streams.begin(caller); !ok {
 		w.Header().Set("Retry-After", "10")
-		return newProblem(http.StatusServiceUnavailable, fmt.Sprintf("%d others watch already, which is as many as can", maxStreams))
+		return newProblem(http.StatusServiceUnavailable, fmt.Sprintf("%d others watch already, which is as many as can", others))
 	}
-	defer s.streams.Add(-1)
+	defer s.streams.end(caller)
 	takeTime(w)
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
@@ -53,7 +58,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	one := &stream{
-		w: w, control: http.NewResponseController(w), house: s.house,
+		w: w, control: http.NewResponseController(w), house: s.seenBy(caller),
 		start: s.house.StartID(),
 		seq:   s.goesOnAfter(r, n),
 	}

@@ -74,8 +74,14 @@ func watch(t *testing.T, house *fakeHouse) *watching {
 	}
 	line := &wire{conns: make(chan net.Conn), done: make(chan struct{})}
 	ctx, cancel := context.WithCancel(WithCaller(t.Context(), Caller{Name: "the page", Rights: Rights}))
+	handler := Handler(house, slog.New(slog.DiscardHandler))
 	server := &http.Server{
-		Handler:     Handler(house, slog.New(slog.DiscardHandler)),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if name := r.URL.Query().Get("caller"); name != "" {
+				r = r.WithContext(WithCaller(r.Context(), Caller{Name: name, Rights: Rights}))
+			}
+			handler.ServeHTTP(w, r)
+		}),
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	served := make(chan error, 1)
@@ -448,27 +454,35 @@ func TestEventsAtTheEnd(t *testing.T) {
 	})
 }
 
+// TestManyWatchers: one token can't keep the page out.
 func TestManyWatchers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t, &fakeHouse{})
 		var streams []*reading
-		for range maxStreams {
-			stream := w.stream(t, "", "")
-			stream.only(t, "device")
-			streams = append(streams, stream)
+		isFull := func(query string) {
+			t.Helper()
+			answer, err := w.client.Get("http://ota/api/v1/events" + query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
+				t.Errorf("one too many: %s, %v", answer.Status, answer.Header)
+			}
 		}
-		answer, err := w.client.Get("http://ota/api/v1/events")
-		if err != nil {
-			t.Fatal(err)
+		for _, query := range []string{"?caller=token+greedy", ""} {
+			for range maxStreamsOfOne {
+				stream := w.stream(t, query, "")
+				stream.only(t, "device")
+				streams = append(streams, stream)
+			}
+			isFull(query)
 		}
-		answer.Body.Close()
-		if answer.StatusCode != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
-			t.Errorf("one too many: %s, %v", answer.Status, answer.Header)
-		}
+		isFull("?caller=token+other")
 		streams[0].leave()
 		streams[0].Close()
 		synctest.Wait()
-		again := w.stream(t, "", "") // there is room again
+		again := w.stream(t, "?caller=token+other", "") // there is room again
 		again.only(t, "device")
 		for _, stream := range append(streams, again) {
 			stream.leave()

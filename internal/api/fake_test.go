@@ -128,6 +128,10 @@ func (f *fakeHouse) Archive(release int, format ArchiveFormat) (*Archive, error)
 	return f.archive, err
 }
 
+func (f *fakeHouse) Veil() func(string) bool {
+	return func(path string) bool { return path == "secrets.py" }
+}
+
 func (f *fakeHouse) LogFiles() ([]LogFile, error) { return f.written, f.note("log files") }
 
 func (f *fakeHouse) OpenLog(name string) (*Content, error) {

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,7 +63,7 @@ func (s *Server) fileContent(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer content.Close()
 	if view {
-		return showText(w, content)
+		return showText(w, r, content)
 	}
 	return giveAway(w, r, content)
 }
@@ -78,12 +79,17 @@ func (s *Server) archive(w http.ResponseWriter, r *http.Request) error {
 	if !known {
 		return newProblem(http.StatusBadRequest, fmt.Sprintf("format is %s or %s, not %q", Zip, TarGz, string(format)))
 	}
+	if err := s.packing.try(); err != nil {
+		w.Header().Set("Retry-After", "10")
+		return err
+	}
+	defer s.packing.end()
 	archive, err := s.house.Archive(number, format)
 	if err != nil {
 		return err
 	}
 	takeTime(w)
-	reader := newPatient(w)
+	reader := newPatient(r.Context(), w)
 	reader.first = func() { describe(w, "attachment", archive.Name, kind) }
 	err = archive.Write(r.Context(), reader)
 	switch {
@@ -143,12 +149,12 @@ func giveAway(w http.ResponseWriter, r *http.Request, content *Content) error {
 	takeTime(w)
 	describe(w, "attachment", content.Name, "application/octet-stream")
 	w.Header().Set("ETag", fmt.Sprintf(`"%x-%x"`, content.Modified.UnixNano(), content.Size))
-	http.ServeContent(newPatient(w), r, "", content.Modified, content)
+	http.ServeContent(newPatient(r.Context(), w), r, "", content.Modified, content)
 	return nil
 }
 
 // showText answers with the beginning of a file that is a text.
-func showText(w http.ResponseWriter, content *Content) error {
+func showText(w http.ResponseWriter, r *http.Request, content *Content) error {
 	text, err := io.ReadAll(io.LimitReader(content, viewBytes+1))
 	if err != nil {
 		return err
@@ -166,7 +172,7 @@ func showText(w http.ResponseWriter, content *Content) error {
 	if more {
 		w.Header().Set(incompleteHeader, "this is its first MB")
 	}
-	_, _ = newPatient(w).Write(text) // nothing hangs on whether it is read
+	_, _ = newPatient(r.Context(), w).Write(text) // nothing hangs on whether it is read
 	return nil
 }
 
@@ -230,17 +236,19 @@ func isAttrChar(b byte) bool {
 	return '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || strings.IndexByte("!#$&+-.^_`|~", b) >= 0
 }
 
-// patient is a writer to somebody who may be slow, but has to take something.
+// patient is a writer to somebody who may be slow, but has to take something,
+// and as long as he may.
 type patient struct {
 	http.ResponseWriter
+	ctx     context.Context
 	control *http.ResponseController
 	first   func() // before the first byte; nil: nothing
 	begun   bool
 	failed  error // of a write: the reader has gone
 }
 
-func newPatient(w http.ResponseWriter) *patient {
-	return &patient{ResponseWriter: w, control: http.NewResponseController(w)}
+func newPatient(ctx context.Context, w http.ResponseWriter) *patient {
+	return &patient{ResponseWriter: w, ctx: ctx, control: http.NewResponseController(w)}
 }
 
 // Write writes in steps for which there is time each.
@@ -251,6 +259,9 @@ func (p *patient) Write(text []byte) (written int, err error) {
 	p.begun = true
 	const step = 32 << 10
 	for len(text) > 0 && p.failed == nil {
+		if p.failed = p.ctx.Err(); p.failed != nil {
+			break
+		}
 		deadline := p.control.SetWriteDeadline(time.Now().Add(stallTime))
 		if deadline != nil && !errors.Is(deadline, http.ErrNotSupported) {
 			p.failed = deadline

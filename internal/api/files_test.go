@@ -249,7 +249,7 @@ func (s *stalling) Write(text []byte) (int, error) {
 
 func TestTimeForEachStep(t *testing.T) {
 	slow := &stalling{ResponseWriter: httptest.NewRecorder()}
-	if n, err := newPatient(slow).Write(make([]byte, 80<<10)); n != 80<<10 || err != nil {
+	if n, err := newPatient(t.Context(), slow).Write(make([]byte, 80<<10)); n != 80<<10 || err != nil {
 		t.Fatal(n, err)
 	}
 	if diff := cmp.Diff([]int{32 << 10, 32 << 10, 16 << 10}, slow.writes); diff != "" || len(slow.deadlines) != 3 {

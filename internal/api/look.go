@@ -21,8 +21,8 @@ func (s *Server) lookRoutes() []route {
 	}
 }
 
-func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
-	return writeJSON(w, s.house.Status())
+func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
+	return writeJSON(w, s.seenBy(CallerOf(r.Context())).Status())
 }
 
 func (s *Server) history(w http.ResponseWriter, _ *http.Request) error {
@@ -42,7 +42,8 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) error {
 	if query.wrong != nil {
 		return query.wrong
 	}
-	return tell(func(context.Context) (Why, error) { return s.house.Why(number) })(w, r)
+	house := s.seenBy(CallerOf(r.Context()))
+	return tell(func(context.Context) (Why, error) { return house.Why(number) })(w, r)
 }
 
 func (s *Server) diff(w http.ResponseWriter, r *http.Request) error {
@@ -54,7 +55,13 @@ func (s *Server) diff(w http.ResponseWriter, r *http.Request) error {
 	if query.wrong != nil {
 		return query.wrong
 	}
-	return tell(func(context.Context) (Diff, error) { return s.house.Diff(request) })(w, r)
+	return tell(func(ctx context.Context) (Diff, error) {
+		if err := s.comparing.begin(ctx); err != nil {
+			return Diff{}, err
+		}
+		defer s.comparing.end()
+		return s.house.Diff(request)
+	})(w, r)
 }
 
 func (s *Server) device(w http.ResponseWriter, _ *http.Request) error {

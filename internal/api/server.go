@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -39,14 +38,19 @@ type Server struct {
 	socket   string
 	log      *slog.Logger
 	steering steering
-	streams  atomic.Int32 // of events, under way
+	streams  streams
+
+	comparing, packing turns // releases: both take memory and time
 }
 
 // New remembers whom to ask and the path of the socket, which may be longer
 // than the system allows a socket's to be. What goes wrong with a connection is
 // logged.
 func New(house House, socket string, log *slog.Logger) *Server {
-	return &Server{house: house, socket: socket, log: log}
+	return &Server{
+		house: house, socket: socket, log: log,
+		comparing: make(turns, maxComparing), packing: make(turns, maxPacking),
+	}
 }
 
 // Run opens the socket, replacing one that a killed ota left (whoever calls
@@ -105,7 +109,9 @@ func (s *Server) httpServer(ctx context.Context, connections *sync.WaitGroup) *h
 		MaxHeaderBytes:    headerBytes,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withPeer,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		// "OPTIONS *" is answered by net/http itself otherwise, whoever asks.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 }
 

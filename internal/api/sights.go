@@ -69,6 +69,9 @@ type Files interface {
 	LogFiles() ([]LogFile, error)
 	// OpenLog opens one of them by its name.
 	OpenLog(name string) (*Content, error)
+	// Veil tells, as of now, whether a path below main/ or deposit/ must not be
+	// seen. What is not asked for by name needs it, see [Veiled].
+	Veil() (hides func(path string) bool)
 }
 
 // Listing is a folder.

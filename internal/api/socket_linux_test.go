@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -111,6 +112,15 @@ func TestStranger(t *testing.T) {
 	if !errors.As(err, &problem) || problem.Status != http.StatusForbidden {
 		t.Errorf("open socket: error %v, want status 403", err)
 	}
+	raw, err := asOther(server.socket, nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	fmt.Fprint(raw, "OPTIONS * HTTP/1.1\r\nHost: ota\r\n\r\n")
+	if answer, err := http.ReadResponse(bufio.NewReader(raw), nil); err != nil || answer.StatusCode != http.StatusForbidden {
+		t.Errorf("what net/http could answer itself: %v, %v", answer, err)
+	}
 	if len(house.asked) > 0 {
 		t.Errorf("the house was asked to %v by a stranger", house.asked)
 	}
@@ -121,23 +131,26 @@ func TestStranger(t *testing.T) {
 
 // clientOf is a client whose connections another user makes.
 func clientOf(server *served, uid int) *Client {
-	dialAs := func(context.Context, string, string) (net.Conn, error) {
-		type result struct {
-			conn net.Conn
-			err  error
-		}
-		done := make(chan result)
-		go func() {
-			// The thread is never unlocked, and so ends with the goroutine: it
-			// alone has the other user's rights.
-			runtime.LockOSThread()
-			conn, err := connectAs(server.socket, uid)
-			done <- result{conn, err}
-		}()
-		made := <-done
-		return made.conn, made.err
-	}
+	dialAs := func(context.Context, string, string) (net.Conn, error) { return asOther(server.socket, uid) }
 	return &Client{server.dir, &http.Client{Transport: &http.Transport{DialContext: dialAs, DisableKeepAlives: true}}}
+}
+
+// asOther is a connection that another user makes.
+func asOther(socket string, uid int) (net.Conn, error) {
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan result)
+	go func() {
+		// The thread is never unlocked, and so ends with the goroutine: it
+		// alone has the other user's rights.
+		runtime.LockOSThread()
+		conn, err := connectAs(socket, uid)
+		done <- result{conn, err}
+	}()
+	made := <-done
+	return made.conn, made.err
 }
 
 func connectAs(socket string, uid int) (net.Conn, error) {

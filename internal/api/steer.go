@@ -104,12 +104,13 @@ func (s *Server) apply(w http.ResponseWriter, r *http.Request) error {
 	if query.wrong != nil {
 		return query.wrong
 	}
-	apply := func(ctx context.Context) (ApplyResult, error) { return s.house.Apply(ctx, now) }
+	house := s.seenBy(CallerOf(r.Context()))
+	apply := func(ctx context.Context) (ApplyResult, error) { return house.Apply(ctx, now) }
 	return tell(unlessBusy(apply))(w, r)
 }
 
 func (s *Server) retry(w http.ResponseWriter, r *http.Request) error {
-	return tell(unlessBusy(s.house.Retry))(w, r)
+	return tell(unlessBusy(s.seenBy(CallerOf(r.Context())).Retry))(w, r)
 }
 
 // unlessBusy makes the outcome that nothing was done an error, as others than

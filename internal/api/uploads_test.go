@@ -370,6 +370,11 @@ func FuzzUploads(f *testing.F) {
 	f.Add("POST", "/uploads", "5", "0", "filename "+b64("a"), pieceType, []byte("hello"))
 	f.Add("PATCH", "/uploads/f1", "", "0", "", pieceType, []byte("hello"))
 	f.Add("POST", "/drops", "", "", "", "", []byte(`{"files":1}`))
+	f.Add("HEAD", "/uploads/f1", "", "", "", "", []byte(nil))
+	f.Add("DELETE", "/uploads/f1", "", "", "", "", []byte(nil))
+	f.Add("OPTIONS", "/uploads", "", "", "", "", []byte(nil))
+	f.Add("PATCH", "/uploads/f1", "", "-1", "", pieceType, []byte("hello, more than there may be"))
+	f.Add("POST", "/uploads", "99999999999999999999", "+0", "relativePath "+b64("../x")+",relativePath "+b64("y"), "", []byte(nil))
 	f.Fuzz(func(t *testing.T, method, path, length, offset, metadata, kind string, body []byte) {
 		r, err := http.NewRequest(method, "http://x"+prefix+path, bytes.NewReader(body))
 		if err != nil {

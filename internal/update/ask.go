@@ -293,7 +293,8 @@ func (c *Conductor) tellReason(sentence string, one reason.Reason) {
 		log = log.With("column", one.Column)
 	}
 	log = log.With("reason", one.Message)
-	if source := strings.TrimSpace(one.Source); source != "" {
+	isHidden := c.options.Hides != nil && c.options.Hides(one.Path)
+	if source := strings.TrimSpace(one.Source); source != "" && !isHidden {
 		log = log.With("source", source)
 	}
 	if one.Hint != "" {

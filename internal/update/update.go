@@ -55,6 +55,9 @@ type Options struct {
 	// Rest is called, beside the conductor, when an attempt has ended and
 	// nothing may happen for weeks. May be nil.
 	Rest func()
+	// Hides tells whether the text of a file of the upload has no place in the log,
+	// which others may read than those who may read the file. May be nil.
+	Hides func(path string) bool
 	// Changed is called, by the conductor, when there is a new Report. It does
 	// not block. May be nil.
 	Changed func()

@@ -74,6 +74,7 @@ func (g *guard) around(login, inside http.Handler) http.Handler {
 		for name, value := range headers {
 			w.Header().Set(name, value)
 		}
+		usedBy(r.Context(), stranger) // until it is known who asks now
 		// A body of who is not let in is not read: it ends the connection.
 		if problem := g.check(r); problem != nil {
 			w.Header().Set("Connection", "close")
@@ -103,6 +104,9 @@ func toTLS(w http.ResponseWriter, r *http.Request) {
 
 // check refuses what no honest browser or script sends.
 func (g *guard) check(r *http.Request) *api.Problem {
+	if r.URL.Opaque != "" || !strings.HasPrefix(r.URL.Path, "/") {
+		return api.NewProblem(http.StatusBadRequest, "the request is for no path", "")
+	}
 	if !g.knows(r.Host) {
 		return api.NewProblem(http.StatusMisdirectedRequest, fmt.Sprintf("%q is not a name of this machine", r.Host),
 			"use its address, or add the name to hosts in [web] of ota.toml")
@@ -115,16 +119,27 @@ func (g *guard) check(r *http.Request) *api.Problem {
 
 // knows tells whether a request is meant for this machine. An address always is:
 // who makes a browser take his own name for our address (DNS rebinding) still
-// has that name in the request.
+// has that name in the request. A zone, which means something on the machine of
+// who asks only, no client sends (RFC 6874, 4); anything could stand in one.
 func (g *guard) knows(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = host, ""
 	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
+	if rest, ok := strings.CutPrefix(host, "["); ok { // an address of IPv6, and nothing else
+		name, port, ok = strings.Cut(rest, "]")
+		if ip, err := netip.ParseAddr(name); !ok || err != nil || !ip.Is6() {
+			return false
+		}
+		port = strings.TrimPrefix(port, ":")
 	}
-	return slices.Contains(g.names, strings.ToLower(strings.TrimSuffix(host, ".")))
+	if strings.Trim(port, "0123456789") != "" {
+		return false
+	}
+	if ip, err := netip.ParseAddr(name); err == nil {
+		return ip.Zone() == ""
+	}
+	return slices.Contains(g.names, strings.ToLower(strings.TrimSuffix(name, ".")))
 }
 
 // origins compares Sec-Fetch-Site, or Origin with Host, of what changes
@@ -144,14 +159,16 @@ func isOwn(r *http.Request) bool {
 		return isLink && (r.URL.Path == "/" || r.URL.Path == "/login")
 	}
 	origin := r.Header.Get("Origin")
-	return origin == "" || isSame(origin, r.Host)
+	return origin == "" || isSame(origin, r.Host, r.TLS != nil)
 }
 
 // isSame compares an origin with the host that was asked. What a browser calls
-// "null" is no place of ours.
-func isSame(origin, host string) bool {
-	_, rest, found := strings.Cut(origin, "://")
-	return found && strings.EqualFold(rest, host)
+// "null" is no place of ours, and neither is, where we speak TLS, one without:
+// whoever stands on the way can write such a page. (Without TLS there may be a
+// proxy before us that has it.)
+func isSame(origin, host string, tls bool) bool {
+	scheme, rest, found := strings.Cut(origin, "://")
+	return found && strings.EqualFold(rest, host) && (scheme == "https" || scheme == "http" && !tls)
 }
 
 // letIn finds out who it is, and sends the others to the login.
@@ -164,7 +181,7 @@ func (g *guard) letIn(w http.ResponseWriter, r *http.Request, inside http.Handle
 		g.refuse(w, r, err)
 		return
 	}
-	trust(ctx)
+	usedBy(ctx, api.CallerOf(ctx).Name)
 	inside.ServeHTTP(w, r.WithContext(ctx))
 }
 

@@ -15,7 +15,9 @@ const maxConnections = 64
 
 // listener bounds the number of connections. Where there are too many, the
 // oldest of a stranger makes room: five hundred slow ones take nothing from who
-// has logged in, and each of them gets the shorter the more there are.
+// has logged in, and each of them gets the shorter the more there are. Where
+// there are none but the newest, which is anybody's, the oldest of who has the
+// most does: a token keeps out neither another one nor the page.
 type listener struct {
 	net.Listener
 	mu   sync.Mutex
@@ -25,10 +27,10 @@ type listener struct {
 // connection is one that somebody has opened.
 type connection struct {
 	net.Conn
-	from    *listener
-	first   *bufio.Reader // what was looked at before it was known what it is; nil: nothing
-	trusted atomic.Bool   // who uses it has been let in
-	closed  sync.Once
+	from   *listener
+	first  *bufio.Reader // what was looked at before it was known what it is; nil: nothing
+	user   atomic.Value  // a string: who asked last and was let in; "": a stranger
+	closed sync.Once
 }
 
 func newListener(under net.Listener) *listener { return &listener{Listener: under} }
@@ -43,32 +45,46 @@ func (l *listener) accept() (*connection, error) {
 			return nil, err
 		}
 		one := &connection{Conn: conn, from: l}
-		if l.takeIn(one) {
-			return one, nil
-		}
-		conn.Close()
+		one.user.Store(stranger)
+		l.takeIn(one)
+		return one, nil
 	}
 }
 
-// takeIn makes room for one more, and reports whether there is any.
-func (l *listener) takeIn(one *connection) bool {
+// takeIn makes room for one more.
+func (l *listener) takeIn(one *connection) {
 	l.mu.Lock()
-	l.open = append(l.open, one)
 	var last *connection
-	if len(l.open) > maxConnections {
-		for _, other := range l.open {
-			if !other.trusted.Load() {
-				last = other
-				break
-			}
+	if len(l.open) >= maxConnections {
+		last = l.dearest()
+	}
+	l.open = append(l.open, one)
+	l.mu.Unlock()
+	if last != nil {
+		last.Close()
+	}
+}
+
+// stranger is the user of a connection over which nobody was let in.
+const stranger = ""
+
+// dearest is the connection that is to make room.
+func (l *listener) dearest() *connection {
+	oldest, number := map[string]*connection{}, map[string]int{}
+	most := stranger
+	for _, one := range l.open {
+		user := one.user.Load().(string)
+		if number[user]++; number[user] == 1 {
+			oldest[user] = one
+		}
+		if number[user] > number[most] {
+			most = user
 		}
 	}
-	l.mu.Unlock()
-	if last == nil {
-		return true
+	if one := oldest[stranger]; one != nil {
+		return one
 	}
-	last.Close()
-	return last != one
+	return oldest[most]
 }
 
 func (l *listener) leave(one *connection) {
@@ -107,37 +123,58 @@ const handshake = 0x16
 // does with an address that somebody has typed, is told where it is: that is all
 // the server says to it ([Server.toTLS]).
 func (l *listener) encrypted(config *tls.Config) net.Listener {
-	e := &encrypted{listener: l, config: config, ready: make(chan net.Conn), ended: make(chan struct{})}
-	go e.sort()
+	e := &encrypted{listener: l, config: config, ready: make(chan net.Conn), failed: make(chan error)}
+	e.open, e.end = context.WithCancel(context.Background())
+	e.sorting.Go(e.sort)
 	return e
 }
 
 type encrypted struct {
 	*listener
-	config *tls.Config
-	ready  chan net.Conn
-	ended  chan struct{} // closed when err is set
-	err    error
+	config  *tls.Config
+	ready   chan net.Conn
+	failed  chan error
+	open    context.Context // ends when it is closed
+	end     context.CancelFunc
+	sorting sync.WaitGroup
 }
 
 // sort looks at the beginning of each connection, one goroutine for each, as it
-// may never come; the listener bounds their number.
+// may never come; the listener bounds their number. Which errors pass, such as
+// that of too many open files, who serves knows.
 func (e *encrypted) sort() {
-	defer close(e.ended)
-	for {
+	for e.open.Err() == nil {
 		conn, err := e.listener.accept()
-		if err != nil {
-			e.err = err
-			return
+		if err == nil {
+			e.sorting.Go(func() { e.hand(conn) })
+			continue
 		}
-		go func() {
-			select {
-			case e.ready <- e.wrap(conn):
-			case <-e.ended:
-				conn.Close()
-			}
-		}()
+		select {
+		case e.failed <- err:
+		case <-e.open.Done():
+		}
 	}
+}
+
+// hand hands a connection to who serves, when it is known what it speaks.
+func (e *encrypted) hand(conn *connection) {
+	forget := context.AfterFunc(e.open, func() { conn.Close() })
+	speaks := e.wrap(conn)
+	forget()
+	select {
+	case e.ready <- speaks:
+	case <-e.open.Done():
+		conn.Close()
+	}
+}
+
+// Close ends the connections of which it is not known yet what they speak. It
+// may be called more than once.
+func (e *encrypted) Close() error {
+	e.end()
+	err := e.listener.Close()
+	e.sorting.Wait()
+	return err
 }
 
 func (e *encrypted) wrap(conn *connection) net.Conn {
@@ -156,8 +193,10 @@ func (e *encrypted) Accept() (net.Conn, error) {
 	select {
 	case conn := <-e.ready:
 		return conn, nil
-	case <-e.ended:
-		return nil, e.err
+	case err := <-e.failed:
+		return nil, err
+	case <-e.open.Done():
+		return nil, net.ErrClosed
 	}
 }
 
@@ -171,9 +210,9 @@ func withConnection(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, conn)
 }
 
-// trust remembers that who sends over this connection has been let in.
-func trust(ctx context.Context) {
+// usedBy remembers who sends over this connection.
+func usedBy(ctx context.Context, user string) {
 	if conn, ok := ctx.Value(connectionKey{}).(*connection); ok {
-		conn.trusted.Store(true)
+		conn.user.Store(user)
 	}
 }

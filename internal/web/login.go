@@ -113,7 +113,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 		api.WriteProblem(w, api.NewProblem(http.StatusForbidden, "this token does not allow to read", ""))
 		return
 	}
-	house := s.options.House
+	house := api.Veiled(s.options.House)
 	view := page.View{Status: house.Status(), Device: house.Device(), Log: house.Tail(logLines)}
 	// What can't be read of the past is told in the log; the rest is shown.
 	view.History, _ = house.History()
@@ -131,8 +131,15 @@ func show(w http.ResponseWriter, status int, render func(io.Writer) error) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	limit(w)
 	w.WriteHeader(status)
 	_, _ = w.Write(text.Bytes()) // nothing hangs on whether it was taken
+}
+
+// limit bounds how long a reader may take for what comes now.
+func limit(w http.ResponseWriter) {
+	// Only a writer that knows no deadline fails here.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
 }
 
 // asset sends a file of the page. A browser that has it asks whether it is still
@@ -146,5 +153,6 @@ func asset(w http.ResponseWriter, r *http.Request, name string, find func(string
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", tag)
+	limit(w)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }

@@ -37,6 +37,7 @@ const Off = "off"
 const (
 	requestTime = 10 * time.Second // for a request to arrive
 	idleTime    = 2 * time.Minute  // of a connection that may be used again
+	writeTime   = 10 * time.Second // for a reader to take a page
 	graceTime   = time.Second      // for answers under way at the end
 	headerBytes = 16 << 10
 	// portsTried is how many ports are tried where the first ones are taken.
@@ -75,18 +76,26 @@ type Doorkeeper interface {
 type Server struct {
 	options Options
 	guard   *guard
-	web     atomic.Pointer[api.Web]
+	at      atomic.Pointer[place] // nil: it is nowhere
+	problem atomic.Pointer[string]
 }
 
 // New remembers the options.
 func New(options Options) *Server {
-	s := &Server{options: options}
-	s.web.Store(&api.Web{})
-	return s
+	return &Server{options: options}
 }
 
 // Web says where the page is. Any number of goroutines may call it.
-func (s *Server) Web() api.Web { return *s.web.Load() }
+func (s *Server) Web() api.Web {
+	web := api.Web{Problem: s.problem.Load()}
+	if at := s.at.Load(); at != nil {
+		web.Address = &at.address
+		if at.certificate != nil { // which may be another one by now
+			web.Fingerprint = new(at.certificate.fingerprint())
+		}
+	}
+	return web
+}
 
 // Run serves until ctx ends; then it ends the streams, gives answers under way a
 // second and returns nil. An error means that the port can't be opened, or has
@@ -96,11 +105,10 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	}
 	err := s.open(ctx)
-	problem := api.Web{}
+	s.at.Store(nil)
 	if err != nil {
-		problem.Problem = new(err.Error())
+		s.problem.Store(new(err.Error()))
 	}
-	s.web.Store(&problem)
 	return err
 }
 
@@ -116,7 +124,8 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	port := listener.Addr().(*net.TCPAddr).Port
 	s.guard = newGuard(s.options, port, where.certificate != nil)
-	s.web.Store(&api.Web{Address: &where.address, Fingerprint: where.fingerprint})
+	s.problem.Store(nil)
+	s.at.Store(&where)
 	if s.options.Ready != nil {
 		s.options.Ready(where.address)
 	}
@@ -149,7 +158,6 @@ func (s *Server) listen(ctx context.Context) (net.Listener, error) {
 type place struct {
 	address     string
 	certificate *certificate // nil: no TLS
-	fingerprint *string
 }
 
 // where is the address for people, and whether it needs a certificate: what is
@@ -171,7 +179,6 @@ func (s *Server) where(at net.Addr) (place, error) {
 	return place{
 		address:     "https://" + net.JoinHostPort(host, strconv.Itoa(int(address.Port()))),
 		certificate: certificate,
-		fingerprint: new(certificate.fingerprint()),
 	}, nil
 }
 
@@ -219,6 +226,8 @@ func (s *Server) httpServer(ctx context.Context, connections *sync.WaitGroup) *h
 		MaxHeaderBytes:    headerBytes,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withConnection,
+		// "OPTIONS *" is answered by net/http itself otherwise, whoever asks.
+		DisableGeneralOptionsHandler: true,
 		// What strangers do to their own connections is no news: browsers break
 		// off every handshake with a certificate that they do not know yet.
 		ErrorLog: slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug),

@@ -237,11 +237,9 @@ func (r *Room) takes(b *box, size int64, replaced *arrival) error {
 	return r.fits(max(b.bytes, sizes) - max(b.bytes, b.sizes))
 }
 
-// fits says whether there is room for more beside all that is still to come.
+// fits says whether there is room for more beside all that is still to come. A
+// file without content takes room too.
 func (r *Room) fits(bytes int64) error {
-	if bytes <= 0 {
-		return nil
-	}
 	free, err := r.free(r.options.Dir)
 	if err != nil {
 		return fmt.Errorf("cannot look for free space: %w", err)
@@ -251,7 +249,7 @@ func (r *Room) fits(bytes int64) error {
 		free -= box.toCome()
 	}
 	if bytes > free {
-		return &NoSpace{bytes, max(0, free)}
+		return &NoSpace{max(0, bytes), max(0, free)}
 	}
 	return nil
 }

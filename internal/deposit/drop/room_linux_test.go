@@ -52,6 +52,20 @@ func TestAFullDiskKeepsWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestNoNamesLeft: room for bytes is none where no file can be made.
+func TestNoNamesLeft(t *testing.T) {
+	g := newGround(t)
+	g.free = freeSpace
+	at := filepath.Join(g.top, ".ota")
+	mount(t, at, 100<<20)
+	g.must(unix.Mount("tmpfs", at, "", unix.MS_REMOUNT, fmt.Sprintf("nr_inodes=%d", reservedNames/2)))
+	if _, err := g.NewArrival("", "a", 1); !isNoSpace(err) {
+		t.Errorf("%v", err)
+	}
+	g.must(unix.Mount("tmpfs", at, "", unix.MS_REMOUNT, fmt.Sprintf("nr_inodes=%d", 2*reservedNames)))
+	g.must(g.CancelArrival(g.arrive("", "a", 1)))
+}
+
 func TestDepositOnAnotherDisk(t *testing.T) {
 	g := newGround(t)
 	mount(t, g.deposit(""), 1<<20)

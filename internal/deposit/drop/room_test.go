@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -339,6 +340,15 @@ func TestSpaceIsAskedForBeforeAnythingIsRead(t *testing.T) {
 	g.append(inside, 0, strings.Repeat("x", 60))
 	g.free = func(string) (int64, error) { return reserve + 40, nil }
 	g.must(g.CancelArrival(g.arrive("", "a", 40)))
+	g.free = func(string) (int64, error) { return reserve - 1, nil }
+	for _, drop := range []string{"", id} {
+		if _, err := g.NewArrival(drop, "empty", 0); !isNoSpace(err) {
+			t.Errorf("a file without content where there is no room: %v", err)
+		}
+	}
+	if _, err := g.NewDrop(0, 0); !isNoSpace(err) {
+		t.Errorf("a drop of which nothing is known: %v", err)
+	}
 	g.must(g.CancelDrop(id))
 	g.wantNothingLeft()
 }
@@ -393,6 +403,77 @@ func TestProgress(t *testing.T) {
 		g.again()
 		g.resumed()
 	}
+}
+
+// TestCompletedOrCancelled: of two who press at once one wins, and what is in
+// deposit/ is what he was told.
+func TestCompletedOrCancelled(t *testing.T) {
+	for range 30 {
+		g := newGround(t)
+		id := g.newDrop(2, 0)
+		g.send(id, "a", "1")
+		g.send(id, "lib/b", "2")
+		var completed, cancelled, begun error
+		var all sync.WaitGroup
+		all.Go(func() { _, completed = g.CompleteDrop(id) })
+		all.Go(func() { cancelled = g.CancelDrop(id) })
+		all.Go(func() { _, begun = g.NewArrival(id, "c", 1) })
+		all.Wait()
+		if (completed == nil) == (cancelled == nil) || begun == nil {
+			t.Fatalf("completed: %v, cancelled: %v, one more file: %v", completed, cancelled, begun)
+		}
+		want := map[string]string{}
+		if completed == nil {
+			want = map[string]string{"a": "1", "lib/b": "2"}
+		}
+		g.wantThere(want)
+		g.wantNothingLeft()
+	}
+}
+
+// TestLinksThatComeInBetween: who may write into deposit/ puts links where files
+// are about to be moved. Nothing is written behind them.
+func TestLinksThatComeInBetween(t *testing.T) {
+	g := newGround(t)
+	outside := filepath.Join(g.top, "outside")
+	g.must(os.MkdirAll(outside, 0o755))
+	secret := filepath.Join(outside, "secret")
+	g.must(os.WriteFile(secret, []byte("1"), 0o600))
+	id := g.newDrop(3, 0)
+	g.send(id, "a", "evil")
+	g.send(id, "b", "evil")
+	g.send(id, "lib/secret", "evil")
+	g.step = func(step string) error {
+		switch step {
+		case "held":
+			g.must(os.Symlink(secret, g.deposit("a")))
+			g.must(os.Link(secret, g.deposit("b")))
+		case "moving lib/secret":
+			return os.Symlink(outside, g.deposit("lib"))
+		}
+		return nil
+	}
+	if _, err := g.CompleteDrop(id); err == nil {
+		t.Error("a folder that is a link was taken for one")
+	}
+	if text, err := os.ReadFile(secret); string(text) != "1" || err != nil {
+		t.Errorf("outside it reads %q, %v", text, err)
+	}
+	for _, name := range []string{"a", "b"} {
+		info, err := os.Lstat(g.deposit(name))
+		if err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if info, err := os.Stat(secret); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	g.step = nil
+	g.must(os.Remove(g.deposit("lib")))
+	if _, err := g.CompleteDrop(id); err != nil {
+		t.Error(err)
+	}
+	g.wantThere(map[string]string{"a": "evil", "b": "evil", "lib/secret": "evil"})
 }
 
 // TestManyAtOnce is for the race detector.
