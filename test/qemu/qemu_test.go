@@ -37,8 +37,8 @@ type target struct {
 var targets = []target{
 	{"amd64", map[string]string{"GOARCH": "amd64"}, elf.EM_X86_64, 12e6, nil},
 	{"arm64", map[string]string{"GOARCH": "arm64"}, elf.EM_AARCH64, 12e6, []string{"qemu-aarch64-static"}},
-	{"armv7", map[string]string{"GOARCH": "arm", "GOARM": "7"}, elf.EM_ARM, 10e6, nil},
-	{"armv6", map[string]string{"GOARCH": "arm", "GOARM": "6"}, elf.EM_ARM, 10e6, []string{"qemu-arm-static", "-cpu", "arm1176"}},
+	{"armv7", map[string]string{"GOARCH": "arm", "GOARM": "7"}, elf.EM_ARM, 12e6, nil},
+	{"armv6", map[string]string{"GOARCH": "arm", "GOARM": "6"}, elf.EM_ARM, 12e6, []string{"qemu-arm-static", "-cpu", "arm1176"}},
 	{"riscv64", map[string]string{"GOARCH": "riscv64"}, elf.EM_RISCV, 12e6, []string{"qemu-riscv64-static"}},
 }
 
