@@ -65,7 +65,7 @@ func reasonNote(entry api.HistoryEntry) part {
 	return note(bad, el("bdi", text(firstUpper(*entry.Reason))))
 }
 
-// changesText counts what a release did: "2 added, 1 replaced".
+// changesText counts what a release did: "2 added, 1 replaced, 4.2 kB".
 func changesText(entry api.HistoryEntry) string {
 	counts := map[api.ChangeKind]int{}
 	for _, file := range entry.Files {
@@ -79,6 +79,9 @@ func changesText(entry api.HistoryEntry) string {
 	}
 	if words == "" {
 		return "nothing changed"
+	}
+	if entry.Bytes != nil && *entry.Bytes > 0 {
+		words = join(", ", words, size(*entry.Bytes))
 	}
 	return words
 }

@@ -2,7 +2,7 @@
 // changed inside the files, and why a release failed, is asked for when it is
 // folded out.
 import { h, patch } from './dom.js';
-import { count, firstUpper, join, wordsOfRelease } from './words.js';
+import { count, firstUpper, join, size, wordsOfRelease } from './words.js';
 import { action, actions, badge, changeList, head, moment, note } from './parts.js';
 import { evidenceParts } from './evidence.js';
 import { fileDiffs } from './diff.js';
@@ -65,13 +65,13 @@ function releaseBody(entry) {
 
 const reasonNote = ({ reason }) => reason !== null && note('bad', h('bdi', null, firstUpper(reason)));
 
-// What a release did: "2 added, 1 replaced".
-function changesText({ files }) {
+// What a release did: "2 added, 1 replaced, 4.2 kB".
+function changesText({ files, bytes }) {
   const words = ['added', 'replaced', 'removed'].map((kind) => {
     const n = files.filter((file) => file.change === kind).length;
     return n > 0 && `${n} ${kind}`;
   });
-  return join(', ', ...words) || 'nothing changed';
+  return join(', ', ...words, words.some(Boolean) && bytes > 0 && size(bytes)) || 'nothing changed';
 }
 
 // What was asked for of each release that was folded out, and in which state it
