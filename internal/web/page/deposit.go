@@ -32,7 +32,7 @@ func depositBody(v View) []part {
 	deposit := v.Status.Deposit
 	state := wordsOfDeposit(deposit)
 	body := []part{
-		el("div", class("card-head"), heading("deposit", "Deposit"), el("div", class("actions"), depositActions(deposit.State))),
+		el("div", class("card-head"), heading("deposit", "Deposit"), el("div", class("actions"), depositActions(deposit.State, hasFailed(deposit.Reasons)))),
 		el("p", class("state"), stateMark(state), text(" "), el("span", class("rest"), text(state.rest))),
 	}
 	if deposit.Doing != nil {
@@ -52,21 +52,24 @@ func depositBody(v View) []part {
 	if deposit.State == api.Held {
 		tone = bad
 	}
-	body = append(body, reasonList(deposit.Reasons, tone))
 	if why := v.Why; deposit.State == api.Held && why.Release != nil && why.Evidence != nil {
-		body = append(body, el("div", class("evidence"), all(evidenceParts(*why.Release, *why.Evidence, v)...)))
+		body = append(body, reasonList(besideEvidence(deposit.Reasons), tone))
+		return append(body, el("div", class("evidence"), all(evidenceParts(*why.Release, *why.Evidence, v)...)))
 	}
-	return body
+	return append(body, reasonList(deposit.Reasons, tone))
 }
 
-func depositActions(s api.DepositState) part {
+// depositActions: what failed its trial can only be tried again; what is held by
+// a check somebody may know better than the check.
+func depositActions(s api.DepositState, hasFailed bool) part {
 	switch s {
 	case api.Receiving:
 		return all(action("apply", "", "Apply now", "button button-main"), action("discard", "", "Discard …", "button"))
 	case api.Deferred:
 		return all(action("apply-now", "", "Apply now", "button button-main"), action("discard", "", "Discard …", "button"))
 	case api.Held:
-		return all(action("retry", "", "Try again", "button button-main"), action("discard", "", "Discard …", "button"))
+		return all(action("retry", "", "Try again", "button button-main"),
+			when(!hasFailed, action("insist", "", "Apply now …", "button")), action("discard", "", "Discard …", "button"))
 	}
 	return nil
 }
