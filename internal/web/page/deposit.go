@@ -39,7 +39,7 @@ func depositBody(v View) []part {
 		body = append(body, note(notice, text(*deposit.Doing)))
 	}
 	if deposit.Arriving != nil {
-		body = append(body, arriving(*deposit.Arriving))
+		body = append(body, arriving(*deposit.Arriving, deposit.State != api.Empty))
 	}
 	advice := adviceOnDeposit(deposit.State)
 	if len(deposit.Reasons) == 0 && deposit.State == api.Receiving {
@@ -74,15 +74,11 @@ func depositActions(s api.DepositState, hasFailed bool) part {
 	return nil
 }
 
-// arriving is an upload that comes through the page or the API.
-func arriving(progress api.Progress) part {
-	words := size(progress.Received)
-	if progress.Bytes > 0 {
-		words = strconv.FormatInt(100*progress.Received/progress.Bytes, 10) + " %, " + words + " of " + size(progress.Bytes)
-	}
-	words += ", " + strconv.Itoa(progress.Done) + " of " + count(progress.Files, "file", "files")
+// arriving is an upload that comes through the page or the API, in words where
+// the state of deposit/ does not tell.
+func arriving(progress api.Progress, inWords bool) part {
 	return el("div", class("arriving"),
-		el("p", el("strong", text("Uploading")), text(" "), el("span", class("rest"), text(words))),
+		when(inWords, el("p", el("strong", text("Uploading")), text(" "), el("span", class("rest"), text(wordsOfProgress(progress))))),
 		el("progress", attr("aria-label", "Upload"), attr("max", strconv.FormatInt(max(progress.Bytes, 1), 10)),
 			attr("value", strconv.FormatInt(progress.Received, 10))),
 	)

@@ -1,7 +1,7 @@
 // What is in deposit/: its state, what is wrong with it, what is on its way. The
 // server writes the same in deposit.go.
 import { h } from './dom.js';
-import { adviceOnDeposit, count, size, wordsOfDeposit } from './words.js';
+import { adviceOnDeposit, wordsOfDeposit, wordsOfProgress } from './words.js';
 import { action, actions, head, note, stateLine } from './parts.js';
 import { evidenceParts, isFailedBefore, reasonList } from './evidence.js';
 
@@ -14,7 +14,7 @@ export function depositBody(deposit, why) {
     head('deposit', 'Deposit', actions(depositActions(deposit))),
     stateLine(wordsOfDeposit(deposit)),
     deposit.doing !== null && note('notice', deposit.doing),
-    deposit.arriving !== null && arriving(deposit.arriving),
+    deposit.arriving !== null && arriving(deposit.arriving, deposit.state !== 'empty'),
     advice && h('p', { class: 'muted' }, advice),
     reasonList(hasEvidence ? deposit.reasons.filter((one) => !isFailedBefore(one)) : deposit.reasons, isHeld ? 'bad' : 'notice'),
     hasEvidence &&
@@ -42,20 +42,14 @@ function depositActions({ state, reasons }) {
   }
 }
 
-// An upload that comes through the page or the API.
-function arriving({ files, done, bytes, received }) {
-  let words = size(received);
-  if (bytes > 0) words = `${Math.floor((100 * received) / bytes)} %, ${words} of ${size(bytes)}`;
+// An upload that comes through the page or the API, in words where the state of
+// deposit/ does not tell.
+function arriving(progress, inWords) {
+  const { bytes, received } = progress;
   return h(
     'div',
     { class: 'arriving' },
-    h(
-      'p',
-      null,
-      h('strong', null, 'Uploading'),
-      ' ',
-      h('span', { class: 'rest' }, `${words}, ${done} of ${count(files, 'file', 'files')}`),
-    ),
+    inWords && h('p', null, h('strong', null, 'Uploading'), ' ', h('span', { class: 'rest' }, wordsOfProgress(progress))),
     h('progress', { 'aria-label': 'Upload', max: Math.max(bytes, 1), value: received }),
   );
 }

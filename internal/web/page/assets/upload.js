@@ -241,6 +241,8 @@ class View {
     clearTimeout(this.timer);
     this.timer = 0;
     this.zone.hidden = this.isBusy();
+    // What this page sends itself is not shown a second time.
+    document.body.toggleAttribute('data-sends', this.isBusy());
     patch(
       this.body,
       this.sending ? this.running() : null,
