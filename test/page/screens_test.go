@@ -134,6 +134,11 @@ func (b *browser) top() {
 	b.run(`document.activeElement.blur(); scrollTo(0, 0)`)
 }
 
+func (b *browser) closeMessages() {
+	b.Helper()
+	b.run(`document.querySelectorAll(".toast button").forEach(one => one.click())`)
+}
+
 func (b *browser) logScreens() {
 	b.look(desk)
 	b.do(chromedp.SendKeys(chromedp.CSS(".log-input"), "/dr[yz]/"))
@@ -172,7 +177,7 @@ func (b *browser) releaseScreens() {
 	b.await(`document.querySelector("[role=dialog]")`)
 	b.isForEverybody("a file and a message")
 	b.press(kb.Escape)
-	b.run(`document.querySelectorAll(".toast button").forEach(one => one.click())`)
+	b.closeMessages()
 }
 
 func (b *browser) heldScreens(t *testing.T, d *harness.Device) {
@@ -197,6 +202,8 @@ def water():
 	b.click(`[data-act="discard"]`)
 	b.click(`[role=dialog] [data-choice="yes"]`)
 	d.Await("an empty deposit/", func(s harness.Status) bool { return s.Deposit.State == "empty" })
+	b.shows("2 files are in")
+	b.closeMessages()
 }
 
 // uploadScreens drops a folder, and the network is slow.

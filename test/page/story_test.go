@@ -68,6 +68,7 @@ func TestDropAFolderAndWatchItRun(t *testing.T) {
 // drop drops files or folders onto the window, as a person does with a mouse.
 func (b *browser) drop(paths ...string) {
 	b.Helper()
+	b.await(`document.querySelector(".upload-zone")`) // somebody listens
 	data := &input.DragData{Items: []*input.DragDataItem{}, Files: paths, DragOperationsMask: 1}
 	drag := func(kind input.DispatchDragEventType) act {
 		return command(input.DispatchDragEvent, input.DispatchDragEventParams{Type: kind, X: 300, Y: 300, Data: data})
