@@ -9,7 +9,7 @@ package page
 
 import (
 	"context"
-	"flag"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -24,8 +24,6 @@ import (
 
 	"ota/test/harness"
 )
-
-var pictures = flag.Bool("pictures", false, "write the pictures of docs/images anew")
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
@@ -65,14 +63,15 @@ func link(t *testing.T, d *harness.Device) string {
 type screen struct {
 	Width, Height int64
 	Dark          bool
+	Fine          bool // it has four points where others have one
 }
 
 // The screens.
 var (
-	phone = screen{320, 640, false}
-	night = screen{320, 640, true}
-	desk  = screen{1280, 900, false}
-	wide  = screen{1920, 1080, false}
+	phone     = screen{Width: 320, Height: 640}
+	desk      = screen{Width: 1280, Height: 800}
+	wide      = screen{Width: 1920, Height: 1080}
+	everybody = []screen{phone, {Width: 320, Height: 640, Dark: true}, wide, {Width: 1920, Height: 1080, Dark: true}}
 )
 
 // browser is one window of a real browser, logged in nowhere.
@@ -145,9 +144,13 @@ func (b *browser) look(on screen) {
 	if on.Dark {
 		scheme = "dark"
 	}
+	points := 1.0
+	if on.Fine {
+		points = 2
+	}
 	b.do(
 		command(emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-			Width: on.Width, Height: on.Height, DeviceScaleFactor: 1, Mobile: on.Width < 500,
+			Width: on.Width, Height: on.Height, DeviceScaleFactor: points, Mobile: on.Width < 500,
 		}),
 		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
@@ -234,31 +237,6 @@ func (b *browser) shows(text string) {
 	harness.Await(b, "the page to show "+text, func() bool { return strings.Contains(b.text(), text) }, b.text)
 }
 
-// picture takes one of all that the screen shows, for the docs where it is asked
-// for, and looks whether everybody can use what is on it.
-func (b *browser) picture(name string, full bool) {
-	b.Helper()
-	b.isAccessible(name)
-	if !*pictures {
-		return
-	}
-	take := chromedp.CaptureScreenshot()
-	if full {
-		take = chromedp.FullScreenshot(100)
-	}
-	png, err := chromedp.Run(b.ctx, take)
-	if err != nil {
-		b.Fatal(err)
-	}
-	path := filepath.Join("..", "..", "docs", "images", name+".png")
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		b.Fatal(err)
-	}
-	if err := os.WriteFile(path, png, 0o644); err != nil {
-		b.Fatal(err)
-	}
-}
-
 // modules is the folder with what the tests have from npm, see .ci/run.
 func modules(t testing.TB) string {
 	t.Helper()
@@ -273,16 +251,28 @@ func modules(t testing.TB) string {
 	return dir
 }
 
+// isForEverybody looks at the page as it is now on small and large screens, by
+// day and by night.
+func (b *browser) isForEverybody(what string) {
+	b.Helper()
+	for _, on := range everybody {
+		b.look(on)
+		b.isAccessible(fmt.Sprintf("%s, %d wide, dark %t", what, on.Width, on.Dark))
+	}
+}
+
 // isAccessible asks axe-core, with the rules of WCAG 2.2 A and AA and its best
 // practices.
 func (b *browser) isAccessible(what string) {
 	b.Helper()
-	axe, err := os.ReadFile(filepath.Join(modules(b), "axe-core", "axe.min.js"))
-	if err != nil {
-		b.Fatal(err)
+	if ask[bool](b, `window.axe === undefined`) {
+		axe, err := os.ReadFile(filepath.Join(modules(b), "axe-core", "axe.min.js"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.run(string(axe))
 	}
-	b.run(string(axe))
-	findings := ask[[]string](b, `axe.run(document).then(found => found.violations.flatMap(
+	findings := ask[[]string](b, `axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.flatMap(
 		one => one.nodes.map(node => one.id + ": " + one.help + ": " + node.html.slice(0, 200) + " " + (node.any[0] || node.all[0] || {message: ""}).message)))`)
 	for _, finding := range findings {
 		b.Errorf("%s: %s", what, finding)

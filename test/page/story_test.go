@@ -43,7 +43,6 @@ func TestDropAFolderAndWatchItRun(t *testing.T) {
 	b := open(t, desk)
 	b.login(d)
 	b.shows("drop its folder")
-	b.picture("empty", false)
 	source := filepath.Join(t.TempDir(), "garden")
 	harness.Tree{
 		"main.py": harness.File("import lib.sensor\n" + garden(1, "")), "lib/__init__.py": harness.File(""),
@@ -100,8 +99,21 @@ func TestAHeldUploadShowsTheSpot(t *testing.T) {
 	b.shows("was never closed")
 	b.await(`[...document.querySelectorAll("#deposit .excerpt mark")].some(mark => mark.textContent === "(")`)
 	b.await(`document.querySelector("#deposit .excerpt").textContent.includes('print("humidity", read(')`)
-	b.picture("held", false)
 	upload(t, d, harness.Tree{"main.py": harness.File(garden(2, ""))})
+	b.shows("garden 2 is watching")
+	b.isContent()
+}
+
+// TestApplyWhatLooksCutOff: somebody may know that a file is whole.
+func TestApplyWhatLooksCutOff(t *testing.T) {
+	d := device(t, harness.Tree{"main.py": harness.File(garden(1, ""))}, settings)
+	b := open(t, desk)
+	b.login(d)
+	upload(t, d, harness.Tree{"main.py": harness.File(strings.TrimSpace(garden(2, "")))})
+	b.shows("was the upload cut off?")
+	b.click(`[data-act="insist"]`)
+	b.await(`document.querySelector("[role=dialog]").textContent.includes("compiles")`)
+	b.click(`[role=dialog] [data-choice="yes"]`)
 	b.shows("garden 2 is watching")
 	b.isContent()
 }
@@ -126,7 +138,6 @@ func TestRollBack(t *testing.T) {
 	b.click(`[data-release="1"] summary`)
 	b.click(`[data-act="rollback"][data-what="1"]`)
 	b.await(`document.querySelector("[role=dialog]").textContent.includes("main.py")`)
-	b.picture("rollback", false)
 	b.press(kb.Escape)
 	b.await(`!document.querySelector("[role=dialog]")`)
 	if status, err := d.Status(); err != nil || status.Release.Number != 2 {
@@ -171,7 +182,7 @@ func TestTheLogGoesOnThroughARestart(t *testing.T) {
 
 // TestEvidence shows why a release failed, with its traceback.
 func TestEvidence(t *testing.T) {
-	d := device(t, harness.Tree{"main.py": harness.File(garden(1, ""))}, settings)
+	d := device(t, harness.Tree{"main.py": harness.File(garden(1, ""))}, strings.Replace(settings, "300ms", "2s", 1))
 	b := open(t, wide)
 	b.login(d)
 	upload(t, d, harness.Tree{"main.py": harness.File(garden(2, "reading = float('boom')")), "lib.py": harness.File("x = 1\n")})
@@ -180,7 +191,8 @@ func TestEvidence(t *testing.T) {
 	})
 	b.shows("could not convert string to float")
 	b.await(`document.querySelector("#deposit .evidence")`)
-	b.picture("failed", false)
+	b.await(`!document.querySelector("#deposit").textContent.includes("ota retry")`) // there are buttons
+	b.await(`!document.querySelector('[data-act="insist"]')`)
 	b.isContent()
 }
 
@@ -281,37 +293,16 @@ func (b *browser) seesFocus() {
 		return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 || style.boxShadow !== "none"; })()`)
 }
 
-// TestScreens looks at the page on a phone, at night and on a wide screen.
-func TestScreens(t *testing.T) {
-	d := device(t, harness.Tree{"main.py": harness.File(garden(1, `print("\x1b[32mall is well\x1b[0m")`)), "lib/sensor.py": harness.File("NAME = 'dht22'\n")}, settings)
-	for i := range 3 {
-		upload(t, d, harness.Tree{"main.py": harness.File(garden(i+2, `print("\x1b[32mall is well\x1b[0m")`)), fmt.Sprintf("notes/%d.txt", i): harness.File("water\n")})
-		d.Await("an update", func(s harness.Status) bool {
-			return s.Release.Number == i+2 && s.Release.State == "confirmed"
-		})
-	}
-	b := open(t, desk)
-	b.login(d)
-	b.shows("all is well")
-	b.shows("garden 4")
-	b.await(`document.querySelector('[data-release="4"]')`)
-	for name, on := range map[string]screen{"running": {1280, 800, false}, "phone": phone, "night": night, "wide": wide, "wide-night": {1920, 1080, true}} {
-		b.look(on)
-		b.picture(name, on.Width < 500 || on.Width > 1500)
-	}
-	b.isContent()
-}
-
 // TestLoginPage is all that a stranger sees.
 func TestLoginPage(t *testing.T) {
 	d := device(t, harness.Tree{"main.py": harness.File(beat)}, settings)
 	b := open(t, phone)
 	b.do(chromedp.Navigate("http://" + addressOf(t, d) + "/"))
 	b.await(`location.pathname === "/login"`)
-	b.picture("login", false)
 	b.do(chromedp.SendKeys(chromedp.CSS("#code"), "not it"+kb.Enter))
 	b.shows("not the password")
-	b.isAccessible("a wrong password")
+	b.isForEverybody("a wrong password")
+	b.look(phone)
 	var pair struct{ Code string }
 	read(t, d, &pair, "web", "pair", "--json")
 	b.do(chromedp.SendKeys(chromedp.CSS("#code"), strings.ToLower(pair.Code)+kb.Enter))

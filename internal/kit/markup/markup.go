@@ -110,7 +110,7 @@ func isHere(address string) bool {
 }
 
 // isVoid are the elements that have no content, and no end tag.
-var isVoid = map[string]bool{"br": true, "hr": true, "img": true, "input": true, "link": true, "meta": true}
+var isVoid = map[string]bool{"br": true, "hr": true, "img": true, "input": true, "link": true, "meta": true, "wbr": true}
 
 // isRaw are the elements whose content is not read as text.
 var isRaw = map[string]bool{"script": true, "style": true}

@@ -32,14 +32,14 @@ func depositBody(v View) []part {
 	deposit := v.Status.Deposit
 	state := wordsOfDeposit(deposit)
 	body := []part{
-		el("div", class("card-head"), heading("deposit", "Deposit"), el("div", class("actions"), depositActions(deposit.State))),
+		el("div", class("card-head"), heading("deposit", "Deposit"), el("div", class("actions"), depositActions(deposit.State, hasFailed(deposit.Reasons)))),
 		el("p", class("state"), stateMark(state), text(" "), el("span", class("rest"), text(state.rest))),
 	}
 	if deposit.Doing != nil {
 		body = append(body, note(notice, text(*deposit.Doing)))
 	}
 	if deposit.Arriving != nil {
-		body = append(body, arriving(*deposit.Arriving))
+		body = append(body, arriving(*deposit.Arriving, deposit.State != api.Empty))
 	}
 	advice := adviceOnDeposit(deposit.State)
 	if len(deposit.Reasons) == 0 && deposit.State == api.Receiving {
@@ -52,34 +52,33 @@ func depositBody(v View) []part {
 	if deposit.State == api.Held {
 		tone = bad
 	}
-	body = append(body, reasonList(deposit.Reasons, tone))
 	if why := v.Why; deposit.State == api.Held && why.Release != nil && why.Evidence != nil {
-		body = append(body, el("div", class("evidence"), all(evidenceParts(*why.Release, *why.Evidence, v)...)))
+		body = append(body, reasonList(besideEvidence(deposit.Reasons), tone))
+		return append(body, el("div", class("evidence"), all(evidenceParts(*why.Release, *why.Evidence, v)...)))
 	}
-	return body
+	return append(body, reasonList(deposit.Reasons, tone))
 }
 
-func depositActions(s api.DepositState) part {
+// depositActions: what failed its trial can only be tried again; what is held by
+// a check somebody may know better than the check.
+func depositActions(s api.DepositState, hasFailed bool) part {
 	switch s {
 	case api.Receiving:
 		return all(action("apply", "", "Apply now", "button button-main"), action("discard", "", "Discard …", "button"))
 	case api.Deferred:
 		return all(action("apply-now", "", "Apply now", "button button-main"), action("discard", "", "Discard …", "button"))
 	case api.Held:
-		return all(action("retry", "", "Try again", "button button-main"), action("discard", "", "Discard …", "button"))
+		return all(action("retry", "", "Try again", "button button-main"),
+			when(!hasFailed, action("insist", "", "Apply now …", "button")), action("discard", "", "Discard …", "button"))
 	}
 	return nil
 }
 
-// arriving is an upload that comes through the page or the API.
-func arriving(progress api.Progress) part {
-	words := size(progress.Received)
-	if progress.Bytes > 0 {
-		words = strconv.FormatInt(100*progress.Received/progress.Bytes, 10) + " %, " + words + " of " + size(progress.Bytes)
-	}
-	words += ", " + strconv.Itoa(progress.Done) + " of " + count(progress.Files, "file", "files")
+// arriving is an upload that comes through the page or the API, in words where
+// the state of deposit/ does not tell.
+func arriving(progress api.Progress, inWords bool) part {
 	return el("div", class("arriving"),
-		el("p", el("strong", text("Uploading")), text(" "), el("span", class("rest"), text(words))),
+		when(inWords, el("p", el("strong", text("Uploading")), text(" "), el("span", class("rest"), text(wordsOfProgress(progress))))),
 		el("progress", attr("aria-label", "Upload"), attr("max", strconv.FormatInt(max(progress.Bytes, 1), 10)),
 			attr("value", strconv.FormatInt(progress.Received, 10))),
 	)

@@ -41,7 +41,7 @@ func deviceBody(v View) []part {
 		return fact("Up", text("for "+age(*device.Booted, v.Now)))
 	})
 	add(device.ClockSet != nil, func() part { return clockFact(*device.ClockSet) })
-	facts = append(facts, fact("Folder", el("bdi", class("path"), text(v.Status.Dir.String()))))
+	facts = append(facts, fact("Folder", wholePath(v.Status.Dir)))
 	return []part{
 		el("div", class("card-head"), heading("device", "Device")),
 		el("p", class("device-name"), el("bdi", text(device.Name))),
@@ -132,5 +132,5 @@ func clockFact(set bool) part {
 	if set {
 		return fact("Clock", text("set"))
 	}
-	return fact("Clock", badge(notice, "not set"), el("span", class("muted"), text(" times may be wrong")))
+	return fact("Clock", badge(notice, "not set"), el("span", class("muted"), text(" so times may be wrong")))
 }

@@ -151,7 +151,7 @@ func rolledBack() View {
 	v.History = append([]api.HistoryEntry{{Number: 12, State: api.RolledBack, Created: ago(15 * time.Minute), From: new(11),
 		Files: evidence().Files, Reason: new("the program crashed 3 times during its trial")}}, v.History...)
 	v.Status.Deposit = api.Deposit{State: api.Held, Files: 2, Bytes: 7110, Reasons: []api.Reason{
-		{Message: "these files failed their trial as release 12", Hint: new("upload a corrected file, or try again")}}}
+		{Message: `this failed its trial as release 12: the program crashed 3 times (see "ota why 12"); put a corrected file over it, or "ota retry"`}}}
 	v.Deposit = api.Listing{Entries: []api.FileEntry{{Name: "garden", Kind: "folder"}}}
 	v.Why = api.Why{Release: new(12), State: new(api.RolledBack), Reason: v.History[0].Reason, Evidence: evidence()}
 	return v

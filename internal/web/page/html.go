@@ -2,6 +2,7 @@ package page
 
 import (
 	"io"
+	"strings"
 	"time"
 
 	"ota/internal/api"
@@ -30,6 +31,15 @@ func when(has bool, shown part) part {
 // nameOf is a file's name or path, which may be of any script: it must not turn
 // round what stands beside it.
 func nameOf(path api.Path) part { return el("bdi", text(path.String())) }
+
+// wholePath is a path that may be broken after its slashes.
+func wholePath(path api.Path) part {
+	var pieces []part
+	for piece := range strings.SplitAfterSeq(path.String(), "/") {
+		pieces = append(pieces, when(len(pieces) > 0, el("wbr")), text(piece))
+	}
+	return el("bdi", class("path"), all(pieces...))
+}
 
 // moment is a time for people, and for machines.
 func moment(at, now time.Time) part {
@@ -63,7 +73,7 @@ func note(tone tone, content ...part) part {
 }
 
 // Pictures, as lines on a grid of 16 by 16. The modules have the same ones, and
-// two more.
+// three more.
 var pictures = map[string]string{
 	"auto":   "M2 3h12v8H2zM5.5 13.5h5M8 11v2.5",
 	"folder": "M1.5 4V3h4.5l1.5 1.5h7v8.5h-13z",

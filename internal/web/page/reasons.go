@@ -1,6 +1,7 @@
 package page
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,22 @@ func reasonList(reasons []api.Reason, tone tone) part {
 		items = append(items, el("li", class("reason"), attr("data-tone", string(tone)), all(reasonParts(reason)...)))
 	}
 	return el("ul", class("reasons"), all(items...))
+}
+
+// failedBefore begins the reason that holds what came back from a release that
+// failed; the rest of it says what else the page shows, and which commands there
+// are.
+const failedBefore = "this failed its trial as release "
+
+func isFailedBefore(reason api.Reason) bool {
+	return reason.Path == nil && strings.HasPrefix(reason.Message, failedBefore)
+}
+
+func hasFailed(reasons []api.Reason) bool { return slices.ContainsFunc(reasons, isFailedBefore) }
+
+// besideEvidence are the reasons that the evidence does not tell.
+func besideEvidence(reasons []api.Reason) []api.Reason {
+	return slices.DeleteFunc(slices.Clone(reasons), isFailedBefore)
 }
 
 func reasonParts(reason api.Reason) []part {

@@ -91,6 +91,9 @@ func wordsOfDeposit(deposit api.Deposit) state {
 	}
 	switch deposit.State {
 	case api.Empty:
+		if deposit.Arriving != nil {
+			return state{notice, "Uploading", wordsOfProgress(*deposit.Arriving)}
+		}
 		return state{plain, "Empty", "what is put here becomes the next release"}
 	case api.Receiving:
 		return state{notice, "Receiving", much}
@@ -104,6 +107,14 @@ func wordsOfDeposit(deposit api.Deposit) state {
 		return state{notice, "Switching", much}
 	}
 	return state{plain, "Not known", "nobody looks at deposit/"}
+}
+
+func wordsOfProgress(progress api.Progress) string {
+	words := size(progress.Received)
+	if progress.Bytes > 0 {
+		words = strconv.FormatInt(100*progress.Received/progress.Bytes, 10) + " %, " + words + " of " + size(progress.Bytes)
+	}
+	return words + ", " + strconv.Itoa(progress.Done) + " of " + count(progress.Files, "file", "files")
 }
 
 // adviceOnDeposit says what to do, or what will happen.

@@ -23,6 +23,15 @@ const actions = {
   },
   apply: { failed: "The upload can't be used now", run: () => post('apply').then(becameOf) },
   'apply-now': { failed: "The upload can't be used now", run: () => post('apply', { now: true }).then(becameOf) },
+  insist: {
+    failed: "The upload can't be used",
+    ask: () => ({
+      title: 'Apply it as it is?',
+      body: h('p', null, 'Only whether it compiles is still checked: not what seems to be cut off or missing. It is on trial as any release; if it fails, the release before is back.'),
+      yes: 'Apply it',
+    }),
+    run: () => post('apply').then(becameOf),
+  },
   retry: { failed: "It can't be tried again now", run: () => post('retry').then(becameOf) },
   discard: {
     failed: "The upload can't be discarded",

@@ -1,42 +1,62 @@
 // What is used now, as a number, and its last hour as a curve. The server draws
 // the same in curve.go.
 import { h } from './dom.js';
-import { number } from './words.js';
+import { count, number } from './words.js';
 
 const width = 100;
 const height = 32;
-const span = 3600e3; // an hour, in milliseconds
+const minute = 60e3; // in milliseconds
 
 /**
- * A tile. The plane is at least as high as `least`: noise is not made to look
+ * A tile. The curve grows until it shows an hour, and there is none before it
+ * has a minute. The plane is at least as high as `least`: noise is not made to look
  * like a mountain.
  */
 export function tile(name, samples, least, words) {
-  const known = samples.map(({ value }) => value).filter((value) => value !== null);
-  const last = samples[samples.length - 1].value;
-  const high = Math.max(...known, 0);
-  const [line, area] = curve(samples, 1.1 * Math.max(high, least));
+  const known = samples.filter(({ value }) => value !== null);
+  const { at: newest, value: last } = samples[samples.length - 1];
+  const length = known.length > 0 ? newest - known[0].at : 0;
+  const values = known.map(({ value }) => value);
   return h(
     'div',
     { class: 'tile' },
     h('p', { class: 'tile-name' }, name),
     h('p', { class: 'tile-value' }, last === null ? '–' : words(last)),
+    length < minute
+      ? h('p', { class: 'muted small' }, 'The curve begins in a minute or two.')
+      : plane(samples, [Math.min(...values), Math.max(...values)], length, least, words),
+  );
+}
+
+function plane(samples, [low, high], length, least, words) {
+  const top = 1.1 * Math.max(high, least);
+  const [line, area] = curve(samples, top, Math.min(Math.max(length, 10 * minute), 60 * minute));
+  const about = words(low) === words(high) ? words(low) : `${words(low)} to ${words(high)}`;
+  return [
     h(
       'svg',
       { class: 'curve', viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
       h('path', { class: 'curve-area', d: area }),
       h('path', { class: 'curve-line', d: line }),
+      h('path', { class: 'curve-now', d: spot(samples[samples.length - 1].value, top) }),
     ),
-    h(
-      'p',
-      { class: 'muted small' },
-      known.length > 0 ? `${words(Math.min(...known))} to ${words(high)} in the last hour` : 'not known yet',
-    ),
-  );
+    h('p', { class: 'muted small' }, `${about} in the last ${spanWords(length)}`),
+  ];
 }
 
+// What is nearly an hour is taken for one.
+function spanWords(length) {
+  const minutes = Math.floor(length / minute);
+  return minutes >= 55 ? 'hour' : count(minutes, 'minute', 'minutes');
+}
+
+// Where the curve is now.
+const spot = (value, top) => (value === null ? '' : `M${width} ${heightOf(value, top)}h0`);
+
+const heightOf = (value, top) => number(height - height * Math.min(value / top, 1));
+
 // The newest sample is at the right edge; where nothing was measured is a gap.
-function curve(samples, top) {
+function curve(samples, top, span) {
   const newest = samples[samples.length - 1].at;
   let line = '';
   let area = '';
@@ -53,7 +73,7 @@ function curve(samples, top) {
       continue;
     }
     const column = number(x);
-    const point = `${column} ${number(height - height * Math.min(value / top, 1))}`;
+    const point = `${column} ${heightOf(value, top)}`;
     if (!open) {
       line += `M${point}`;
       area += `M${column} ${height}L${point}`;

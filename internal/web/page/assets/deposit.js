@@ -1,27 +1,30 @@
 // What is in deposit/: its state, what is wrong with it, what is on its way. The
 // server writes the same in deposit.go.
 import { h } from './dom.js';
-import { adviceOnDeposit, count, size, wordsOfDeposit } from './words.js';
+import { adviceOnDeposit, wordsOfDeposit, wordsOfProgress } from './words.js';
 import { action, actions, head, note, stateLine } from './parts.js';
-import { evidenceParts, reasonList } from './evidence.js';
+import { evidenceParts, isFailedBefore, reasonList } from './evidence.js';
 
 /** The section without the files and the place for uploads. */
 export function depositBody(deposit, why) {
   const isHeld = deposit.state === 'held';
+  const hasEvidence = isHeld && why && why.release !== null && why.evidence !== null;
   const advice = adviceOnDeposit(deposit);
   return [
-    head('deposit', 'Deposit', actions(depositActions(deposit.state))),
+    head('deposit', 'Deposit', actions(depositActions(deposit))),
     stateLine(wordsOfDeposit(deposit)),
     deposit.doing !== null && note('notice', deposit.doing),
-    deposit.arriving !== null && arriving(deposit.arriving),
+    deposit.arriving !== null && arriving(deposit.arriving, deposit.state !== 'empty'),
     advice && h('p', { class: 'muted' }, advice),
-    reasonList(deposit.reasons, isHeld ? 'bad' : 'notice'),
-    isHeld && why && why.release !== null && why.evidence !== null &&
+    reasonList(hasEvidence ? deposit.reasons.filter((one) => !isFailedBefore(one)) : deposit.reasons, isHeld ? 'bad' : 'notice'),
+    hasEvidence &&
       h('div', { class: 'evidence' }, evidenceParts(why.release, why.evidence)),
   ];
 }
 
-function depositActions(state) {
+// What failed its trial can only be tried again; what is held by a check somebody
+// may know better than the check.
+function depositActions({ state, reasons }) {
   const discard = action('discard', '', 'Discard …', 'button');
   switch (state) {
     case 'receiving':
@@ -29,26 +32,24 @@ function depositActions(state) {
     case 'deferred':
       return [action('apply-now', '', 'Apply now', 'button button-main'), discard];
     case 'held':
-      return [action('retry', '', 'Try again', 'button button-main'), discard];
+      return [
+        action('retry', '', 'Try again', 'button button-main'),
+        !reasons.some(isFailedBefore) && action('insist', '', 'Apply now …', 'button'),
+        discard,
+      ];
     default:
       return null;
   }
 }
 
-// An upload that comes through the page or the API.
-function arriving({ files, done, bytes, received }) {
-  let words = size(received);
-  if (bytes > 0) words = `${Math.floor((100 * received) / bytes)} %, ${words} of ${size(bytes)}`;
+// An upload that comes through the page or the API, in words where the state of
+// deposit/ does not tell.
+function arriving(progress, inWords) {
+  const { bytes, received } = progress;
   return h(
     'div',
     { class: 'arriving' },
-    h(
-      'p',
-      null,
-      h('strong', null, 'Uploading'),
-      ' ',
-      h('span', { class: 'rest' }, `${words}, ${done} of ${count(files, 'file', 'files')}`),
-    ),
+    inWords && h('p', null, h('strong', null, 'Uploading'), ' ', h('span', { class: 'rest' }, wordsOfProgress(progress))),
     h('progress', { 'aria-label': 'Upload', max: Math.max(bytes, 1), value: received }),
   );
 }

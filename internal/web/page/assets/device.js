@@ -2,7 +2,7 @@
 // writes the same in device.go.
 import { h } from './dom.js';
 import { age, count, size } from './words.js';
-import { badge, bar, fact, head, note } from './parts.js';
+import { badge, bar, fact, head, note, wholePath } from './parts.js';
 
 /** The section. */
 export function deviceBody(device, status) {
@@ -23,7 +23,7 @@ export function deviceBody(device, status) {
         fact('Load', load.toFixed(2), h('span', { class: 'muted' }, ` on ${count(device.processors, 'processor', 'processors')}`)),
       booted !== null && fact('Up', `for ${age(booted)}`),
       clock_set !== null && clockFact(clock_set),
-      fact('Folder', h('bdi', { class: 'path' }, status.dir)),
+      fact('Folder', wholePath(status.dir)),
     ),
   ];
 }
@@ -66,5 +66,5 @@ function roomFact(name, free, total, low, veryLow) {
 
 function clockFact(set) {
   if (set) return fact('Clock', 'set');
-  return fact('Clock', badge('notice', 'not set'), h('span', { class: 'muted' }, ' times may be wrong'));
+  return fact('Clock', badge('notice', 'not set'), h('span', { class: 'muted' }, ' so times may be wrong'));
 }

@@ -10,6 +10,12 @@ export function reasonList(reasons, tone) {
   return h('ul', { class: 'reasons' }, reasons.map((reason) => h('li', { class: 'reason', 'data-tone': tone }, reasonParts(reason))));
 }
 
+/**
+ * Whether a reason is that the files came back from a release that failed. The
+ * evidence tells it better, and the buttons are what it advises.
+ */
+export const isFailedBefore = ({ path, message }) => path === null && message.startsWith('this failed its trial as release ');
+
 function reasonParts({ path, line, column, source, message, hint }) {
   return [
     path !== null && place(path, line),

@@ -5,7 +5,7 @@ import { make } from './log-row.js';
 /** Makes a button with a menu of the log files. */
 export function filesMenu() {
   const holder = make('div', 'log-files');
-  const button = make('button', 'log-button', 'Log files');
+  const button = make('button', 'button-quiet', 'Log files');
   const list = make('ul', 'log-menu');
   button.type = 'button';
   button.setAttribute('aria-expanded', 'false');

@@ -103,10 +103,12 @@ export class View {
   }
 
   scrolled() {
-    const { scrollTop, scrollHeight } = this.box;
-    const isAtEnd = scrollHeight - scrollTop - this.seen < this.height / 2 && this.endsHere();
+    // A window that became larger scrolls it up to what is its end then, whatever
+    // has come that is not drawn yet; and how high it is is told after this.
+    const { scrollTop, scrollHeight, clientHeight } = this.box;
+    const isAtEnd = scrollHeight - scrollTop - clientHeight < this.height / 2;
     if (this.follows && !isAtEnd && scrollTop < this.top - 1) this.pause();
-    else if (!this.follows && isAtEnd && scrollTop > this.top) this.follow();
+    else if (!this.follows && isAtEnd && this.endsHere() && scrollTop > this.top) this.follow();
     this.top = scrollTop;
     if (!this.follows) this.draw();
   }

@@ -131,9 +131,8 @@ class Log {
 
   tools() {
     const bar = make('div', 'log-tools');
-    this.follow = button('Pause', () => (this.view.follows ? this.view.pause() : this.view.follow()));
-    this.follow.classList.add('log-follow');
-    this.wrapping = button('Wrap', () => this.chooseWrap(!this.view.wraps));
+    this.follow = button('Pause', () => (this.view.follows ? this.view.pause() : this.view.follow()), 'button log-follow');
+    this.wrapping = button('Wrap', () => this.chooseWrap(!this.view.wraps), 'button-quiet log-switch');
     this.wrapping.title = 'Long lines go on in the next row';
     bar.append(this.searchBox(), this.follow, this.wrapping, filesMenu(), this.levelChips());
     return bar;
@@ -147,9 +146,9 @@ class Log {
     this.input.setAttribute('aria-label', 'Search the log; text or /regex/');
     this.input.setAttribute('aria-describedby', 'log-result');
     this.input.setAttribute('enterkeyhint', 'search');
-    this.previous = button('↑', () => this.go(false));
+    this.previous = button('↑', () => this.go(false), 'button-quiet button-icon');
     this.previous.setAttribute('aria-label', 'Previous line that matches');
-    this.next = button('↓', () => this.go(true));
+    this.next = button('↓', () => this.go(true), 'button-quiet button-icon');
     this.next.setAttribute('aria-label', 'Next line that matches');
     this.result = make('span', 'log-result');
     this.result.id = 'log-result';
@@ -173,9 +172,9 @@ class Log {
       group.setAttribute('aria-label', `Lines of ${who === 'ota' ? 'ota' : 'the program'} that are shown`);
       group.append(make('span', 'log-who', who));
       for (const [word, code] of list) {
-        const chip = button(word + ' ', () => this.toggle(chip, code));
+        const chip = button(word + ' ', () => this.toggle(chip, code), 'log-chip');
         const count = make('span', 'log-count', '0');
-        chip.classList.add('log-chip');
+        chip.dataset.kind = word;
         chip.title = `Lines marked ${sources[code]}`;
         chip.setAttribute('aria-pressed', 'true');
         chip.append(count);
@@ -208,8 +207,7 @@ class Log {
     this.more = button('', () => {
       this.view.follow();
       box.focus();
-    });
-    this.more.classList.add('log-more');
+    }, 'button log-more');
     frame.append(box, this.empty, this.more);
     return frame;
   }
@@ -303,8 +301,8 @@ class Log {
   }
 }
 
-function button(text, act) {
-  const made = make('button', 'log-button', text);
+function button(text, act, looks) {
+  const made = make('button', looks, text);
   made.type = 'button';
   made.addEventListener('click', act);
   return made;

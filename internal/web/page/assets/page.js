@@ -39,10 +39,11 @@ function render() {
 }
 
 // What is not in the stream is asked for when the status says that it changed.
-const seen = { history: null, deposit: null, files: null, release: null };
+const seen = { pid: null, history: null, deposit: null, files: null, release: null };
 
 function setStatus(status) {
   const before = { ...seen };
+  seen.pid = status.program.pid;
   seen.history = status.history;
   seen.deposit = status.deposit.state;
   seen.files = `${status.deposit.files} ${status.deposit.bytes}`;
@@ -52,6 +53,28 @@ function setStatus(status) {
   if (seen.history !== before.history) askHistory();
   if (seen.deposit !== before.deposit || seen.files !== before.files) refreshDeposit();
   if (seen.release !== before.release) main.refresh();
+  if (seen.pid !== before.pid) measure();
+  render();
+}
+
+// What was just started can be measured a second later; the stream would tell it
+// after ten.
+let measuring = 0;
+
+function measure() {
+  clearTimeout(measuring);
+  measuring = setTimeout(async () => {
+    try {
+      setDevice(await get('device'));
+    } catch {
+      // The stream tells it, too.
+    }
+  }, 1200);
+}
+
+function setDevice(device) {
+  setClock(device.usage.at);
+  state.device = device;
   render();
 }
 
@@ -147,11 +170,7 @@ document.addEventListener('click', (event) => {
 
 listen({
   status: setStatus,
-  device(device) {
-    setClock(device.usage.at);
-    state.device = device;
-    render();
-  },
+  device: setDevice,
   log: (lines) => log.lines(lines),
   started({ version }, isAnother) {
     if (isAnother) log.restarted();

@@ -60,6 +60,7 @@ const pictures = {
   auto: 'M2 3h12v8H2zM5.5 13.5h5M8 11v2.5',
   light: 'M8 5a3 3 0 1 0 0 6 3 3 0 0 0 0-6zM8 1v1.5M8 13.5V15M1 8h1.5M13.5 8H15M3 3l1 1M12 12l1 1M13 3l-1 1M4 12l-1 1',
   dark: 'M13.5 9.5A6 6 0 0 1 6.5 2.5a6 6 0 1 0 7 7z',
+  upload: 'M8 10V2.5M5 5.3l3-3 3 3M2.5 9.5v4h11v-4',
   folder: 'M1.5 4V3h4.5l1.5 1.5h7v8.5h-13z',
   file: 'M3.5 1.5H9l3.5 3.5v9.5h-9zM9 1.5V5h3.5',
   link: 'M6.5 3.5h-4v10h10v-4M9 2.5h4.5V7M13.5 2.5L7 9',
@@ -76,6 +77,13 @@ export const bar = (tone, share) =>
     { class: 'bar', 'data-tone': tone, viewBox: '0 0 100 1', preserveAspectRatio: 'none', 'aria-hidden': 'true' },
     h('rect', { width: number(100 * Math.min(Math.max(share, 0), 1)), height: '1' }),
   );
+
+/** A path that may be broken after its slashes. */
+export function wholePath(path) {
+  const names = path.split('/');
+  const last = names.length - 1;
+  return h('bdi', { class: 'path' }, names.map((name, i) => [i > 0 && h('wbr'), i < last ? `${name}/` : name]));
+}
 
 /** Files that a release changed. */
 export const changeList = (files) =>

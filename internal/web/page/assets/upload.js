@@ -1,6 +1,7 @@
 // The place for uploads: choose or drop files and folders, see them arrive, go on
 // with what was interrupted.
 import { h, nameOf, patch } from './dom.js';
+import { icon } from './parts.js';
 import { commonFolder, fromInput, fromTransfer, isLeftOut, isProgram, leftOutNames } from './gather.js';
 import { Cancelled, Sending, removeDrop, unfinished } from './sending.js';
 
@@ -38,7 +39,7 @@ class View {
     this.zone = h(
       'div',
       { class: 'upload-zone' },
-      h('p', null, 'Drop files or a folder here'),
+      h('p', { class: 'upload-what' }, icon('upload'), ' ', 'Drop files or a folder here'),
       h(
         'p',
         { class: 'upload-choose' },
@@ -136,7 +137,14 @@ class View {
     this.chosen = { ...found, folder, leftOut, strip: folder !== '' && isProgram(folder, paths), all: false, drop: null };
     this.continueIfKnown();
     if (!folder && !leftOut && !found.unreadable.length && found.files.length) this.start();
-    else this.show();
+    else this.decide();
+  }
+
+  // decide shows what there is to decide, wherever the page was scrolled to, and
+  // leads there who has no mouse.
+  decide() {
+    this.show();
+    this.body.querySelector('.upload-review [data-do]').focus();
   }
 
   // continueIfKnown goes on with a drop if these are its files, whichever way
@@ -233,6 +241,8 @@ class View {
     clearTimeout(this.timer);
     this.timer = 0;
     this.zone.hidden = this.isBusy();
+    // What this page sends itself is not shown a second time.
+    document.body.toggleAttribute('data-sends', this.isBusy());
     patch(
       this.body,
       this.sending ? this.running() : null,
@@ -303,7 +313,7 @@ function review(chosen) {
   const sum = files.reduce((all, { file }) => all + file.size, 0);
   return h(
     'div',
-    { class: 'upload-review note', 'data-key': 'review' },
+    { class: 'upload-review', 'data-key': 'review' },
     h('p', null, h('strong', null, `${count(files.length, 'file')}, ${bytes(sum)}`), chosen.drop && ', of which a part is there already'),
     unreadable(chosen),
     chosen.folder && option('strip', chosen.strip, ['Without the folder ', nameOf(chosen.folder), ': only what is in it']),

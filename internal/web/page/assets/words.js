@@ -110,6 +110,7 @@ export function wordsOfDeposit(deposit) {
   const much = deposit.files > 0 ? `${count(deposit.files, 'file', 'files')}, ${size(deposit.bytes)}` : '';
   switch (deposit.state) {
     case 'empty':
+      if (deposit.arriving !== null) return state('notice', 'Uploading', wordsOfProgress(deposit.arriving));
       return state('plain', 'Empty', 'what is put here becomes the next release');
     case 'receiving':
       return state('notice', 'Receiving', much);
@@ -124,6 +125,13 @@ export function wordsOfDeposit(deposit) {
     default:
       return state('plain', 'Not known', 'nobody looks at deposit/');
   }
+}
+
+/** How much of an upload has come. */
+export function wordsOfProgress({ files, done, bytes, received }) {
+  const share = bytes > 0 ? `${Math.floor((100 * received) / bytes)} %, ` : '';
+  const whole = bytes > 0 ? ` of ${size(bytes)}` : '';
+  return `${share}${size(received)}${whole}, ${done} of ${count(files, 'file', 'files')}`;
 }
 
 /** What to do about an upload, or what will happen to it. */
