@@ -74,9 +74,13 @@ func (g *guard) around(login, inside http.Handler) http.Handler {
 		for name, value := range headers {
 			w.Header().Set(name, value)
 		}
-		usedBy(r.Context(), stranger) // until it is known who asks now
 		// A body of who is not let in is not read: it ends the connection.
-		if problem := g.check(r); problem != nil {
+		problem := g.check(r)
+		isLogin := r.URL.Path == "/login" || strings.HasPrefix(r.URL.Path, "/login/")
+		if problem != nil || isLogin {
+			usedBy(r.Context(), stranger)
+		}
+		if problem != nil {
 			w.Header().Set("Connection", "close")
 			api.WriteProblem(w, problem)
 			return
@@ -84,7 +88,7 @@ func (g *guard) around(login, inside http.Handler) http.Handler {
 		switch {
 		case g.tls && r.TLS == nil:
 			toTLS(w, r)
-		case r.URL.Path == "/login" || strings.HasPrefix(r.URL.Path, "/login/"):
+		case isLogin:
 			login.ServeHTTP(w, r)
 		default:
 			g.letIn(w, r, inside)
@@ -178,6 +182,7 @@ func (g *guard) letIn(w http.ResponseWriter, r *http.Request, inside http.Handle
 	defer end()
 	ctx, err := g.admit(ctx, r)
 	if err != nil {
+		usedBy(r.Context(), stranger)
 		g.refuse(w, r, err)
 		return
 	}

@@ -315,8 +315,12 @@ func TestWithoutJavaScript(t *testing.T) {
 	upload(t, d, harness.Tree{"main.py": harness.File("x = (\n")})
 	d.Await("the hold", func(s harness.Status) bool { return s.Deposit.State == "held" })
 	reader := tokenFor(t, d, "reader", "read")
-	_, page := reader.ask("GET", "/")
-	for _, word := range []string{"garden 1 is watching", "was never closed", "Running", "Release", "<mark>", "noscript"} {
+	page := ""
+	harness.Await(t, "the program's first line", func() bool {
+		_, page = reader.ask("GET", "/")
+		return strings.Contains(page, "garden 1 is watching")
+	}, func() string { return page })
+	for _, word := range []string{"was never closed", "Running", "Release", "<mark>", "noscript"} {
 		if !strings.Contains(page, word) {
 			t.Errorf("the page does not have %q", word)
 		}

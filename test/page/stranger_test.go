@@ -77,12 +77,48 @@ func TestBeyondTheMachineIsTLS(t *testing.T) {
 	if status, _ := plain.send("POST", "/login", "code=x", "Content-Type: application/x-www-form-urlencoded"); status != http.StatusUpgradeRequired {
 		t.Errorf("a login without TLS: %d", status)
 	}
+	ota := d.Await("ota", func(s harness.Status) bool { return s.PID != 0 }).PID
+	if ports := listening(t, ota); !slices.Equal(ports, []string{port}) {
+		t.Errorf("it listens at the ports %q", ports)
+	}
 	d.Stop()
 	d.Start()
 	d.Await("the page again", func(s harness.Status) bool { return s.Program.State == "running" })
 	if again := shown(t, port); again != first {
 		t.Errorf("it was %s and is %s", first, again)
 	}
+}
+
+// listening are the ports of TCP at which a process listens.
+func listening(t testing.TB, pid int) (ports []string) {
+	t.Helper()
+	sockets := map[string]bool{}
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if to, err := os.Readlink(file); err == nil {
+			sockets[to] = true
+		}
+	}
+	for _, table := range []string{"tcp", "tcp6"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			const listens = "0A" // proc_net_tcp(5)
+			fields := strings.Fields(line)
+			if len(fields) < 10 || fields[3] != listens || !sockets["socket:["+fields[9]+"]"] {
+				continue
+			}
+			var port int
+			fmt.Sscanf(fields[1][strings.LastIndexByte(fields[1], ':')+1:], "%X", &port)
+			ports = append(ports, fmt.Sprint(port))
+		}
+	}
+	return ports
 }
 
 // TestAnotherUserGetsNothing: neither over the control socket nor from .ota,
