@@ -1,3 +1,5 @@
+//go:build linux
+
 package page
 
 import (
@@ -164,7 +166,7 @@ func (b *browser) click(selector string) {
 
 // TestTheLogGoesOnThroughARestart: of ota itself.
 func TestTheLogGoesOnThroughARestart(t *testing.T) {
-	d := device(t, harness.Tree{"main.py": harness.File(garden(1, ""))}, settings)
+	d := device(t, harness.Tree{"main.py": harness.File(garden(1, ""))}, ofItsOwn(t, settings))
 	b := open(t, desk)
 	b.login(d)
 	b.shows("garden 1 is watching")
@@ -313,8 +315,12 @@ func TestWithoutJavaScript(t *testing.T) {
 	upload(t, d, harness.Tree{"main.py": harness.File("x = (\n")})
 	d.Await("the hold", func(s harness.Status) bool { return s.Deposit.State == "held" })
 	reader := tokenFor(t, d, "reader", "read")
-	_, page := reader.ask("GET", "/")
-	for _, word := range []string{"garden 1 is watching", "was never closed", "Running", "Release", "<mark>", "noscript"} {
+	page := ""
+	harness.Await(t, "what the program says", func() bool {
+		_, page = reader.ask("GET", "/")
+		return strings.Contains(page, "garden 1 is watching")
+	}, func() string { return page })
+	for _, word := range []string{"was never closed", "Running", "Release", "<mark>", "noscript"} {
 		if !strings.Contains(page, word) {
 			t.Errorf("the page does not have %q", word)
 		}
