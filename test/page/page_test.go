@@ -10,6 +10,7 @@ package page
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -36,6 +37,17 @@ period = "300ms"
 [web]
 listen = "127.0.0.1:8484"
 `
+
+// ofItsOwn gives a page a port that nobody else takes while ota is away.
+func ofItsOwn(t testing.TB, settings string) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	return strings.Replace(settings, "127.0.0.1:8484", free.Addr().String(), 1)
+}
 
 // beat is a program that says what it is.
 const beat = `import time

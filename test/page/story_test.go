@@ -166,7 +166,7 @@ func (b *browser) click(selector string) {
 
 // TestTheLogGoesOnThroughARestart: of ota itself.
 func TestTheLogGoesOnThroughARestart(t *testing.T) {
-	d := device(t, harness.Tree{"main.py": harness.File(garden(1, ""))}, settings)
+	d := device(t, harness.Tree{"main.py": harness.File(garden(1, ""))}, ofItsOwn(t, settings))
 	b := open(t, desk)
 	b.login(d)
 	b.shows("garden 1 is watching")
