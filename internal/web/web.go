@@ -55,6 +55,8 @@ type Options struct {
 	Log       *slog.Logger
 	// Ready is called when the page can be reached. May be nil.
 	Ready func(address string)
+	// Rest is called when nobody has been connected for a while. May be nil.
+	Rest func()
 }
 
 // Doorkeeper knows who may come in. It is an [access.Keeper].
@@ -75,12 +77,13 @@ type Doorkeeper interface {
 type Server struct {
 	options Options
 	guard   *guard
+	lull    lull
 	web     atomic.Pointer[api.Web]
 }
 
 // New remembers the options.
 func New(options Options) *Server {
-	s := &Server{options: options}
+	s := &Server{options: options, lull: lull{rest: options.Rest}}
 	s.web.Store(&api.Web{})
 	return s
 }
@@ -179,6 +182,7 @@ func (s *Server) where(at net.Addr) (place, error) {
 // any more when its rooms are being closed.
 func (s *Server) serve(ctx context.Context, listener *listener, certificate *certificate) error {
 	var connections sync.WaitGroup
+	defer s.lull.end()
 	defer connections.Wait()
 	server := s.httpServer(ctx, &connections)
 	serve := func() error { return server.Serve(listener) }
@@ -206,7 +210,9 @@ func (s *Server) httpServer(ctx context.Context, connections *sync.WaitGroup) *h
 		switch state {
 		case http.StateNew:
 			connections.Add(1)
+			s.lull.come()
 		case http.StateClosed:
+			s.lull.leave()
 			connections.Done()
 		}
 	}
