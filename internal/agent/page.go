@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 
 	"ota/internal/web"
@@ -24,6 +25,7 @@ func (a *agent) newPage(answers http.Handler) *web.Server {
 		Door:   a.access,
 		Log:    a.log,
 		Ready:  a.welcome,
+		Rest:   debug.FreeOSMemory,
 	})
 }
 

@@ -8,13 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"ota/internal/kit/durable"
+	"ota/internal/kit/pattern"
 )
 
 // orderName is the file in logs/ that holds the names of the log files in the
@@ -32,7 +32,7 @@ const orderHead = "# The log files, oldest first. Their dates can't tell: a devi
 
 const nameLayout = "logfile_02-01-06_15.04.05"
 
-var namePattern = regexp.MustCompile(`^(logfile_\d\d-\d\d-\d\d_\d\d\.\d\d\.\d\d)(?:-(\d{1,9}))?\.log$`)
+var namePattern = pattern.New(`^(logfile_\d\d-\d\d-\d\d_\d\d\.\d\d\.\d\d)(?:-(\d{1,9}))?\.log$`)
 
 // logFile is a log file in the folder.
 type logFile struct {

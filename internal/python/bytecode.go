@@ -2,8 +2,9 @@ package python
 
 import (
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"ota/internal/kit/pattern"
 )
 
 // Bytecode tells where Python keeps what it compiled from one source file
@@ -45,7 +46,7 @@ func BytecodeOf(source, main string, env []string) (Bytecode, bool) {
 // entry is what follows the stem: a tag such as cpython-311, which holds no
 // dot, the level of optimisation, and a number while the file is unfinished
 // (importlib writes under such a name and renames).
-var entry = regexp.MustCompile(`^\.[^./]+(\.opt-[0-9A-Za-z]+)?\.pyc(\.[0-9]+)?$`)
+var entry = pattern.New(`^\.[^./]+(\.opt-[0-9A-Za-z]+)?\.pyc(\.[0-9]+)?$`)
 
 // Match says whether a name in Folder is this source's. Those of x.y.py are not
 // those of x.py.

@@ -3,9 +3,10 @@ package python
 import (
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"ota/internal/kit/pattern"
 )
 
 // Entry is the code with which a program begins: a script or a module. Both are
@@ -32,7 +33,7 @@ func EntryOf(argv []string) Entry {
 	}
 }
 
-var interpreterName = regexp.MustCompile(`^python(3(\.\d+)?t?)?(\.exe)?$`)
+var interpreterName = pattern.New(`^python(3(\.\d+)?t?)?(\.exe)?$`)
 
 // withValue are the options of python that take the next word; see python(1).
 var withValue = []string{"-W", "-X", "--check-hash-based-pycs"}
@@ -86,7 +87,7 @@ var servers = map[string]string{
 }
 
 // application is what names a module and something in it: "pkg.app:make".
-var application = regexp.MustCompile(`^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)(:[\w.()]+)?$`)
+var application = pattern.New(`^([A-Za-z_]\w*(\.[A-Za-z_]\w*)*)(:[\w.()]+)?$`)
 
 func entryOfServer(name string, words []string) Entry {
 	option, known := servers[name]

@@ -2,10 +2,11 @@ package python
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"ota/internal/kit/pattern"
 )
 
 // Traceback is where and why Python gave up, as far as its traceback tells.
@@ -40,18 +41,18 @@ func LastTraceback(lines []string, main string) (Traceback, bool) {
 
 var (
 	// colour is what Python 3.13 writes with FORCE_COLOR.
-	colour = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+	colour = pattern.New(`\x1b\[[0-9;]*m`)
 	// margin is what stands before the lines of an exception group.
-	margin = regexp.MustCompile(`^ *\| ?`)
-	header = regexp.MustCompile(`^(?: *\+ )?(Exception Group )?Traceback \(most recent call last\):$`)
+	margin = pattern.New(`^ *\| ?`)
+	header = pattern.New(`^(?: *\+ )?(Exception Group )?Traceback \(most recent call last\):$`)
 	// frameLine has no function in a SyntaxError.
-	frameLine = regexp.MustCompile(`^ {2,}File "(.*)", line (\d+)(?:, in (.*))?$`)
-	markers   = regexp.MustCompile(`^[ ~^]*$`)
+	frameLine = pattern.New(`^ {2,}File "(.*)", line (\d+)(?:, in (.*))?$`)
+	markers   = pattern.New(`^[ ~^]*$`)
 	// raised begins with the qualified name of a class, which Python writes
 	// without "builtins" and "__main__".
-	raised = regexp.MustCompile(`^[\pL_][\pL\pN_]*(?:\.(?:<locals>|[\pL_][\pL\pN_]*))*(?::(?: .*)?)?$`)
+	raised = pattern.New(`^[\pL_][\pL\pN_]*(?:\.(?:<locals>|[\pL_][\pL\pN_]*))*(?::(?: .*)?)?$`)
 	// badEncoding is the only SyntaxError without a place of its own.
-	badEncoding = regexp.MustCompile(`^SyntaxError: .* in file (.+) on line (\d+)`)
+	badEncoding = pattern.New(`^SyntaxError: .* in file (.+) on line (\d+)`)
 )
 
 // sourceIndent stands before a line of source.

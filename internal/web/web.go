@@ -56,6 +56,8 @@ type Options struct {
 	Log       *slog.Logger
 	// Ready is called when the page can be reached. May be nil.
 	Ready func(address string)
+	// Rest is called when nobody has been connected for a while. May be nil.
+	Rest func()
 }
 
 // Doorkeeper knows who may come in. It is an [access.Keeper].
@@ -78,11 +80,12 @@ type Server struct {
 	guard   *guard
 	at      atomic.Pointer[place] // nil: it is nowhere
 	problem atomic.Pointer[string]
+	lull    lull
 }
 
 // New remembers the options.
 func New(options Options) *Server {
-	return &Server{options: options}
+	return &Server{options: options, lull: lull{rest: options.Rest}}
 }
 
 // Web says where the page is. Any number of goroutines may call it.
@@ -186,6 +189,7 @@ func (s *Server) where(at net.Addr) (place, error) {
 // any more when its rooms are being closed.
 func (s *Server) serve(ctx context.Context, listener *listener, certificate *certificate) error {
 	var connections sync.WaitGroup
+	defer s.lull.end()
 	defer connections.Wait()
 	server := s.httpServer(ctx, &connections)
 	serve := func() error { return server.Serve(listener) }
@@ -213,7 +217,9 @@ func (s *Server) httpServer(ctx context.Context, connections *sync.WaitGroup) *h
 		switch state {
 		case http.StateNew:
 			connections.Add(1)
+			s.lull.come()
 		case http.StateClosed:
+			s.lull.leave()
 			connections.Done()
 		}
 	}

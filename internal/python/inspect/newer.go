@@ -2,8 +2,9 @@ package inspect
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"ota/internal/kit/pattern"
 )
 
 // features are what newer Pythons understand, by how it looks in the line at
@@ -12,21 +13,21 @@ import (
 var features = []struct {
 	since string
 	what  string
-	line  *regexp.Regexp
+	line  *pattern.Pattern
 }{
-	{"3.14", "a string of this kind", regexp.MustCompile(`(?i)(^|[^\w"'])(t|tr|rt)["']`)},
+	{"3.14", "a string of this kind", pattern.New(`(?i)(^|[^\w"'])(t|tr|rt)["']`)},
 	// Python 2 has a name of the program there: `except ValueError, e`.
-	{"3.14", "except without brackets", regexp.MustCompile(`^\s*except\s+[\w.]+(\s*,\s*(\w+\.)*[A-Z]\w*)+\s*:`)},
-	{"3.12", "a type statement", regexp.MustCompile(`^\s*type\s+\w+(\s*\[.*\])?\s*=`)},
-	{"3.12", "a type parameter", regexp.MustCompile(`^\s*(async\s+)?(def|class)\s+\w+\s*\[`)},
-	{"3.12", "such an f-string", regexp.MustCompile(`(?i)\b(f|fr|rf)("[^"']*\{[^}"']*"[^}]*\}|'[^"']*\{[^}"']*'[^}]*\})`)},
-	{"3.11", "except*", regexp.MustCompile(`^\s*except\s*\*`)},
-	{"3.10", "a match statement", regexp.MustCompile(`^\s*(match|case)\b\s*[^=\s.),:].*:\s*(#.*)?$`)},
-	{"3.9", "such a with statement", regexp.MustCompile(`^\s*(async\s+)?with\s*\(`)},
-	{"3.9", "such a decorator", regexp.MustCompile(`^\s*@.*[\[(].*[\])]\s*\.|^\s*@.*\[`)},
-	{"3.8", "an assignment inside of an expression", regexp.MustCompile(`:=`)},
-	{"3.8", "a positional-only parameter", regexp.MustCompile(`\bdef\s+\w+\s*\(.*/\s*[,)]`)},
-	{"3.8", "such an f-string", regexp.MustCompile(`(?i)(^|[^\w"'])(f|fr|rf)["'].*=\s*[}:!]`)},
+	{"3.14", "except without brackets", pattern.New(`^\s*except\s+[\w.]+(\s*,\s*(\w+\.)*[A-Z]\w*)+\s*:`)},
+	{"3.12", "a type statement", pattern.New(`^\s*type\s+\w+(\s*\[.*\])?\s*=`)},
+	{"3.12", "a type parameter", pattern.New(`^\s*(async\s+)?(def|class)\s+\w+\s*\[`)},
+	{"3.12", "such an f-string", pattern.New(`(?i)\b(f|fr|rf)("[^"']*\{[^}"']*"[^}]*\}|'[^"']*\{[^}"']*'[^}]*\})`)},
+	{"3.11", "except*", pattern.New(`^\s*except\s*\*`)},
+	{"3.10", "a match statement", pattern.New(`^\s*(match|case)\b\s*[^=\s.),:].*:\s*(#.*)?$`)},
+	{"3.9", "such a with statement", pattern.New(`^\s*(async\s+)?with\s*\(`)},
+	{"3.9", "such a decorator", pattern.New(`^\s*@.*[\[(].*[\])]\s*\.|^\s*@.*\[`)},
+	{"3.8", "an assignment inside of an expression", pattern.New(`:=`)},
+	{"3.8", "a positional-only parameter", pattern.New(`\bdef\s+\w+\s*\(.*/\s*[,)]`)},
+	{"3.8", "such an f-string", pattern.New(`(?i)(^|[^\w"'])(f|fr|rf)["'].*=\s*[}:!]`)},
 }
 
 // newer says, behind Python's message, that the file is for a newer one.

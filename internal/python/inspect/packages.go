@@ -2,10 +2,11 @@ package inspect
 
 import (
 	_ "embed"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
+
+	"ota/internal/kit/pattern"
 )
 
 //go:embed packages.txt
@@ -51,7 +52,7 @@ func namesOne(required []string, module, distribution string) bool {
 	})
 }
 
-var separators = regexp.MustCompile(`[-_.]+`)
+var separators = pattern.New(`[-_.]+`)
 
 // normalize writes a distribution's name as PEP 503 does.
 func normalize(name string) string {

@@ -3,9 +3,10 @@ package venv
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+
+	"ota/internal/kit/pattern"
 )
 
 // Failed is the error when an installer could not make an environment.
@@ -57,11 +58,11 @@ const (
 )
 
 var (
-	ignoredVersions = regexp.MustCompile(`Ignored the following versions that require a different python version: (.+)$`)
-	otherPython     = regexp.MustCompile(`Link requires a different Python \(\S+ not in: '([^']*)'\): (\S+)`)
-	otherMachine    = regexp.MustCompile(`Skipping link: none of the wheel's tags .*: (\S+\.whl)`)
-	brokenBy        = regexp.MustCompile(`after connection broken by '(.*)'`)
-	notFetched      = regexp.MustCompile(`Could not fetch URL (\S+): (.*?)(?: - skipping)?$`)
+	ignoredVersions = pattern.New(`Ignored the following versions that require a different python version: (.+)$`)
+	otherPython     = pattern.New(`Link requires a different Python \(\S+ not in: '([^']*)'\): (\S+)`)
+	otherMachine    = pattern.New(`Skipping link: none of the wheel's tags .*: (\S+\.whl)`)
+	brokenBy        = pattern.New(`after connection broken by '(.*)'`)
+	notFetched      = pattern.New(`Could not fetch URL (\S+): (.*?)(?: - skipping)?$`)
 )
 
 // line takes one line of the installer.
@@ -183,21 +184,21 @@ func shorten(text string) string {
 }
 
 var (
-	fromLine     = regexp.MustCompile(`\(from line (\d+) of (.+?)\)`)
-	noOption     = regexp.MustCompile(`error: no such option: (\S+)`)
-	invalid      = regexp.MustCompile(`^Invalid requirement: (.+)$`)
-	noMatch      = regexp.MustCompile(`^No matching distribution found for (.+)$`)
-	noVersion    = regexp.MustCompile(`^Could not find a version that satisfies the requirement (.+?) \(from versions: (.*)\)`)
-	wrongPython  = regexp.MustCompile(`Package '?([^' ]+)'? requires a different Python: (\S+) not in '([^']*)'`)
-	wrongMachine = regexp.MustCompile(`(\S+\.whl) is not a supported wheel on this platform`)
-	tornWheel    = regexp.MustCompile(`^Wheel '([^']+)' located at (\S+) is invalid`)
-	cannotInst   = regexp.MustCompile(`^Cannot install (.+) because these package versions have conflicting dependencies`)
-	noSpace      = regexp.MustCompile(`No space left on device|\[Errno 28\]|Disk quota exceeded|os error 28`)
-	requirement  = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)`)
+	fromLine     = pattern.New(`\(from line (\d+) of (.+?)\)`)
+	noOption     = pattern.New(`error: no such option: (\S+)`)
+	invalid      = pattern.New(`^Invalid requirement: (.+)$`)
+	noMatch      = pattern.New(`^No matching distribution found for (.+)$`)
+	noVersion    = pattern.New(`^Could not find a version that satisfies the requirement (.+?) \(from versions: (.*)\)`)
+	wrongPython  = pattern.New(`Package '?([^' ]+)'? requires a different Python: (\S+) not in '([^']*)'`)
+	wrongMachine = pattern.New(`(\S+\.whl) is not a supported wheel on this platform`)
+	tornWheel    = pattern.New(`^Wheel '([^']+)' located at (\S+) is invalid`)
+	cannotInst   = pattern.New(`^Cannot install (.+) because these package versions have conflicting dependencies`)
+	noSpace      = pattern.New(`No space left on device|\[Errno 28\]|Disk quota exceeded|os error 28`)
+	requirement  = pattern.New(`^([A-Za-z0-9][A-Za-z0-9._-]*)`)
 )
 
 // find returns the last of some lines that a pattern fits.
-func (f *findings) find(list []string, pattern *regexp.Regexp) []string {
+func (f *findings) find(list []string, pattern *pattern.Pattern) []string {
 	for _, text := range slices.Backward(list) {
 		if m := pattern.FindStringSubmatch(text); m != nil {
 			return m
@@ -279,7 +280,7 @@ func (f *findings) currentName() string {
 	return f.current
 }
 
-func (f *findings) tailLine(pattern *regexp.Regexp) string {
+func (f *findings) tailLine(pattern *pattern.Pattern) string {
 	for _, text := range slices.Backward(f.tail) {
 		if pattern.MatchString(text) {
 			return text

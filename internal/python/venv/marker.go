@@ -3,9 +3,10 @@ package venv
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"ota/internal/kit/pattern"
 )
 
 // marker is the condition of one requirement (PEP 508): whether it is needed
@@ -25,7 +26,7 @@ func (m marker) in(s surroundings) bool { return m.holds == nil || m.holds(s) }
 var errMarker = errors.New("not a condition that can be read")
 
 // markerToken is one piece: a bracket, a text in quotes, an operator, a word.
-var markerToken = regexp.MustCompile(`^\s*(\(|\)|'[^']*'|"[^"]*"|===|==|~=|!=|<=|>=|<|>|[A-Za-z_][A-Za-z0-9_.]*)`)
+var markerToken = pattern.New(`^\s*(\(|\)|'[^']*'|"[^"]*"|===|==|~=|!=|<=|>=|<|>|[A-Za-z_][A-Za-z0-9_.]*)`)
 
 // deepest bounds the brackets in brackets.
 const deepest = 50
@@ -171,7 +172,7 @@ func (s surroundings) value(token string) string {
 	return s.variables[strings.ReplaceAll(token, ".", "_")]
 }
 
-var separators = regexp.MustCompile(`[-_.]+`)
+var separators = pattern.New(`[-_.]+`)
 
 // normalize is the name of a distribution as all spell it (PEP 503).
 func normalize(name string) string {

@@ -2,9 +2,10 @@ package venv
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
+
+	"ota/internal/kit/pattern"
 )
 
 // Phase is what a build is doing.
@@ -71,13 +72,13 @@ const tellPause = 300 * time.Millisecond
 // The lines of pip and uv that say what is done. Indented ones are of builds
 // inside of builds, but for downloads.
 var (
-	collecting   = regexp.MustCompile(`^(?:Collecting|Requirement already satisfied:) ([A-Za-z0-9][A-Za-z0-9._-]*)`)
-	processing   = regexp.MustCompile(`^Processing (?:\S*/)?([A-Za-z0-9][A-Za-z0-9._]*)(?:-[0-9][^/ ]*)?`)
-	downloading  = regexp.MustCompile(`^\s*(?:Downloading|Using cached) (?:\S*/)?([A-Za-z0-9][A-Za-z0-9._]*)(?:[-=\s]|$)`)
-	buildingFor  = regexp.MustCompile(`^\s*(?:Building wheel for|Building wheels for collected packages:|Running setup\.py install for|Building) ([A-Za-z0-9][A-Za-z0-9._-]*)`)
-	installingIn = regexp.MustCompile(`^Installing collected packages: (.+)$`)
-	uvResolved   = regexp.MustCompile(`^Resolved ([0-9]{1,6}) packages?`)
-	uvPrepared   = regexp.MustCompile(`^Prepared ([0-9]{1,6}) packages?`)
+	collecting   = pattern.New(`^(?:Collecting|Requirement already satisfied:) ([A-Za-z0-9][A-Za-z0-9._-]*)`)
+	processing   = pattern.New(`^Processing (?:\S*/)?([A-Za-z0-9][A-Za-z0-9._]*)(?:-[0-9][^/ ]*)?`)
+	downloading  = pattern.New(`^\s*(?:Downloading|Using cached) (?:\S*/)?([A-Za-z0-9][A-Za-z0-9._]*)(?:[-=\s]|$)`)
+	buildingFor  = pattern.New(`^\s*(?:Building wheel for|Building wheels for collected packages:|Running setup\.py install for|Building) ([A-Za-z0-9][A-Za-z0-9._-]*)`)
+	installingIn = pattern.New(`^Installing collected packages: (.+)$`)
+	uvResolved   = pattern.New(`^Resolved ([0-9]{1,6}) packages?`)
+	uvPrepared   = pattern.New(`^Prepared ([0-9]{1,6}) packages?`)
 )
 
 // line takes one line of an installer.

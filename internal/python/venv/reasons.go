@@ -3,14 +3,15 @@ package venv
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"ota/internal/kit/pattern"
 )
 
 // networkTrouble is what stands in a line of pip or uv if somebody on the way
 // to the index is at fault.
-var networkTrouble = regexp.MustCompile(`ConnectionError|ConnectTimeout|ReadTimeout|NewConnectionError|MaxRetryError|Max retries exceeded|` +
+var networkTrouble = pattern.New(`ConnectionError|ConnectTimeout|ReadTimeout|NewConnectionError|MaxRetryError|Max retries exceeded|` +
 	`ProxyError|SSLError|Connection broken|Connection aborted|Connection reset|Remote end closed|IncompleteRead|ProtocolError|` +
 	`timed out|Name or service not known|Temporary failure in name resolution|nodename nor servname|Network is unreachable|` +
 	`No route to host|Connection refused|5\d\d Server Error|429 Client Error|too many \d+ error responses|` +
@@ -18,22 +19,22 @@ var networkTrouble = regexp.MustCompile(`ConnectionError|ConnectTimeout|ReadTime
 
 // troubles are the words for it, the first that fits.
 var troubles = []struct {
-	pattern *regexp.Regexp
+	pattern *pattern.Pattern
 	words   string
 }{
-	{regexp.MustCompile(`too many (\d+) error responses|\b(5\d\d) Server Error|\b(429) Client Error|\b(5\d\d|429) (?:Internal|Bad Gateway|Service|Gateway|Too Many)`), "it answers with status "},
-	{regexp.MustCompile(`ProxyError|Cannot connect to proxy|Tunnel connection failed`), "the proxy does not let it through"},
-	{regexp.MustCompile(`Name or service not known|Temporary failure in name resolution|nodename nor servname|getaddrinfo|dns error|No address associated`), "its name is not found"},
-	{regexp.MustCompile(`not yet valid`), "its certificate is not valid yet: is the clock of this device right?"},
-	{regexp.MustCompile(`CERTIFICATE_VERIFY_FAILED|certificate verify failed|invalid peer certificate|SSLError|SSL`), "the connection is not secure"},
-	{regexp.MustCompile(`Connection refused`), "connection refused"},
-	{regexp.MustCompile(`Network is unreachable|No route to host`), "the network is away"},
-	{regexp.MustCompile(`(?i)timed? ?out`), "no answer in time"},
-	{regexp.MustCompile(`Connection reset|Connection aborted|Remote end closed|IncompleteRead|Connection broken|ProtocolError`), "the connection broke off"},
-	{regexp.MustCompile(`\b(401|403)\b`), "it does not let us in: status "},
+	{pattern.New(`too many (\d+) error responses|\b(5\d\d) Server Error|\b(429) Client Error|\b(5\d\d|429) (?:Internal|Bad Gateway|Service|Gateway|Too Many)`), "it answers with status "},
+	{pattern.New(`ProxyError|Cannot connect to proxy|Tunnel connection failed`), "the proxy does not let it through"},
+	{pattern.New(`Name or service not known|Temporary failure in name resolution|nodename nor servname|getaddrinfo|dns error|No address associated`), "its name is not found"},
+	{pattern.New(`not yet valid`), "its certificate is not valid yet: is the clock of this device right?"},
+	{pattern.New(`CERTIFICATE_VERIFY_FAILED|certificate verify failed|invalid peer certificate|SSLError|SSL`), "the connection is not secure"},
+	{pattern.New(`Connection refused`), "connection refused"},
+	{pattern.New(`Network is unreachable|No route to host`), "the network is away"},
+	{pattern.New(`(?i)timed? ?out`), "no answer in time"},
+	{pattern.New(`Connection reset|Connection aborted|Remote end closed|IncompleteRead|Connection broken|ProtocolError`), "the connection broke off"},
+	{pattern.New(`\b(401|403)\b`), "it does not let us in: status "},
 }
 
-var hostIn = regexp.MustCompile(`host='([^']+)', port=(?:'?)(\d+)`)
+var hostIn = pattern.New(`host='([^']+)', port=(?:'?)(\d+)`)
 
 // unreachable is the failure of an index that does not do its part. Only who
 // keeps us out on purpose will do so the next time.
@@ -67,14 +68,14 @@ func withoutPassword(address string) string {
 }
 
 var (
-	failedBuild = regexp.MustCompile(`(?:Failed building wheel for|Could not build wheels for|Failed to build:?|Failed to build installable wheels for some pyproject\.toml based projects \(?|Running setup\.py install for) '?([A-Za-z0-9][A-Za-z0-9._-]*)`)
-	notSuccess  = regexp.MustCompile(`^\s*× (.+) did not run successfully`)
-	legacy      = regexp.MustCompile(`^\s*╰─> ([A-Za-z0-9][A-Za-z0-9._-]*)$`)
+	failedBuild = pattern.New(`(?:Failed building wheel for|Could not build wheels for|Failed to build:?|Failed to build installable wheels for some pyproject\.toml based projects \(?|Running setup\.py install for) '?([A-Za-z0-9][A-Za-z0-9._-]*)`)
+	notSuccess  = pattern.New(`^\s*× (.+) did not run successfully`)
+	legacy      = pattern.New(`^\s*╰─> ([A-Za-z0-9][A-Za-z0-9._-]*)$`)
 	// compilerSays is a line of a build that says what is wrong.
-	compilerSays = regexp.MustCompile(`fatal error:|(?:^|\s)error: |^\s*[A-Za-z_.]*(?:Error|Exception|Unavailable): `)
-	notAReason   = regexp.MustCompile(`subprocess-exited-with-error|legacy-install-failure|metadata-generation-failed|failed-wheel-build|command '[^']*' failed with exit (?:code|status)`)
-	noCompiler   = regexp.MustCompile(`(?:unable to execute|command) '?[^ ']*(?:gcc|cc|g\+\+|clang)'?(?: failed)?: No such file|Python\.h: No such file|No such file or directory: '[^']*(?:gcc|cc)'|unknown compiler|cannot find a C compiler|No CMAKE_C_COMPILER`)
-	noRust       = regexp.MustCompile(`(?i)rust(?:c)? (?:compiler )?(?:is )?not (?:installed|found)|can't find Rust compiler|cargo[^a-z].*not (?:installed|found)`)
+	compilerSays = pattern.New(`fatal error:|(?:^|\s)error: |^\s*[A-Za-z_.]*(?:Error|Exception|Unavailable): `)
+	notAReason   = pattern.New(`subprocess-exited-with-error|legacy-install-failure|metadata-generation-failed|failed-wheel-build|command '[^']*' failed with exit (?:code|status)`)
+	noCompiler   = pattern.New(`(?:unable to execute|command) '?[^ ']*(?:gcc|cc|g\+\+|clang)'?(?: failed)?: No such file|Python\.h: No such file|No such file or directory: '[^']*(?:gcc|cc)'|unknown compiler|cannot find a C compiler|No CMAKE_C_COMPILER`)
+	noRust       = pattern.New(`(?i)rust(?:c)? (?:compiler )?(?:is )?not (?:installed|found)|can't find Rust compiler|cargo[^a-z].*not (?:installed|found)`)
 )
 
 // buildFailure is that of a package that is built from source.

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"ota/internal/kit/pattern"
 )
 
 // included says what a file is to the one that names it.
@@ -71,7 +72,7 @@ func decode(content []byte) (string, bool) {
 	return string(utf16.Decode(units)), true
 }
 
-var comment = regexp.MustCompile(`(^|\s+)#.*$`)
+var comment = pattern.New(`(^|\s+)#.*$`)
 
 // logicalLines yields the lines that say something, each with the number of its
 // first: a backslash at the end joins the next one, as pip does it.
@@ -106,7 +107,7 @@ func logicalLines(text string) func(yield func(int, string) bool) {
 }
 
 // option is one that begins a line: -r x, -rx, --requirement=x.
-var option = regexp.MustCompile(`^(-[A-Za-z]|--[A-Za-z-]+)(?:\s*=\s*|\s+|)(.*)$`)
+var option = pattern.New(`^(-[A-Za-z]|--[A-Za-z-]+)(?:\s*=\s*|\s+|)(.*)$`)
 
 func (r *reader) readLine(line string, at Problem, kind included) error {
 	if !strings.HasPrefix(line, "-") {
@@ -167,15 +168,15 @@ func (r *reader) findLinks(value string, at Problem) error {
 
 var (
 	// schemes are what pip takes for an address: file: needs no slashes.
-	schemes = regexp.MustCompile(`^(?i:[a-z][a-z0-9+.-]*://|file:)`)
+	schemes = pattern.New(`^(?i:[a-z][a-z0-9+.-]*://|file:)`)
 	// named is "name[extra]" and what follows.
-	named = regexp.MustCompile(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*(.*)$`)
+	named = pattern.New(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*(.*)$`)
 	// archives are files that pip installs.
-	archives = regexp.MustCompile(`(?i)\.(whl|zip|tar|tar\.gz|tgz|tar\.bz2|tbz|tar\.xz|txz|tlz|tar\.lz|tar\.lzma)$`)
+	archives = pattern.New(`(?i)\.(whl|zip|tar|tar\.gz|tgz|tar\.bz2|tbz|tar\.xz|txz|tlz|tar\.lz|tar\.lzma)$`)
 	// options of one requirement follow a space.
-	perRequirement = regexp.MustCompile(`\s--?[a-z].*$`)
-	noVersionAfter = regexp.MustCompile(`(?:===?|~=|!=|<=?|>=?)\s*(?:$|[,;])`)
-	egg            = regexp.MustCompile(`[#&]egg=([A-Za-z0-9._-]+)`)
+	perRequirement = pattern.New(`\s--?[a-z].*$`)
+	noVersionAfter = pattern.New(`(?:===?|~=|!=|<=?|>=?)\s*(?:$|[,;])`)
+	egg            = pattern.New(`[#&]egg=([A-Za-z0-9._-]+)`)
 )
 
 func isURL(text string) bool { return schemes.MatchString(text) }

@@ -2,13 +2,14 @@ package venv
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"ota/internal/kit/pattern"
 )
 
 // distribution is the name of one, as it is written.
-var distribution = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+var distribution = pattern.New(`^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 
 // uvLock is a uv.lock, as far as it is used. The format is uv's own; it is
 // read here, and not by `uv sync`, so that an environment is the same where

@@ -17,10 +17,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"time"
 
+	"ota/internal/kit/pattern"
 	"ota/internal/kit/priority"
 )
 
@@ -74,7 +74,7 @@ func (r *Room) ID(recipe Recipe, interpreter Interpreter) string {
 	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
-var idPattern = regexp.MustCompile(`^[0-9a-f]{16}$`)
+var idPattern = pattern.New(`^[0-9a-f]{16}$`)
 
 // Missing is the error when an environment is not there, or was never
 // finished.

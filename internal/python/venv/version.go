@@ -2,10 +2,11 @@ package venv
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"ota/internal/kit/pattern"
 )
 
 // version is one after PEP 440, without its local part.
@@ -18,7 +19,7 @@ type version struct {
 	dev, devNumber   int64
 }
 
-var versionPattern = regexp.MustCompile(`(?i)^v?(?:(\d+)!)?(\d+(?:\.\d+)*)` +
+var versionPattern = pattern.New(`(?i)^v?(?:(\d+)!)?(\d+(?:\.\d+)*)` +
 	`(?:[-_.]?(alpha|a|beta|b|preview|pre|c|rc)[-_.]?(\d*))?` +
 	`(-\d+|[-_.]?(?:post|rev|r)[-_.]?\d*)?(?:[-_.]?(dev)[-_.]?(\d*))?(?:\+[a-z0-9._-]*)?$`)
 
@@ -80,7 +81,7 @@ func padded(release []uint64, n int) []uint64 {
 	return append(slices.Clone(release), make([]uint64, n-len(release))...)
 }
 
-var specifierPattern = regexp.MustCompile(`^\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,;]+)\s*$`)
+var specifierPattern = pattern.New(`^\s*(===|==|~=|!=|<=|>=|<|>)\s*([^\s,;]+)\s*$`)
 
 // satisfies says whether a version is one of those that specifiers such as
 // ">=3.8,<4" allow; false for ok if it can't be told.

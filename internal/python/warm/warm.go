@@ -18,11 +18,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+
+	"ota/internal/kit/pattern"
 )
 
 //go:embed sitecustomize.py
@@ -133,11 +134,11 @@ func parse(text string) []string {
 	return names
 }
 
-var moduleName = regexp.MustCompile(`^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$`)
+var moduleName = pattern.New(`^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$`)
 
 func isModule(name string) bool { return moduleName.MatchString(name) }
 
-var culprit = regexp.MustCompile(`preloading ([\w.]+): `)
+var culprit = pattern.New(`preloading ([\w.]+): `)
 
 // Refuse remembers the module that a process could not become the program for,
 // if its error names one: it is not imported ahead again.
