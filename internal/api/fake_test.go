@@ -202,7 +202,7 @@ type served struct {
 }
 
 // serve returns when the socket is open. The server ends with the test.
-func serve(t *testing.T, house House, dir string) *served {
+func serveHouse(t *testing.T, house House, dir string) *served {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	socket := filepath.Join(dir, ".ota", SocketName)

@@ -20,7 +20,7 @@ func TestTheGate(t *testing.T) {
 		web:    Web{Address: new("https://garden:8484"), Fingerprint: new("AA:BB")},
 		tokens: []Token{{Name: "ci", Allow: List[Right]{Upload}, Created: noon}},
 	}
-	client, ctx := serve(t, house, folder(t, 0)), t.Context()
+	client, ctx := serveHouse(t, house, folder(t, 0)), t.Context()
 	questions := []struct {
 		ask  func() (any, error)
 		want any
@@ -52,7 +52,7 @@ func TestTheGate(t *testing.T) {
 
 func TestTheGateRefuses(t *testing.T) {
 	house := &fakeHouse{}
-	client, ctx := serve(t, house, folder(t, 0)), t.Context()
+	client, ctx := serveHouse(t, house, folder(t, 0)), t.Context()
 	tests := []struct {
 		err    error
 		ask    func() error
@@ -83,7 +83,7 @@ func TestTheGateRefuses(t *testing.T) {
 // TestBodiesOfTheGate: what is not exactly what belongs there changes nothing.
 func TestBodiesOfTheGate(t *testing.T) {
 	house := &fakeHouse{}
-	server := serve(t, house, folder(t, 0))
+	server := serveHouse(t, house, folder(t, 0))
 	tests := []struct {
 		method, path, body string
 		status             int

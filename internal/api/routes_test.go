@@ -312,7 +312,7 @@ func TestBusyOverTheNetwork(t *testing.T) {
 // TestBombs: what must not come to a handler at all.
 func TestBombs(t *testing.T) {
 	house := silent()
-	client := serve(t, house, folder(t, 0))
+	client := serveHouse(t, house, folder(t, 0))
 	tests := []struct {
 		name, request string
 		status        int

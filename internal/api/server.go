@@ -2,14 +2,14 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"sync"
 	"time"
+
+	"ota/internal/kit/serve"
 )
 
 // SocketName is the name of the control socket in .ota.
@@ -67,41 +67,17 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.serve(ctx, listener)
 }
 
-// serve returns when the last connection has ended: the house must not be
-// asked any more when its rooms are being closed.
 func (s *Server) serve(ctx context.Context, listener net.Listener) error {
-	var connections sync.WaitGroup
-	defer connections.Wait()
-	server := s.httpServer(ctx, &connections)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	select {
-	case err := <-served:
-		return errors.Join(fmt.Errorf("cannot answer on the control socket: %w", err), server.Close())
-	case <-ctx.Done():
+	server := s.httpServer(ctx)
+	if err := serve.Until(ctx, server, graceTime, func() error { return server.Serve(listener) }); err != nil {
+		return fmt.Errorf("cannot answer on the control socket: %w", err)
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTime)
-	defer cancel()
-	if server.Shutdown(grace) != nil {
-		server.Close()
-	}
-	<-served
 	return nil
 }
 
-// httpServer makes the requests end with ctx, and counts the connections that
-// are being served: net/http calls the hook first and last of all for each.
-func (s *Server) httpServer(ctx context.Context, connections *sync.WaitGroup) *http.Server {
-	count := func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			connections.Add(1)
-		case http.StateClosed:
-			connections.Done()
-		}
-	}
+// httpServer makes the requests end with ctx.
+func (s *Server) httpServer(ctx context.Context) *http.Server {
 	return &http.Server{
-		ConnState:         count,
 		Handler:           ownersOnly(s.Handler()),
 		ReadHeaderTimeout: requestTime,
 		ReadTimeout:       requestTime,

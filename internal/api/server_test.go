@@ -43,7 +43,7 @@ func TestLooking(t *testing.T) {
 		status:  Status{Running: true, PID: new(4711), Version: "0.1.0", Dir: "/garden", Program: Program{State: Waiting}},
 		history: []HistoryEntry{{Number: 2, State: Confirmed, Current: true, Created: noon}, {Number: 1, State: Adopted, Created: noon}},
 	}
-	client := serve(t, house, folder(t, 0))
+	client := serveHouse(t, house, folder(t, 0))
 	status, err := client.Status(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +68,7 @@ var emptyIsNil = cmp.Options{
 
 func TestSteering(t *testing.T) {
 	house := &fakeHouse{apply: ApplyResult{Outcome: Applied, Release: new(4)}}
-	client := serve(t, house, folder(t, 0))
+	client := serveHouse(t, house, folder(t, 0))
 	for _, act := range []func(context.Context) error{client.Start, client.Stop, client.Restart} {
 		if err := act(t.Context()); err != nil {
 			t.Error(err)
@@ -91,7 +91,7 @@ func TestThePast(t *testing.T) {
 		why:   Why{Release: new(7), State: new(RolledBack), Evidence: &Evidence{At: noon, Why: "exit code 1", Exit: &Ending{Code: new(1)}}},
 		diff:  Diff{From: 6, To: 7, Files: List[FileDiff]{{Path: "main.py", Change: Replaced, Patch: new("@@ -1 +1 @@\n")}}},
 	}
-	client, ctx := serve(t, house, folder(t, 0)), t.Context()
+	client, ctx := serveHouse(t, house, folder(t, 0)), t.Context()
 	questions := []struct {
 		ask  func() (any, error)
 		want any
@@ -125,7 +125,7 @@ func TestThePast(t *testing.T) {
 }
 
 func TestNoSuchRelease(t *testing.T) {
-	client := serve(t, &fakeHouse{err: fmt.Errorf("cannot read it: %w", &NoRelease{7})}, folder(t, 0))
+	client := serveHouse(t, &fakeHouse{err: fmt.Errorf("cannot read it: %w", &NoRelease{7})}, folder(t, 0))
 	_, whyErr := client.Why(t.Context(), 7)
 	_, rollbackErr := client.Rollback(t.Context(), Rollback{Release: 7})
 	for _, err := range []error{whyErr, rollbackErr, client.Pin(t.Context(), 7, true)} {
@@ -138,7 +138,7 @@ func TestNoSuchRelease(t *testing.T) {
 
 func TestErrorsKeepReasonAndHint(t *testing.T) {
 	house := &fakeHouse{err: hint.With(errNoMain, "put your program into deposit/")}
-	client := serve(t, house, folder(t, 0))
+	client := serveHouse(t, house, folder(t, 0))
 	_, historyErr := client.History(t.Context())
 	_, applyErr := client.Apply(t.Context(), true)
 	for _, err := range []error{client.Start(t.Context()), historyErr, applyErr} {
@@ -159,7 +159,7 @@ func TestHistoryInPart(t *testing.T) {
 		history: []HistoryEntry{{Number: 2, State: Confirmed, Created: noon}},
 		err:     errors.New("cannot read releases/1.json:\nunexpected end"),
 	}
-	client := serve(t, house, folder(t, 0))
+	client := serveHouse(t, house, folder(t, 0))
 	history, err := client.History(t.Context())
 	if len(history) != 1 || history[0].Number != 2 {
 		t.Errorf("history %+v, want release 2", history)
@@ -170,7 +170,7 @@ func TestHistoryInPart(t *testing.T) {
 }
 
 func TestLogs(t *testing.T) {
-	client := serve(t, &fakeHouse{lines: numbered(1, 30)}, folder(t, 0))
+	client := serveHouse(t, &fakeHouse{lines: numbered(1, 30)}, folder(t, 0))
 	for _, n := range []int{0, 1, 7, 30, 1000} {
 		var got []logs.Line
 		err := client.Tail(t.Context(), n, func(line logs.Line) error {
@@ -189,7 +189,7 @@ func TestLogs(t *testing.T) {
 
 func TestFollowersEndWithTheServer(t *testing.T) {
 	house := &fakeHouse{lines: numbered(1, 3), coming: make(chan []logs.Line)}
-	client := serve(t, house, folder(t, 0))
+	client := serveHouse(t, house, folder(t, 0))
 	seen := make(chan logs.Line, 10)
 	ended := make(chan error, 1)
 	go func() {
@@ -220,7 +220,7 @@ func TestFollowersEndWithTheServer(t *testing.T) {
 
 func TestFollowerThatGoesIsForgotten(t *testing.T) {
 	house := &fakeHouse{lines: numbered(1, 1), coming: make(chan []logs.Line)}
-	client := serve(t, house, folder(t, 0))
+	client := serveHouse(t, house, folder(t, 0))
 	enough := errors.New("seen enough")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -240,7 +240,7 @@ func TestFollowerThatGoesIsForgotten(t *testing.T) {
 // A reader that takes nothing must neither block others nor the end.
 func TestSlowReader(t *testing.T) {
 	house := &fakeHouse{coming: make(chan []logs.Line)}
-	client := serve(t, house, folder(t, 0))
+	client := serveHouse(t, house, folder(t, 0))
 	conn := connect(t, client.socket)
 	fmt.Fprint(conn, "GET /api/v1/logs?follow=1 HTTP/1.1\r\nHost: ota\r\n\r\n")
 	flood := numbered(1, 20_000)
@@ -268,7 +268,7 @@ func TestSlowReader(t *testing.T) {
 
 // A connection that asks nothing must not hold up the end.
 func TestSilentConnection(t *testing.T) {
-	client := serve(t, &fakeHouse{}, folder(t, 0))
+	client := serveHouse(t, &fakeHouse{}, folder(t, 0))
 	conn := connect(t, client.socket)
 	if _, err := client.Status(t.Context()); err != nil { // so it has been accepted
 		t.Fatal(err)
@@ -301,7 +301,7 @@ func TestWaitingEnds(t *testing.T) {
 				close(ended)
 				return ctx.Err()
 			}}
-			client := serve(t, house, folder(t, 0))
+			client := serveHouse(t, house, folder(t, 0))
 			ctx, leave := context.WithCancel(t.Context())
 			defer leave()
 			result := make(chan error, 1)
@@ -327,7 +327,7 @@ func TestEndWaitsForTheHouse(t *testing.T) {
 		left.Store(true)
 		return nil
 	}}
-	client := serve(t, house, folder(t, 0))
+	client := serveHouse(t, house, folder(t, 0))
 	go client.Stop(t.Context())
 	receive(t, asked)
 	client.stop(t)
@@ -337,7 +337,7 @@ func TestEndWaitsForTheHouse(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	client := serve(t, &fakeHouse{}, folder(t, 0))
+	client := serveHouse(t, &fakeHouse{}, folder(t, 0))
 	tests := []struct {
 		request string
 		status  int

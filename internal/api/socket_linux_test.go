@@ -29,7 +29,7 @@ func TestLongPaths(t *testing.T) {
 			dir = folder(t, bytes)
 		}
 		t.Run(fmt.Sprint(len(dir)), func(t *testing.T) {
-			client := serve(t, &fakeHouse{status: Status{Version: "here"}}, dir)
+			client := serveHouse(t, &fakeHouse{status: Status{Version: "here"}}, dir)
 			status, err := client.Status(t.Context())
 			if err != nil || status.Version != "here" {
 				t.Errorf("status %+v, %v", status, err)
@@ -72,7 +72,7 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	if err := Dial(dir).Start(t.Context()); !errors.As(err, new(*NotRunning)) {
 		t.Errorf("error %v, want NotRunning", err)
 	}
-	client := serve(t, &fakeHouse{}, dir)
+	client := serveHouse(t, &fakeHouse{}, dir)
 	if err := client.Start(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -91,7 +91,7 @@ func TestStranger(t *testing.T) {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	mkdir(t, filepath.Join(dir, ".ota"))
 	house := &fakeHouse{}
-	server := serve(t, house, dir)
+	server := serveHouse(t, house, dir)
 	const nobody = 65534
 
 	for _, open := range []string{dir, filepath.Dir(server.socket)} {

@@ -9,6 +9,7 @@ import (
 
 	"ota/internal/agent"
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -69,12 +70,12 @@ func (a *app) check(ctx context.Context, dir string, options agent.CheckOptions,
 func (a *app) tellChecked(found agent.Checked) {
 	a.tellReasons(found.Warnings, notice, "warning: ")
 	a.tellReasons(found.Held, bad, "")
-	what := count(found.Files, "file", "files")
+	what := amount.Count(found.Files, "file", "files")
 	if found.Of == agent.Upload {
 		what += " in deposit/"
 	}
 	if len(found.Held) > 0 {
-		fmt.Fprintln(a.stdout, a.in(bad, "held")+": "+count(len(found.Held), "reason", "reasons")+", "+what)
+		fmt.Fprintln(a.stdout, a.in(bad, "held")+": "+amount.Count(len(found.Held), "reason", "reasons")+", "+what)
 		return
 	}
 	fmt.Fprintln(a.stdout, a.in(good, "good")+": "+what)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 func (a *app) discardCommand() *cobra.Command {
@@ -31,9 +32,9 @@ func (a *app) discard(ctx context.Context) exitCode {
 	case result.Files == 0:
 		a.say("deposit/ is empty")
 	case result.Folder == nil:
-		a.say("discarded %s", count(result.Files, "file", "files"))
+		a.say("discarded %s", amount.Count(result.Files, "file", "files"))
 	default:
-		a.say("moved %s to %s", count(result.Files, "file", "files"), *result.Folder)
+		a.say("moved %s to %s", amount.Count(result.Files, "file", "files"), *result.Folder)
 	}
 	return done
 }

@@ -9,6 +9,7 @@ import (
 
 	"ota/internal/agent"
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 func (a *app) statusCommand() *cobra.Command {
@@ -138,7 +139,7 @@ func describeProgram(program api.Program, now time.Time) []row {
 		rows = append(rows, row{rest: "ended before: " + last})
 	}
 	if program.Restarts > 0 {
-		rows = append(rows, row{rest: "started again after a crash: " + count(program.Restarts, "time", "times")})
+		rows = append(rows, row{rest: "started again after a crash: " + amount.Count(program.Restarts, "time", "times")})
 	}
 	if program.CrashLooping {
 		rows = append(rows, row{tone: bad, word: "it crashes again and again", rest: `: put a corrected file into deposit/, or go back with "ota rollback"`})
@@ -198,7 +199,7 @@ func describeDeposit(deposit api.Deposit) []row {
 		return nil // ota is not running: nobody looks
 	}
 	if deposit.Files > 0 {
-		about.rest = fmt.Sprintf(": %s, %s", count(deposit.Files, "file", "files"), size(deposit.Bytes))
+		about.rest = fmt.Sprintf(": %s, %s", amount.Count(deposit.Files, "file", "files"), amount.Size(deposit.Bytes))
 	}
 	rows := []row{about}
 	if deposit.Doing != nil {

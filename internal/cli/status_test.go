@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 	"ota/internal/reason"
 )
 
@@ -201,8 +202,8 @@ func TestSize(t *testing.T) {
 		0: "0 B", 999: "999 B", 1000: "1.0 kB", 12_345: "12.3 kB", 999_949: "999.9 kB",
 		999_950: "1.0 MB", 20_000_000: "20.0 MB", 1 << 62: "4611686.0 TB",
 	} {
-		if got := size(bytes); got != want {
-			t.Errorf("size(%d) = %q, want %q", bytes, got, want)
+		if got := amount.Size(bytes); got != want {
+			t.Errorf("amount.Size(%d) = %q, want %q", bytes, got, want)
 		}
 	}
 }

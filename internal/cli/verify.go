@@ -8,6 +8,7 @@ import (
 
 	"ota/internal/agent"
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -74,7 +75,7 @@ func (a *app) report(found api.Verification) {
 	for _, path := range found.Missing {
 		a.point(plain, "missing", "main/"+path.String())
 	}
-	looked := fmt.Sprintf("looked at %s: ", count(found.Contents, "content", "contents"))
+	looked := fmt.Sprintf("looked at %s: ", amount.Count(found.Contents, "content", "contents"))
 	if len(found.Damaged) > 0 {
 		fmt.Fprintln(a.stdout, looked+a.in(bad, fmt.Sprintf("%d damaged", len(found.Damaged))))
 		return

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"net"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -16,6 +18,16 @@ type lull struct {
 	mu    sync.Mutex
 	there int         // connections
 	timer *time.Timer // nil until somebody has gone
+}
+
+// connection is the hook of an http.Server.
+func (l *lull) connection(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		l.come()
+	case http.StateClosed:
+		l.leave()
+	}
 }
 
 // come is called when a connection begins.

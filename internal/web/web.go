@@ -22,12 +22,12 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"ota/internal/api"
+	"ota/internal/kit/serve"
 	"ota/internal/web/page"
 )
 
@@ -188,44 +188,22 @@ func (s *Server) where(at net.Addr) (place, error) {
 // serve returns when the last connection has ended: the house must not be asked
 // any more when its rooms are being closed.
 func (s *Server) serve(ctx context.Context, listener *listener, certificate *certificate) error {
-	var connections sync.WaitGroup
 	defer s.lull.end()
-	defer connections.Wait()
-	server := s.httpServer(ctx, &connections)
-	serve := func() error { return server.Serve(listener) }
+	server := s.httpServer(ctx)
+	accept := func() error { return server.Serve(listener) }
 	if certificate != nil {
-		serve = func() error { return server.Serve(listener.encrypted(certificate.config())) }
+		accept = func() error { return server.Serve(listener.encrypted(certificate.config())) }
 	}
-	served := make(chan error, 1)
-	go func() { served <- serve() }()
-	select {
-	case err := <-served:
-		return errors.Join(fmt.Errorf("cannot serve the page: %w", err), server.Close())
-	case <-ctx.Done():
+	if err := serve.Until(ctx, server, graceTime, accept); err != nil {
+		return fmt.Errorf("cannot serve the page: %w", err)
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTime)
-	defer cancel()
-	if server.Shutdown(grace) != nil {
-		server.Close()
-	}
-	<-served
 	return nil
 }
 
-func (s *Server) httpServer(ctx context.Context, connections *sync.WaitGroup) *http.Server {
-	count := func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			connections.Add(1)
-			s.lull.come()
-		case http.StateClosed:
-			s.lull.leave()
-			connections.Done()
-		}
-	}
+func (s *Server) httpServer(ctx context.Context) *http.Server {
 	return &http.Server{
 		Handler:           s.handler(),
-		ConnState:         count,
+		ConnState:         s.lull.connection,
 		ReadHeaderTimeout: requestTime,
 		ReadTimeout:       requestTime,
 		IdleTimeout:       idleTime,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 // A curve stands on a plane of 100 by 32; what is shown stretches it. It grows
@@ -30,7 +31,7 @@ func memoryTile(device api.Device) part {
 			return nil
 		}
 		return new(float64(*usage.Memory))
-	}), 1e6, func(value float64) string { return size(int64(value)) })
+	}), 1e6, func(value float64) string { return amount.Size(int64(value)) })
 }
 
 func processorTile(device api.Device) part {
@@ -104,7 +105,7 @@ func spanWords(length time.Duration) string {
 	if minutes >= 55 {
 		return "hour"
 	}
-	return count(minutes, "minute", "minutes")
+	return amount.Count(minutes, "minute", "minutes")
 }
 
 // spot marks where the curve is now.

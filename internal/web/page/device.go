@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 // What a device can bear, and when its owner should know.
@@ -35,7 +36,7 @@ func deviceBody(v View) []part {
 	})
 	add(device.Load != nil, func() part {
 		return fact("Load", text(fmt.Sprintf("%.2f", *device.Load)),
-			el("span", class("muted"), text(" on "+count(device.Processors, "processor", "processors"))))
+			el("span", class("muted"), text(" on "+amount.Count(device.Processors, "processor", "processors"))))
 	})
 	add(device.Booted != nil, func() part {
 		return fact("Up", text("for "+age(*device.Booted, v.Now)))
@@ -123,7 +124,7 @@ func roomFact(name string, free, total int64, low, veryLow float64) part {
 	case share < low:
 		tone, words = notice, "low"
 	}
-	return fact(name, text(size(free)), el("span", class("muted"), text(" of "+size(total))),
+	return fact(name, text(amount.Size(free)), el("span", class("muted"), text(" of "+amount.Size(total))),
 		when(words != "", all(text(" "), badge(tone, words))),
 		bar(tone, 1-share))
 }

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 // outputShown is how many of the last lines of the program are shown.
@@ -33,11 +34,11 @@ func evidenceParts(release int, evidence api.Evidence, v View) []part {
 	if len(evidence.Output) > 0 {
 		lines := evidence.Output[max(0, len(evidence.Output)-outputShown):]
 		shown = append(shown, el("details", class("fold"), attr("data-key", "output"),
-			el("summary", text("The last "+count(len(lines), "line", "lines")+" of its output")), output(lines)))
+			el("summary", text("The last "+amount.Count(len(lines), "line", "lines")+" of its output")), output(lines)))
 	}
 	if len(evidence.Files) > 0 {
 		shown = append(shown, el("details", class("fold"), attr("data-key", "files"),
-			el("summary", text("What differs from "+before+": "+count(len(evidence.Files), "file", "files"))), changeList(evidence.Files)))
+			el("summary", text("What differs from "+before+": "+amount.Count(len(evidence.Files), "file", "files"))), changeList(evidence.Files)))
 	}
 	return shown
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 // browser is a folder to look through. Without the modules only its top can be
@@ -20,7 +21,7 @@ func browser(area api.Area, listing api.Listing) []part {
 	}
 	shown = append(shown, el("ul", class("entries"), all(items...)))
 	if listing.More > 0 {
-		shown = append(shown, el("p", class("muted"), text("and "+count(listing.More, "more", "more"))))
+		shown = append(shown, el("p", class("muted"), text("and "+amount.Count(listing.More, "more", "more"))))
 	}
 	return shown
 }
@@ -61,7 +62,7 @@ func entryPart(area api.Area, folder string, entry api.FileEntry) part {
 		name = el("a", class("entry"), attr("href", address+"&view=true"), attr("data-act", "view"), attr("data-path", inQuery(path)),
 			icon("file"), nameOf(entry.Name))
 		about = el("a", class("button-quiet small"), attr("href", address), attr("download", ""),
-			el("span", class("hidden"), text("Download "), nameOf(entry.Name), text(", ")), text(size(entry.Size)))
+			el("span", class("hidden"), text("Download "), nameOf(entry.Name), text(", ")), text(amount.Size(entry.Size)))
 	default:
 		name = el("span", class("entry"), icon("link"), nameOf(entry.Name), targetOf(entry))
 	}

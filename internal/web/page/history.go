@@ -4,11 +4,12 @@ import (
 	"strconv"
 
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 func historyBody(v View) []part {
 	body := []part{el("div", class("card-head"), heading("history", "History"),
-		when(len(v.History) > 0, el("p", class("muted"), text(count(len(v.History), "release", "releases")))))}
+		when(len(v.History) > 0, el("p", class("muted"), text(amount.Count(len(v.History), "release", "releases")))))}
 	if len(v.History) == 0 {
 		return append(body, el("p", class("muted"), text("No release yet: the first upload becomes release 1.")))
 	}
@@ -81,7 +82,7 @@ func changesText(entry api.HistoryEntry) string {
 		return "nothing changed"
 	}
 	if entry.Bytes != nil && *entry.Bytes > 0 {
-		words = join(", ", words, size(*entry.Bytes))
+		words = join(", ", words, amount.Size(*entry.Bytes))
 	}
 	return words
 }

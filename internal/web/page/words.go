@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ota/internal/api"
+	"ota/internal/kit/amount"
 )
 
 // tone is what a state means to its owner. It is never told by colour alone.
@@ -87,7 +88,7 @@ func wordsOfRelease(s api.ReleaseState) state {
 func wordsOfDeposit(deposit api.Deposit) state {
 	much := ""
 	if deposit.Files > 0 {
-		much = count(deposit.Files, "file", "files") + ", " + size(deposit.Bytes)
+		much = amount.Count(deposit.Files, "file", "files") + ", " + amount.Size(deposit.Bytes)
 	}
 	switch deposit.State {
 	case api.Empty:
@@ -110,11 +111,11 @@ func wordsOfDeposit(deposit api.Deposit) state {
 }
 
 func wordsOfProgress(progress api.Progress) string {
-	words := size(progress.Received)
+	words := amount.Size(progress.Received)
 	if progress.Bytes > 0 {
-		words = strconv.FormatInt(100*progress.Received/progress.Bytes, 10) + " %, " + words + " of " + size(progress.Bytes)
+		words = strconv.FormatInt(100*progress.Received/progress.Bytes, 10) + " %, " + words + " of " + amount.Size(progress.Bytes)
 	}
-	return words + ", " + strconv.Itoa(progress.Done) + " of " + count(progress.Files, "file", "files")
+	return words + ", " + strconv.Itoa(progress.Done) + " of " + amount.Count(progress.Files, "file", "files")
 }
 
 // adviceOnDeposit says what to do, or what will happen.
@@ -165,26 +166,6 @@ func momentText(at, now time.Time) string {
 		return at.Format("2 Jan, 15:04")
 	}
 	return at.Format("2 Jan 2006, 15:04")
-}
-
-// count is a number of things.
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
-}
-
-// size is a number of bytes in the units that disks are sold in.
-func size(bytes int64) string {
-	if bytes < 1000 {
-		return fmt.Sprintf("%d B", bytes)
-	}
-	value, units := float64(bytes)/1000, []string{"kB", "MB", "GB", "TB"}
-	for value >= 999.95 && len(units) > 1 {
-		value, units = value/1000, units[1:]
-	}
-	return fmt.Sprintf("%.1f %s", value, units[0])
 }
 
 // number writes a coordinate with a tenth, and none where it is zero, like the
