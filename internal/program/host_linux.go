@@ -26,6 +26,7 @@ type host struct {
 	// replaced itself by ota leaves its jobs to us.
 	foreign map[proc.ID]struct{}
 	group   *cgroup // nil: none
+	made    int     // counts the groups
 	// kills were in group for want of memory before the program was started.
 	kills atomic.Int64
 
@@ -42,6 +43,7 @@ func (h *host) prepare(mark string, log *slog.Logger) {
 		return
 	}
 	h.group = group
+	h.made++
 }
 
 // refresh makes a new control group if there were kills in the old one. Since
@@ -56,6 +58,7 @@ func (h *host) refresh(mark string, log *slog.Logger) {
 	err := h.close()
 	if err == nil {
 		h.group, err = newCgroup(mark)
+		h.made++
 	}
 	if err != nil {
 		log.Debug("no control group for the program", "reason", err)
@@ -111,13 +114,12 @@ func (h *host) hasGivenUp() bool {
 	return len(h.given) > 0
 }
 
-// cgroup returns the path of the group, and the time of processors that was
-// used in it before it was ours.
-func (h *host) cgroup() (path string, before time.Duration) {
+// cgroup returns the group that the next program is started into.
+func (h *host) cgroup() grouping {
 	if h.group == nil {
-		return "", 0
+		return grouping{}
 	}
-	return h.group.path, h.group.before
+	return grouping{h.group.path, h.made, h.group.before}
 }
 
 func (h *host) close() error {

@@ -19,7 +19,7 @@ func (*host) prepare(string, *slog.Logger)     {}
 func (*host) refresh(string, *slog.Logger)     {}
 func (*host) adopts() bool                     { return false }
 func (*host) left() proc.Offspring             { return proc.Unknown }
-func (*host) cgroup() (string, time.Duration)  { return "", 0 }
+func (*host) cgroup() grouping                 { return grouping{} }
 func (*host) close() error                     { return nil }
 func (*host) retreat(*slog.Logger, error) bool { return false }
 func (*host) session(*Run) []proc.Stat         { return nil }

@@ -140,7 +140,7 @@ func (r *Room) Start(spec Spec) (*Run, error) {
 		return nil, fmt.Errorf("cannot start program: %w", err)
 	}
 	run.steps = r.stepsOf(spec)
-	run.group, run.groupBefore = r.host.cgroup()
+	run.group = r.host.cgroup()
 	r.mu.Lock()
 	r.last = run
 	r.mu.Unlock()

@@ -28,7 +28,7 @@ func (r *Room) record(run *Run) error {
 		return nil
 	}
 	data, err := json.Marshal(record{
-		ID: run.id, Boot: proc.BootID(), Cgroup: run.group,
+		ID: run.id, Boot: proc.BootID(), Cgroup: run.group.path,
 		Pipes: []string{run.stdout.name(), run.stderr.name()},
 	})
 	if err != nil {

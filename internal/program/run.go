@@ -31,8 +31,7 @@ type Run struct {
 	id             proc.ID
 	started        time.Time
 	origin         Origin
-	group          string        // the control group that it was started into; empty: none
-	groupBefore    time.Duration // what an ota before this one had used in it
+	group          grouping // that it was started into
 	stdout, stderr pipe
 
 	ready   chan struct{} // closed at the first READY=1

@@ -35,23 +35,30 @@ func (r *Room) Usage() (Usage, bool) {
 // tick is the unit of the times in a [proc.Stat].
 const tick = 10 * time.Millisecond
 
+// grouping is the control group that a program is in.
+type grouping struct {
+	path   string        // empty: none
+	made   int           // counts those that ota has made: one may have the path of another
+	before time.Duration // of processors, used in it by the programs of an earlier ota
+}
+
 // meter adds up the time of processors from one look to the next.
 type meter struct {
 	mu    sync.Mutex // held by who looks
 	total time.Duration
 
-	group   string        // the control group of the last look; empty: none
+	group   grouping      // of the last look
 	inGroup time.Duration // that it told
 	seen    []proc.Stat   // at the last look without a group
 }
 
 // advance adds what a control group tells, which goes on from one program to
 // the next in it. A group that is made anew begins at nothing.
-func (m *meter) advance(group string, before, now time.Duration) {
+func (m *meter) advance(group grouping, now time.Duration) {
 	if m.group != group {
-		m.group, m.inGroup = group, before
+		m.group, m.inGroup = group, group.before
 	}
-	if now < m.inGroup {
+	if now < m.inGroup { // somebody else has made it anew
 		m.inGroup = 0
 	}
 	m.total += now - m.inGroup

@@ -17,10 +17,10 @@ import (
 // meter. A control group tells both in two files; the processes are gone
 // through for what it does not tell.
 func (h *host) measure(run *Run, m *meter) (memory int64, ok bool) {
-	cpu, timed := cgroupCPU(run.group)
-	memory, weighed := cgroupMemory(run.group)
+	cpu, timed := cgroupCPU(run.group.path)
+	memory, weighed := cgroupMemory(run.group.path)
 	if timed {
-		m.advance(run.group, run.groupBefore, cpu)
+		m.advance(run.group, cpu)
 	}
 	if timed && weighed {
 		return memory, true
@@ -46,8 +46,8 @@ func (h *host) measure(run *Run, m *meter) (memory int64, ok bool) {
 // memory, but time that is not yet anybody else's.
 func (h *host) processes(run *Run, listed bool) ([]proc.Stat, error) {
 	var grouped map[int]struct{}
-	if run.group != "" {
-		grouped = cgroupMembers(run.group)
+	if run.group.path != "" {
+		grouped = cgroupMembers(run.group.path)
 	}
 	var all []proc.Stat
 	for pid := range grouped {

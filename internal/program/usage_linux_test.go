@@ -163,10 +163,13 @@ func TestMeterGathers(t *testing.T) {
 // from nothing.
 func TestMeterAdvances(t *testing.T) {
 	var m meter
-	for _, look := range []struct{ before, now, want time.Duration }{
-		{50, 60, 10}, {50, 65, 15}, {50, 65, 15}, {0, 4, 19}, {0, 9, 24},
+	for _, look := range []struct {
+		made              int
+		before, now, want time.Duration
+	}{
+		{1, 50, 60, 10}, {1, 50, 65, 15}, {1, 50, 65, 15}, {1, 50, 4, 19}, {1, 50, 9, 24}, {2, 0, 11, 35}, {2, 0, 12, 36},
 	} {
-		m.advance("/a", look.before, look.now)
+		m.advance(grouping{"/a", look.made, look.before}, look.now)
 		if m.total != look.want {
 			t.Errorf("at %d: %d, want %d", look.now, m.total, look.want)
 		}
