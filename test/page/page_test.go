@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package page drives the page of the real binary with a real browser: it logs
 // in, drops folders, reads reasons, rolls back and follows the log, with a mouse
 // and without one, on a phone and on a wide screen.
