@@ -41,7 +41,7 @@ func costsShown() *costs {
 
 func TestCostsOnThePage(t *testing.T) {
 	var text strings.Builder
-	shown := page{Size: quick, Parts: []part{partScale, partDisk, partStore}, Results: newResults(nil), Costs: costsShown()}
+	shown := page{Size: quick, Parts: []part{partScale, partDisk, partStore}, Results: newResults(nil, 0), Costs: costsShown()}
 	if err := writePage(&text, shown); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestThePageSaysWhyFiguresAreMissing(t *testing.T) {
 	missing := newCosts()
 	missing.noCalls, missing.noDisk = "strace is not installed", "there are no loop devices"
 	var text strings.Builder
-	if err := writePage(&text, page{Parts: []part{partScale, partDisk}, Results: newResults(nil), Costs: missing}); err != nil {
+	if err := writePage(&text, page{Parts: []part{partScale, partDisk}, Results: newResults(nil, 0), Costs: missing}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"System calls are left out here: strace is not installed.\n", "\nLeft out here: there are no loop devices.\n"} {

@@ -12,7 +12,7 @@
 // anything left outside its own temporary folder.
 //
 //	go run ./bench -quick
-//	go run ./bench -quick -parts scale,disk,store
+//	go run ./bench -quick -parts idle,scale,disk,store
 //	go run ./bench -parts starts,check,environment
 //	go run ./bench >docs/benchmarks.md
 package main
@@ -41,9 +41,13 @@ type extent struct {
 	updates int           // updates timed each time
 	idles   int           // times every subject is watched while idle
 	idle    time.Duration // how long each time
-	tree    int           // files in main/ that no update touches
-	parts   int           // files in an upload beside main.py
-	folder  int           // files in one folder
+
+	otaSettles time.Duration // after the start, in which its release proves itself
+	otaIdle    time.Duration // how long ota is watched
+
+	tree   int // files in main/ that no update touches
+	parts  int // files in an upload beside main.py
+	folder int // files in one folder
 
 	scaleRounds  int // times a small and a large main/ are laid out anew
 	scaleUpdates int // switches of each kind timed in each
@@ -58,12 +62,12 @@ type extent struct {
 
 var (
 	full = extent{
-		rounds: 2, updates: 4, idles: 1, idle: 30 * time.Second, tree: 500, parts: 19, folder: 500,
+		rounds: 2, updates: 4, idles: 1, idle: 30 * time.Second, otaSettles: 40 * time.Second, otaIdle: 170 * time.Second, tree: 500, parts: 19, folder: 500,
 		scaleRounds: 2, scaleUpdates: 5, onDisk: sweepsEvery, releases: 100,
 		startRounds: 3, startUpdates: 3, checks: 3, environments: 3,
 	}
 	quick = extent{
-		rounds: 1, updates: 2, idles: 1, idle: 5 * time.Second, tree: 500, parts: 19, folder: 500,
+		rounds: 1, updates: 2, idles: 1, idle: 5 * time.Second, otaSettles: 5 * time.Second, otaIdle: 5 * time.Second, tree: 500, parts: 19, folder: 500,
 		scaleRounds: 1, scaleUpdates: 2, onDisk: 1, releases: 20,
 		startRounds: 1, startUpdates: 2, checks: 1, environments: 1,
 	}
@@ -90,7 +94,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	short := flags.Bool("quick", false, "a short run, to see that everything works")
 	only := flags.String("only", "", "comma-separated first `words` of the subjects to measure; the floor always is")
-	partly := flags.String("parts", "", "comma-separated `parts` to measure instead of all: peers, scale, disk, store, starts, check, environment")
+	partly := flags.String("parts", "", "comma-separated `parts` to measure instead of all: peers, idle, scale, disk, store, starts, check, environment")
 	python := flags.String("python", systemPython(), "the interpreter under every subject")
 	prebuilt := flags.String("ota", "", "measure this `binary` instead of building one")
 	under := flags.String("dir", "", "the `folder`, and so the file system, to work in")
@@ -118,7 +122,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	wanted := choose(subjects(tools), *only)
-	if !slices.Contains(parts, partPeers) {
+	if !slices.Contains(parts, partPeers) && !slices.Contains(parts, partIdle) {
 		wanted = choose(subjects(tools), "ota")
 	}
 	if err := tools.prepare(ctx, wanted, *prebuilt); err != nil {
@@ -128,7 +132,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	chosen, missing := present(wanted)
-	bench := &bench{tools: tools, size: size, results: newResults(chosen), costs: newCosts()}
+	bench := &bench{tools: tools, size: size, results: newResults(chosen, size.otaIdle), costs: newCosts()}
 	if err := bench.measureParts(ctx, parts, chosen); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type part string
 
 const (
 	partPeers part = "peers" // ota and what else people use
+	partIdle  part = "idle"  // what all of them use while nothing happens
 	partScale part = "scale" // a switch of few and many files, in a small and a large main/
 	partDisk  part = "disk"  // what a device has to write
 	partStore part = "store" // what is kept
@@ -32,7 +33,7 @@ const (
 	partEnvironment part = "environment" // what an environment takes
 )
 
-var allParts = []part{partPeers, partScale, partDisk, partStore, partStarts, partCheck, partEnvironment}
+var allParts = []part{partPeers, partIdle, partScale, partDisk, partStore, partStarts, partCheck, partEnvironment}
 
 // measureParts measures some of the parts, with the subjects that are there.
 func (b *bench) measureParts(ctx context.Context, parts []part, chosen []subject) error {
@@ -41,6 +42,8 @@ func (b *bench) measureParts(ctx context.Context, parts []part, chosen []subject
 		switch one {
 		case partPeers:
 			err = b.measure(ctx, chosen)
+		case partIdle:
+			err = b.measureIdle(ctx, chosen)
 		case partScale:
 			err = b.measureScale(ctx)
 		case partDisk:
@@ -72,17 +75,6 @@ func (b *bench) measure(ctx context.Context, chosen []subject) error {
 			progress("round %d of %d: %s", round+1, b.size.rounds, one.name)
 			if err := b.round(ctx, one); err != nil {
 				return fmt.Errorf("cannot measure %s: %w", one.name, err)
-			}
-		}
-	}
-	for round := range b.size.idles {
-		for _, one := range chosen {
-			if one.name == heldName {
-				continue // as idle as the other one: it is the same
-			}
-			progress("idle %d of %d: %s", round+1, b.size.idles, one.name)
-			if err := b.idle(ctx, one); err != nil {
-				return fmt.Errorf("cannot measure %s while idle: %w", one.name, err)
 			}
 		}
 	}
@@ -178,31 +170,6 @@ func (b *bench) paced(ctx context.Context, r *rig) error {
 	b.results.add(r.subject, tornStarts, float64(done.torn))
 	b.results.add(r.subject, endings, float64(done.atRest))
 	return nil
-}
-
-// idle notes what a subject uses while its program does nothing.
-func (b *bench) idle(ctx context.Context, s subject) error {
-	return b.withRig(ctx, s, modeIdle, func(r *rig) error {
-		if err := wait(ctx, idleAfter); err != nil {
-			return err
-		}
-		before, err := r.usage()
-		if err != nil {
-			return err
-		}
-		if err := wait(ctx, b.size.idle); err != nil {
-			return err
-		}
-		after, err := r.usage()
-		if err != nil {
-			return err
-		}
-		b.results.add(s, processor, milliseconds(after.processor-before.processor))
-		b.results.add(s, wakeups, float64(after.wakeups-before.wakeups))
-		b.results.add(s, resident, float64(after.resident)/1e6)
-		b.results.add(s, proportional, float64(after.proportional)/1e6)
-		return nil
-	})
 }
 
 func (b *bench) withRig(ctx context.Context, s subject, m mode, act func(*rig) error) error {

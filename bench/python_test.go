@@ -34,7 +34,7 @@ func pythonShown() *costs {
 
 func TestPythonOnThePage(t *testing.T) {
 	var text strings.Builder
-	shown := page{Parts: []part{partStarts, partCheck, partEnvironment}, Results: newResults(nil), Costs: pythonShown()}
+	shown := page{Parts: []part{partStarts, partCheck, partEnvironment}, Results: newResults(nil, 0), Costs: pythonShown()}
 	if err := writePage(&text, shown); err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (p page) Uploads() string {
 // Idle is for the template.
 func (p page) Idle() string {
 	return p.Results.table([]column{
-		{processor, "processor time, ms"}, {wakeups, "wakeups"},
+		{processor, "processor time, ms"}, {awake, "quarters of a second in which it ran"}, {wakeups, "threads woken"},
 		{resident, "resident, MB"}, {resident, ratio}, {proportional, "proportional, MB"},
 	})
 }
@@ -101,6 +101,12 @@ func (p page) Tree() int { return p.Size.tree }
 
 // IdleTime is for the template.
 func (p page) IdleTime() string { return seconds(p.Size.idle) }
+
+// OtaIdleTime is for the template.
+func (p page) OtaIdleTime() string { return seconds(p.Size.otaIdle) }
+
+// OtaSettles is for the template.
+func (p page) OtaSettles() string { return seconds(p.Size.otaSettles) }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.0f s", d.Seconds()) }
 

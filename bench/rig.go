@@ -20,7 +20,6 @@ import (
 const (
 	aftermath  = 2 * time.Second      // without a start after which none is expected
 	warmUp     = time.Second          // from the start until the first update
-	idleAfter  = 5 * time.Second      // from the start until a subject counts as idle
 	slowUpload = 2 * time.Second      // what the files of a slow upload take in all,
 	stall      = 3 * time.Second      // but for this in the middle of one of them
 	tooLong    = 60 * time.Second     // after which an update will not come any more

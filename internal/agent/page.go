@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 
 	"ota/internal/web"
@@ -25,7 +24,7 @@ func (a *agent) newPage(answers http.Handler) *web.Server {
 		Door:   a.access,
 		Log:    a.log,
 		Ready:  a.welcome,
-		Rest:   debug.FreeOSMemory,
+		Rest:   shrink,
 	})
 }
 

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -77,6 +78,13 @@ func (a *agent) makeRoom() {
 // else than before, and what sealing took is not needed for weeks.
 func (a *agent) rest() {
 	a.outfit.settings()
+	shrink()
+}
+
+// shrink gives memory back to the system. What is in pools survives one
+// collection (sync.Pool), and goes with the second.
+func shrink() {
+	runtime.GC()
 	debug.FreeOSMemory()
 }
 

@@ -21,12 +21,13 @@ var kinds = map[string]string{
 // ofLogin is what somebody who is not logged in may load.
 var ofLogin = map[string]bool{"base.css": true, "login.css": true, "login.js": true, "theme.js": true, "icon.svg": true}
 
+// asset is what is known of a file. Its content is part of the binary, and would
+// be in memory twice.
 type asset struct {
-	content   []byte
 	kind, tag string
 }
 
-// assets are read once, when the first is asked for.
+// assets are looked at once, when the first is asked for.
 var assets = sync.OnceValue(func() map[string]asset {
 	found := map[string]asset{}
 	entries, err := embedded.ReadDir("assets")
@@ -34,21 +35,29 @@ var assets = sync.OnceValue(func() map[string]asset {
 		panic(err) // they are part of the program
 	}
 	for _, entry := range entries {
-		content, err := embedded.ReadFile("assets/" + entry.Name())
-		if err != nil {
-			panic(err)
-		}
-		sum := sha256.Sum256(content)
-		found[entry.Name()] = asset{content, kinds[path.Ext(entry.Name())], `"` + hex.EncodeToString(sum[:8]) + `"`}
+		sum := sha256.Sum256(contentOf(entry.Name()))
+		found[entry.Name()] = asset{kinds[path.Ext(entry.Name())], `"` + hex.EncodeToString(sum[:8]) + `"`}
 	}
 	return found
 })
 
-// Asset is what the page loads from /page/NAME: its content, which nobody
-// changes, its content type and its entity tag.
+// contentOf is a copy.
+func contentOf(name string) []byte {
+	content, err := embedded.ReadFile("assets/" + name)
+	if err != nil {
+		panic(err) // it is in the list
+	}
+	return content
+}
+
+// Asset is what the page loads from /page/NAME: its content, its content type and
+// its entity tag.
 func Asset(name string) (content []byte, contentType, etag string, ok bool) {
 	a, ok := assets()[name]
-	return a.content, a.kind, a.tag, ok
+	if !ok {
+		return nil, "", "", false
+	}
+	return contentOf(name), a.kind, a.tag, true
 }
 
 // LoginAsset is what the login page loads from /login/NAME.

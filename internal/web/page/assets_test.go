@@ -63,16 +63,16 @@ func TestThePageLoadsWhatThereIs(t *testing.T) {
 // nothing at all.
 func TestModulesFitTogether(t *testing.T) {
 	imports := regexp.MustCompile(`(?s)import \{([^}]*)\} from '\./([^']+)'`)
-	for name, asset := range assets() {
-		for _, one := range imports.FindAllStringSubmatch(string(asset.content), -1) {
-			from, ok := assets()[one[2]]
+	for name := range assets() {
+		for _, one := range imports.FindAllStringSubmatch(string(contentOf(name)), -1) {
+			from, _, _, ok := Asset(one[2])
 			if !ok {
 				t.Errorf("%s imports %s, which is not there", name, one[2])
 			}
 			for imported := range strings.SplitSeq(one[1], ",") {
 				what, _, _ := strings.Cut(strings.TrimSpace(imported), " as ")
 				exported := regexp.MustCompile(`(?m)^export (?:async )?(?:const|function|class) ` + what + `\b`)
-				if what != "" && !exported.Match(from.content) {
+				if what != "" && !exported.Match(from) {
 					t.Errorf("%s imports %s, which %s does not export", name, what, one[2])
 				}
 			}
@@ -90,8 +90,8 @@ var banned = map[string]*regexp.Regexp{
 }
 
 func TestAssetsTrustNobody(t *testing.T) {
-	for name, asset := range assets() {
-		if found := banned[path.Ext(name)].Find(asset.content); found != nil {
+	for name := range assets() {
+		if found := banned[path.Ext(name)].Find(contentOf(name)); found != nil {
 			t.Errorf("%s has %s", name, found)
 		}
 	}
@@ -102,7 +102,7 @@ func TestAssetsTrustNobody(t *testing.T) {
 func TestBothSidesSayTheSame(t *testing.T) {
 	said := func(module, text string) {
 		t.Helper()
-		if !strings.Contains(string(assets()[module].content), text) {
+		if !strings.Contains(string(contentOf(module)), text) {
 			t.Errorf("%s does not have %q", module, text)
 		}
 	}
@@ -119,7 +119,7 @@ func TestBothSidesSayTheSame(t *testing.T) {
 // colours reads the custom properties of the block that begins with a line.
 func colours(t *testing.T, begin string) map[string]string {
 	t.Helper()
-	_, after, found := strings.Cut(string(assets()["base.css"].content), begin)
+	_, after, found := strings.Cut(string(contentOf("base.css")), begin)
 	block, _, closed := strings.Cut(after, "}")
 	if !found || !closed {
 		t.Fatalf("base.css has no %s", begin)
