@@ -6,7 +6,6 @@ import (
 	"context"
 	"log/slog"
 	"os/exec"
-	"time"
 
 	"ota/internal/kit/proc"
 )
