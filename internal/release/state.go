@@ -30,12 +30,17 @@ type state struct {
 // Tries returns how often the current release has failed its trial so far.
 func (r *Room) Tries() Tries { return r.now().Tries }
 
-// NoteTries writes the count down, without a sync.
-func (r *Room) NoteTries(tries Tries) error {
+// NoteTries writes the count of a release down, without a sync. Notes may come
+// in any order and late: a count only grows, and one of a release that is not
+// current any more is nobody's.
+func (r *Room) NoteTries(release int, tries Tries) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	next := r.now()
-	next.Tries = tries
+	if next.Current != release {
+		return nil
+	}
+	next.Tries = Tries{max(next.Tries.Crashes, tries.Crashes), max(next.Tries.Downs, tries.Downs)}
 	return r.setState(next)
 }
 

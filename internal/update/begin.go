@@ -89,7 +89,7 @@ func (c *Conductor) beginTrial() {
 		c.tries.Downs++
 		// Where that can't be written nobody would ever give up: the program is
 		// started all the same, as the device is hardly the release's fault.
-		if err := c.put(func() error { return c.options.Releases.NoteTries(c.tries) }); err != nil {
+		if err := c.put(func() error { return c.options.Releases.NoteTries(c.running(), c.tries) }); err != nil {
 			c.options.Log.Warn("it can't be written down that the trial was interrupted", "error", err)
 		}
 	}

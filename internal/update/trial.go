@@ -156,9 +156,9 @@ func isOfDevice(err error) bool {
 
 // noteTries writes the count down, beside the conductor.
 func (c *Conductor) noteTries() {
-	tries := c.tries
+	number, tries := c.running(), c.tries
 	c.acts.Go(func() {
-		if err := c.put(func() error { return c.options.Releases.NoteTries(tries) }); err != nil {
+		if err := c.put(func() error { return c.options.Releases.NoteTries(number, tries) }); err != nil {
 			c.options.Log.Warn("it can't be written down that the trial failed once", "error", err)
 		}
 	})
