@@ -35,7 +35,7 @@ func (p *patient) lookAtCard(ctx context.Context) []Finding {
 	}
 	return []Finding{problem("card-errors",
 		fmt.Sprintf("the kernel tells of %s of the card since the start, the last: %s", amount.Count(count, "error", "errors"), last),
-		"make a copy of what matters, then compare what is kept: ota verify; check the power supply, replace the card")}
+		"make a copy of what matters; then: "+p.ask("verify")+"; check the power supply, and replace the card")}
 }
 
 // kernelLog reads what the kernel remembers, or lets dmesg(1) do it, which may

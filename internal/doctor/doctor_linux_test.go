@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ota/internal/device"
+	"ota/internal/kit/owner"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -393,7 +394,7 @@ func TestHostileNames(t *testing.T) {
 	s.options.Told.PageProblem = "\x1b[2J"
 	s.chmod("main", 0o555)
 	found := s.examine()
-	if len(found) < 5 {
+	if len(found) < 5 || !slices.ContainsFunc(found, func(one Finding) bool { return strings.Contains(one.Advice, shell(dir+"/main")) }) {
 		t.Errorf("only %+v", found)
 	}
 	for _, one := range found {
@@ -406,6 +407,9 @@ func TestHostileNames(t *testing.T) {
 		t.Skip("needs bash")
 	}
 	for _, word := range []string{dir, "", "plain", "a b", `\x41'"`, "$(id)", "\xff\xfe", "größe", "-n", "~", "é\u2028"} {
+		if strings.ContainsAny(shell(word), "\x1b\n\xff\u2028") {
+			t.Errorf("%q is %q", word, shell(word))
+		}
 		out, err := exec.Command(bash, "-c", "printf %s "+shell(word)).Output()
 		if err != nil || string(out) != word {
 			t.Errorf("%q as %s is %q, %v", word, shell(word), out, err)
@@ -505,5 +509,66 @@ func TestExchangeLeavesNothing(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); len(left) > 0 || err != nil {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// TestPortOfWhomIsNotKnown: a page of ours is not told to be in its own way by
+// who may not look at its process.
+func TestPortOfWhomIsNotKnown(t *testing.T) {
+	tests := []struct {
+		told  Told
+		found bool
+	}{
+		{Told{Presence: Answers, PID: 4711, Page: "http://127.0.0.1:8484"}, false},
+		{Told{Presence: Answers, PID: 4711, Page: "http://127.0.0.1:8485"}, true},
+		{Told{Presence: Refuses}, false},
+		{Told{Presence: Absent}, true},
+	}
+	for _, test := range tests {
+		s := newScene(t)
+		s.options.Told = test.told
+		s.fake("proc/net/tcp", listening)
+		found := slices.Contains(namesOf(s.examine()), "page-port")
+		if found != test.found {
+			t.Errorf("%+v: %t", test.told, found)
+		}
+	}
+}
+
+// TestRootAsksAsTheOwner: `sudo ota doctor` runs nothing as root that an upload
+// could have brought.
+func TestRootAsksAsTheOwner(t *testing.T) {
+	if !asRoot() {
+		t.Skip("needs root: another user")
+	}
+	s := newScene(t)
+	if err := os.Chmod(filepath.Dir(s.on.root), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.on.uid = 0
+	s.on.account = lookUp
+	s.python("id -u; id -G") // what it is asked as
+	bin := filepath.Join(s.on.root, "bin")
+	s.options.Env = []string{"PATH=" + bin + ":/usr/bin:/bin"}
+	asked := func() string {
+		t.Helper()
+		s.examine()
+		for _, one := range examine(t.Context(), s.options, s.on) {
+			if one.Check == "python" {
+				return one.What
+			}
+		}
+		return ""
+	}
+	if got, want := asked(), bin+"/python3 is Python 12345 with 12345"; got != want {
+		t.Errorf("ota's user: %q, not %q", got, want)
+	}
+	s.options.Program = &owner.Owner{UID: uploader, GID: uploader}
+	if got, want := asked(), bin+"/python3 is Python 54321 with 54321"; got != want {
+		t.Errorf("the program's user: %q, not %q", got, want)
+	}
+	s.python("echo broken >&2; exit 1")
+	if got := asked(); !strings.Contains(got, "broken (looked for with this PATH, as user 54321)") {
+		t.Errorf("%q", got)
 	}
 }

@@ -25,6 +25,8 @@ func (p *patient) whoHas(listen string) string {
 			switch {
 			case pid == 0 && p.Told.Presence == Answers && strings.HasSuffix(strings.TrimSuffix(p.Told.Page, "/"), ":"+strconv.Itoa(int(one.address.Port()))):
 				return "" // it is ours
+			case pid == 0 && p.runs() && p.Told.Presence != Answers:
+				return "" // it may be ours
 			case pid == 0:
 				return "a process of another user"
 			case pid != p.Told.PID:

@@ -19,9 +19,9 @@ func (p *patient) lookAtOta(context.Context) []Finding {
 	}
 	switch p.Told.Presence {
 	case Absent:
-		return []Finding{notice("ota-absent", "ota is not running in "+escape.Name(p.Dir), "ota run "+shell(p.Dir))}
+		return []Finding{notice("ota-absent", "ota is not running in "+escape.Name(p.Dir), p.asOta("run"))}
 	case Left:
-		return []Finding{notice("ota-left-socket", "ota was killed: its socket is there, and nobody behind it; the next start clears it away", "ota run "+shell(p.Dir))}
+		return []Finding{notice("ota-left-socket", "ota was killed: its socket is there, and nobody behind it; the next start clears it away", p.asOta("run"))}
 	case Silent:
 		advice := "wait a moment; if it stays like that, stop it and start it again"
 		if p.Told.PID != 0 {
@@ -29,7 +29,7 @@ func (p *patient) lookAtOta(context.Context) []Finding {
 		}
 		return []Finding{problem("ota-silent", "ota is running"+who+" and gives no answer"+because(p.Told.Why), advice)}
 	case Refuses:
-		return []Finding{unknown("ota-refuses", fmt.Sprintf("ota is running%s as %s and answers to that user and root only", who, p.user.name), p.asOta())}
+		return []Finding{unknown("ota-refuses", fmt.Sprintf("ota is running%s as %s and answers to that user and root only", who, p.user.name), p.asOta("doctor"))}
 	}
 	return fine(fmt.Sprintf("ota is running%s as %s", who, p.user.name))
 }
@@ -53,20 +53,20 @@ func (p *patient) lookAtProgram(context.Context) []Finding {
 	}
 	switch p.Told.Crashes {
 	case Again:
-		found = append(found, problem("program-failing", "the program failed and is started again after a pause"+because(p.Told.Ended), "ota why; ota logs"))
+		found = append(found, problem("program-failing", "the program failed and is started again after a pause"+because(p.Told.Ended), p.ask("why")+"; "+p.ask("logs")))
 	case Always:
 		found = append(found, problem("program-crashing", "the program crashes again and again"+because(p.Told.Ended),
-			"put a corrected file into deposit/, or go back: ota rollback; what it says: ota logs"))
+			p.ask("logs")+"  # then put a corrected file into deposit/, or go back: ota rollback"))
 	}
 	if p.Told.Trial != 0 && p.Told.TrialFor > 2*p.settings.Trial.Period+trialSlack {
-		found = append(found, notice("program-trial", fmt.Sprintf("release %d is still on trial, longer than [trial] period", p.Told.Trial), "ota why; ota logs"))
+		found = append(found, notice("program-trial", fmt.Sprintf("release %d is still on trial, longer than [trial] period", p.Told.Trial), p.ask("why")+"; "+p.ask("logs")))
 	}
 	if held := p.Told.Held; len(held) > 0 {
 		what := "the upload in deposit/ is held: " + escape.Name(held[0])
 		if len(held) > 1 {
 			what += " (and " + amount.Count(len(held)-1, "other reason", "other reasons") + ")"
 		}
-		found = append(found, problem("upload-held", what, "ota why  # then upload what is wrong again, or: ota discard"))
+		found = append(found, problem("upload-held", what, p.ask("why")+"  # then upload what is wrong again, or: ota discard"))
 	}
 	return otherwise(found, "the program "+p.programState())
 }

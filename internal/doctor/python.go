@@ -61,7 +61,7 @@ func (p *patient) lookAtPython(ctx context.Context) []Finding {
 		if advice == "" {
 			advice = "see [python] interpreter in " + shell(p.Dir+"/ota.toml")
 		}
-		return []Finding{problem("python-missing", escape.Name(err.Error()), advice)}
+		return []Finding{problem("python-missing", escape.Name(err.Error())+p.asWhom(), advice)}
 	}
 	return p.lookInto(ctx, found, name, env)
 }
@@ -70,9 +70,9 @@ func (p *patient) lookAtPython(ctx context.Context) []Finding {
 // it.
 func (p *patient) lookInto(ctx context.Context, found python.Interpreter, name string, env []string) []Finding {
 	path := escape.Name(found.Path)
-	answer, err := p.ask(ctx, found.Path, env)
+	answer, err := p.askPython(ctx, found.Path, env)
 	if err != nil {
-		return []Finding{problem("python-broken", path+" does not work: "+escape.Name(err.Error()), "try it: "+shell(found.Path)+" -c 'print(1)'; or name another in [python] interpreter")}
+		return []Finding{problem("python-broken", path+" does not work: "+escape.Name(err.Error())+p.asWhom(), "try it: "+shell(found.Path)+" -c 'print(1)'; or name another in [python] interpreter")}
 	}
 	version, pip, _ := strings.Cut(answer, "\n")
 	var findings []Finding
@@ -91,6 +91,14 @@ func (p *patient) lookInto(ctx context.Context, found python.Interpreter, name s
 	return otherwise(findings, fmt.Sprintf("%s is Python %s with %s", path, escape.Name(version), escape.Name(pip)))
 }
 
+// asWhom says that somebody else may have found another Python.
+func (p *patient) asWhom() string {
+	if as := p.runAs(); as != nil {
+		return fmt.Sprintf(" (looked for with this PATH, as user %d)", as.UID)
+	}
+	return ""
+}
+
 func (p *patient) needsPackages() bool {
 	for _, name := range requirements {
 		if exists(filepath.Join(p.main(), name)) || exists(filepath.Join(p.deposit(), name)) {
@@ -100,7 +108,7 @@ func (p *patient) needsPackages() bool {
 	return false
 }
 
-func (p *patient) ask(ctx context.Context, path string, env []string) (string, error) {
+func (p *patient) askPython(ctx context.Context, path string, env []string) (string, error) {
 	limited, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	cmd := exec.CommandContext(limited, path, "-I", "-B", "-c", pipQuestion)

@@ -112,7 +112,7 @@ func (s *strays) findings(p *patient, top fs.FileInfo) []Finding {
 	}
 	if len(s.unknown) > 0 {
 		found = append(found, unknown("deposit-unknown", "it can't be told what "+p.user.name+" may do with "+list(s.unknown),
-			p.asOta()))
+			p.asOta("doctor")))
 	}
 	return found
 }

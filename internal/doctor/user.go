@@ -40,14 +40,25 @@ func (u user) word() string {
 // asRoot is how to call the doctor with more rights.
 func (p *patient) asRoot() string { return "sudo ota -C " + shell(p.Dir) + " doctor" }
 
-// asOta is how to call it as the user that ota runs as.
-func (p *patient) asOta() string {
+// asOta is a command of ota, called as the user that it runs as.
+func (p *patient) asOta(command string) string {
+	ota := "ota -C " + shell(p.Dir) + " " + command
 	name := p.user.word()
 	switch {
+	case p.user.id == p.uid:
+		return ota
 	case p.user.id == 0:
-		return p.asRoot()
+		return "sudo " + ota
 	case strings.HasPrefix(p.user.name, "user "):
 		name = "'#" + name + "'"
 	}
-	return "sudo -u " + name + " ota -C " + shell(p.Dir) + " doctor"
+	return "sudo -u " + name + " " + ota
+}
+
+// ask is a command of ota that root may call as well.
+func (p *patient) ask(command string) string {
+	if p.uid == 0 {
+		return "ota -C " + shell(p.Dir) + " " + command
+	}
+	return p.asOta(command)
 }
