@@ -24,5 +24,11 @@ func (p *patient) whoseOta() user {
 	return user{id: p.uid, name: "user " + strconv.Itoa(p.uid)}
 }
 
+// keeper is nobody else.
+func (p *patient) keeper() user { return user{} }
+
+// environment is our own.
+func (p *patient) environment() []string { return p.Env }
+
 // whoHas finds nobody: only Linux tells.
 func (p *patient) whoHas(string) string { return "" }

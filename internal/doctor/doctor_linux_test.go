@@ -297,7 +297,7 @@ var illnesses = []struct {
 	}},
 	{"card-unknown", false, func(s *scene) { os.Remove(filepath.Join(s.on.root, "dev/kmsg")) }},
 	{"kernel-old", false, func(s *scene) { s.fake("proc/sys/kernel/osrelease", "4.14.98-v7+\n") }},
-	{"kernel-exchange", false, func(s *scene) { s.on.exchange = func(string) error { return unix.EINVAL } }},
+	{"kernel-exchange", false, func(s *scene) { s.on.exchange = func(string) error { return errors.ErrUnsupported } }},
 	{"kernel-memory", false, func(s *scene) {
 		s.file("ota.toml", "[program]\nmemory_max = \"100MB\"\n")
 		s.fake("sys/fs/cgroup/cgroup.controllers", "cpuset cpu io pids\n")
@@ -552,7 +552,8 @@ func TestRootAsksAsTheOwner(t *testing.T) {
 	s.options.Env = []string{"PATH=" + bin + ":/usr/bin:/bin"}
 	asked := func() string {
 		t.Helper()
-		s.examine()
+		s.examine() // makes the folder pi's
+		os.Lchown(filepath.Join(s.on.root, "proc", "1"), 0, 0)
 		for _, one := range examine(t.Context(), s.options, s.on) {
 			if one.Check == "python" {
 				return one.What
@@ -563,6 +564,12 @@ func TestRootAsksAsTheOwner(t *testing.T) {
 	if got, want := asked(), bin+"/python3 is Python 12345 with 12345"; got != want {
 		t.Errorf("ota's user: %q, not %q", got, want)
 	}
+	// Whoever can write into .ota can say that ota is a process of root.
+	s.options.Told.PID = 1
+	s.fake("proc/1/environ", "SECRET=1\x00PATH=/nowhere\x00")
+	if got, want := asked(), bin+"/python3 is Python 12345 with 12345"; got != want {
+		t.Errorf("a forged process: %q, not %q", got, want)
+	}
 	s.options.Program = &owner.Owner{UID: uploader, GID: uploader}
 	if got, want := asked(), bin+"/python3 is Python 54321 with 54321"; got != want {
 		t.Errorf("the program's user: %q, not %q", got, want)
@@ -570,5 +577,23 @@ func TestRootAsksAsTheOwner(t *testing.T) {
 	s.python("echo broken >&2; exit 1")
 	if got := asked(); !strings.Contains(got, "broken (looked for with this PATH, as user 54321)") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestPythonOfTheOneThatRuns: the ota that runs finds Python with its own PATH.
+func TestPythonOfTheOneThatRuns(t *testing.T) {
+	s := newScene(t)
+	s.fake("proc/4711/environ", "PATH="+filepath.Join(s.on.root, "bin")+"\x00")
+	s.options.Env = []string{"PATH=/nowhere"}
+	s.on.uid = pi
+	if !asRoot() {
+		s.on.uid = os.Geteuid()
+	}
+	if found := namesOf(s.examine()); len(found) != 0 {
+		t.Errorf("%v", found)
+	}
+	s.options.Told.PID = 0
+	if found := namesOf(s.looked()); !slices.Equal(found, []string{"python-missing"}) {
+		t.Errorf("%v", found)
 	}
 }

@@ -10,9 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"ota/internal/kit/amount"
+	"ota/internal/kit/beneath"
 	"ota/internal/kit/escape"
 )
 
@@ -96,28 +95,36 @@ func (p *patient) lookAtExchange() []Finding {
 	switch err := p.exchange(folder); {
 	case err == nil:
 		return nil
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOSYS), errors.Is(err, errors.ErrUnsupported):
+	case errors.Is(err, errors.ErrUnsupported):
 		return []Finding{notice("kernel-exchange", "two names can't change places on "+escape.Name(main.kind)+": files are replaced one after the other, without the way back at once", "put main/ on ext4")}
 	default:
 		return []Finding{unknown("kernel-unknown", "it can't be told whether names can change places there: "+escape.Name(err.Error()), p.asRoot())}
 	}
 }
 
-// tryExchange makes two empty files in a folder of its own, and removes all of
-// it.
-func tryExchange(folder string) error {
-	dir, err := os.MkdirTemp(folder, "doctor-")
+// tryExchange makes two empty files in a folder, and removes them. The folder
+// may belong to somebody else, who could put a link in the way: nothing is
+// opened that was there before, or by a path.
+func tryExchange(folder string) (err error) {
+	tree, err := beneath.Open(folder)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	one, other := filepath.Join(dir, "1"), filepath.Join(dir, "2")
-	for _, path := range []string{one, other} {
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
+	defer tree.Close()
+	name := "doctor-" + strconv.Itoa(os.Getpid()) + "-"
+	for _, one := range []string{name + "1", name + "2"} {
+		file, err := tree.Top().OpenFile(one, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
 			return err
 		}
+		file.Close()
+		defer func() {
+			if removeErr := tree.Top().Remove(one); err == nil {
+				err = removeErr
+			}
+		}()
 	}
-	return unix.Renameat2(unix.AT_FDCWD, one, unix.AT_FDCWD, other, unix.RENAME_EXCHANGE)
+	return beneath.Exchange(tree.Top(), name+"1", tree.Top(), name+"2")
 }
 
 func (p *patient) lookAtMemory() []Finding {

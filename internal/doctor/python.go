@@ -42,7 +42,7 @@ func (p *patient) lookAtPython(ctx context.Context) []Finding {
 	if p.settings.Program.Command != nil && !p.needsPackages() && p.settings.Python.Interpreter == "" {
 		return fine("the program is started by [program] command")
 	}
-	env := p.Env
+	env := p.environment()
 	for name, value := range p.settings.Program.Env {
 		env = append(env[:len(env):len(env)], name+"="+value)
 	}

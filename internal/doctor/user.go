@@ -16,17 +16,16 @@ type user struct {
 }
 
 // runAs is whom commands run as that an upload has a say in: whoever uploads is
-// no more than that user, also where root calls the doctor.
+// no more than that user, also where root calls the doctor. What an ota says of
+// itself is not believed here, as whoever can put a file into .ota can say it.
 func (p *patient) runAs() *owner.Owner {
 	switch {
 	case p.uid != 0:
 		return nil // it needs root to become another
-	case p.Program != nil:
+	case p.Program != nil && p.Program.UID != 0:
 		return p.Program
-	case p.user.id == 0:
-		return nil
 	}
-	return p.user.owner
+	return p.keeper().owner
 }
 
 // word is the user as chown takes it.

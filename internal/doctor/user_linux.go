@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,37 @@ func (p *patient) whoseOta() user {
 		}
 	}
 	return p.account(os.Geteuid(), os.Getegid())
+}
+
+// keeper is whose folder it is: the first owner of it and of what ota keeps that
+// is not root; the zero user if there is none.
+func (p *patient) keeper() user {
+	for _, path := range []string{p.own(), p.Dir} {
+		if info, err := os.Stat(path); err == nil && ownerOf(info) != 0 {
+			return p.account(ownerOf(info), int(info.Sys().(*syscall.Stat_t).Gid))
+		}
+	}
+	return user{}
+}
+
+// environment is that of the ota that runs, which finds Python with it, else our
+// own. That of a process of another user than runs what is found would be given
+// away.
+func (p *patient) environment() []string {
+	runner := p.uid
+	if as := p.runAs(); as != nil {
+		runner = int(as.UID)
+	}
+	process := p.below(filepath.Join("proc", strconv.Itoa(p.Told.PID)))
+	info, err := os.Stat(process)
+	if p.Told.Presence != Answers || err != nil || ownerOf(info) != runner {
+		return p.Env
+	}
+	text, err := os.ReadFile(filepath.Join(process, "environ"))
+	if err != nil || len(text) == 0 {
+		return p.Env
+	}
+	return strings.Split(strings.TrimRight(string(text), "\x00"), "\x00")
 }
 
 // lookUp is what is known of a user; gid is a group of his if it is nothing.
