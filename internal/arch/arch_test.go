@@ -26,13 +26,14 @@ var mayImport = map[string][]string{
 	"program":  {},
 	"trial":    {},
 	"python":   {},
+	"doctor":   {"config", "device", "python"},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update": {"activate", "check", "deposit", "reason", "release", "trial"},
-	"agent":  {"activate", "api", "check", "config", "deposit", "device", "logs", "program", "python", "reason", "release", "trial", "update", "web"},
+	"agent":  {"activate", "api", "check", "config", "deposit", "device", "doctor", "logs", "program", "python", "reason", "release", "trial", "update", "web"},
 	"api":    {"logs", "reason"},
 	"web":    {"api", "logs", "reason"},
-	"cli":    {"agent", "api", "logs"},
+	"cli":    {"agent", "api", "doctor", "logs"},
 	"arch":   {},
 }
 

@@ -2,8 +2,9 @@
 //
 // In: arguments. Out: results on stdout, messages on stderr, and an exit code:
 // 0 done, 1 failed, 2 wrong usage, 3 held by a check. Never: a decision; what
-// a command does is done by the agent, in this process (run, verify, config,
-// and what only needs the disk where no ota runs) or through the control socket.
+// a command does is done by the agent, in this process (run, verify, doctor,
+// config, and what only needs the disk where no ota runs) or through the
+// control socket.
 //
 // How ota speaks:
 //
@@ -109,6 +110,7 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.pinCommand(),
 		a.unpinCommand(),
 		a.verifyCommand(),
+		a.doctorCommand(),
 		a.webCommand(),
 		a.configCommand(),
 		a.versionCommand(),

@@ -1,0 +1,20 @@
+package doctor
+
+// Names are those of all that can be found, in the order of the documentation,
+// docs/doctor.md.
+var Names = []string{
+	"settings-wrong", "settings-left-out",
+	"ota-absent", "ota-left-socket", "ota-silent", "ota-refuses",
+	"program-missing", "program-failing", "program-crashing", "program-trial", "upload-held",
+	"python-missing", "python-broken", "python-shim", "python-pip",
+	"page-problem", "page-port",
+	"folder-kind", "folder-rights", "folder-secrets",
+	"deposit-read", "deposit-remove", "deposit-sticky", "deposit-group", "deposit-unknown",
+	"mount-read-only", "mount-distant", "mount-modes", "mount-noexec", "mount-split", "mount-unknown",
+	"space-full", "space-low", "inodes-full", "inodes-low", "space-unknown",
+	"watches-few", "watches-low", "watchers-few", "watches-unknown",
+	"clock-wrong", "clock-free", "clock-unknown",
+	"power-low", "power-was-low", "power-slow",
+	"card-errors", "card-unknown",
+	"kernel-old", "kernel-exchange", "kernel-memory", "kernel-unknown",
+}

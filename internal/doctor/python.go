@@ -1,0 +1,151 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"ota/internal/kit/escape"
+	"ota/internal/kit/hint"
+	"ota/internal/kit/proc"
+	"ota/internal/python"
+)
+
+// askLimit is the time that an interpreter has to say what it has.
+const askLimit = 20 * time.Second
+
+// pipQuestion is what pip an environment could be filled by: one that serves all
+// environments, or the one that the interpreter brings along. It is asked in
+// isolated mode, in which no file of the program is imported.
+const pipQuestion = `import sys
+print("%d.%d.%d" % sys.version_info[:3])
+try:
+    import pip
+    print("pip " + pip.__version__)
+except ImportError:
+    try:
+        import ensurepip
+        print("pip " + ensurepip.version())
+    except Exception:
+        print("none")
+`
+
+// requirements are the files that name what an environment needs.
+var requirements = []string{"requirements.txt", "pylock.toml", "uv.lock", "pyproject.toml"}
+
+func (p *patient) lookAtPython(ctx context.Context) []Finding {
+	if p.settings.Program.Command != nil && !p.needsPackages() && p.settings.Python.Interpreter == "" {
+		return fine("the program is started by [program] command")
+	}
+	env := p.environment()
+	for name, value := range p.settings.Program.Env {
+		env = append(env[:len(env):len(env)], name+"="+value)
+	}
+	search := python.Search{Env: env, Dir: p.Dir, As: p.runAs()}
+	var found python.Interpreter
+	var err error
+	name := p.settings.Python.Interpreter
+	if name == "" {
+		name = "python3"
+		found, err = search.Default(ctx)
+	} else {
+		found, err = search.Named(ctx, name)
+	}
+	if err != nil {
+		advice := hint.Of(err)
+		if advice == "" {
+			advice = "see [python] interpreter in " + shell(p.Dir+"/ota.toml")
+		}
+		return []Finding{problem("python-missing", escape.Name(err.Error())+p.asWhom(), advice)}
+	}
+	return p.lookInto(ctx, found, name, env)
+}
+
+// lookInto asks an interpreter that was found. shimmed is the name that led to
+// it.
+func (p *patient) lookInto(ctx context.Context, found python.Interpreter, name string, env []string) []Finding {
+	path := escape.Name(found.Path)
+	answer, err := p.askPython(ctx, found.Path, env)
+	if err != nil {
+		return []Finding{problem("python-broken", path+" does not work: "+escape.Name(err.Error())+p.asWhom(), "try it: "+shell(found.Path)+" -c 'print(1)'; or name another in [python] interpreter")}
+	}
+	version, pip, _ := strings.Cut(answer, "\n")
+	var findings []Finding
+	if first, ok := python.LookPath(name, env); ok && !filepath.IsAbs(name) && isShim(first, found.Path) {
+		findings = append(findings, notice("python-shim",
+			fmt.Sprintf("%s is a shim for %s: what it leads to depends on the user and the folder", escape.Name(first), path),
+			"name it in "+shell(p.Dir+"/ota.toml")+": [python] interpreter = "+quoted(found.Path)))
+	}
+	if _, uv := python.LookPath("uv", env); pip == "none" && !uv && p.settings.Python.Environment {
+		one := notice("python-pip", path+" has no pip, and no ensurepip: packages can't be installed", "sudo apt install python3-pip python3-venv")
+		if p.needsPackages() {
+			one.Verdict = Problem
+		}
+		findings = append(findings, one)
+	}
+	return otherwise(findings, fmt.Sprintf("%s is Python %s with %s", path, escape.Name(version), escape.Name(pip)))
+}
+
+// asWhom says that somebody else may have found another Python.
+func (p *patient) asWhom() string {
+	if as := p.runAs(); as != nil {
+		return fmt.Sprintf(" (looked for with this PATH, as user %d)", as.UID)
+	}
+	return ""
+}
+
+func (p *patient) needsPackages() bool {
+	for _, name := range requirements {
+		if exists(filepath.Join(p.main(), name)) || exists(filepath.Join(p.deposit(), name)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *patient) askPython(ctx context.Context, path string, env []string) (string, error) {
+	limited, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	cmd := exec.CommandContext(limited, path, "-I", "-B", "-c", pipQuestion)
+	cmd.Env, cmd.Dir = env, string(filepath.Separator)
+	p.runAs().Dress(cmd)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.WaitDelay = time.Second
+	switch err := proc.Run(cmd); {
+	case limited.Err() != nil:
+		return "", fmt.Errorf("no answer within %s", askLimit)
+	case err != nil:
+		line, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
+		if line == "" {
+			return "", err
+		}
+		return "", errors.New(line)
+	}
+	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+	if len(lines) < 2 {
+		return "", errors.New("it is not Python 3")
+	}
+	return strings.Join(lines[len(lines)-2:], "\n"), nil
+}
+
+// isShim reports whether the file that PATH leads to is a script that stands for
+// another interpreter.
+func isShim(first, found string) bool {
+	one, err := os.Stat(first)
+	if err != nil || filepath.Clean(first) == filepath.Clean(found) {
+		return false
+	}
+	other, err := os.Stat(found)
+	return err == nil && !os.SameFile(one, other)
+}
+
+// quoted is a string in TOML.
+func quoted(text string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(escape.Name(text)) + `"`
+}
