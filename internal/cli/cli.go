@@ -111,6 +111,8 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.verifyCommand(),
 		a.webCommand(),
 		a.configCommand(),
+		a.installCommand(),
+		a.uninstallCommand(),
 		a.versionCommand(),
 	)
 	return root
