@@ -11,6 +11,7 @@ import (
 	"ota/internal/api"
 	"ota/internal/kit/amount"
 	"ota/internal/kit/sdnotify"
+	"ota/internal/update"
 )
 
 const (
@@ -86,6 +87,9 @@ func (s *service) tell(ctx context.Context, ending <-chan struct{}) {
 // look tells how things stand, if that is news.
 func (s *service) look(isEnding bool) {
 	status := s.Status()
+	if s.conductor.Report().State.Program == update.Halted { // for what comes next
+		status.Program.State, status.Program.PID = api.Running, nil
+	}
 	words := serviceStatus(status)
 	if isEnding {
 		words = "ending: " + words
