@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,7 +95,9 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 	defer stopLogs()
 	a.openLogs(made, lacking)
 	logging.Go(func() { a.logs.Run(house) })
-	return a.live(ctx, hurry)
+	furnished, leaveManager := a.serveManager(ctx)
+	defer leaveManager()
+	return a.live(ctx, hurry, furnished)
 }
 
 // openLogs begins to log: what was made, and what could not be made, which the
@@ -126,8 +127,9 @@ func (a *agent) openLogs(made []string, lacking error) {
 
 // live fills the house and runs it until the conductor is done. The faces are
 // closed last, so that who watches sees how all else ends. By then they can
-// still be looked at, and everything that they ask for is refused.
-func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
+// still be looked at, and everything that they ask for is refused. furnished is
+// called when the rooms are there.
+func (a *agent) live(ctx, hurry context.Context, furnished func()) (exitCode int, err error) {
 	if err := a.furnish(hurry); err != nil {
 		return 1, err
 	}
@@ -137,6 +139,7 @@ func (a *agent) live(ctx, hurry context.Context) (exitCode int, err error) {
 	defer closeFaces()
 	server := api.New(a, a.folder.socket(), a.log)
 	a.page = a.newPage(server.Handler())
+	furnished()
 	faces.Go(func() { a.serve(open, "ota can't be steered", server.Run) })
 	faces.Go(func() { a.serve(open, "the page is not served", a.page.Run) })
 
@@ -254,12 +257,6 @@ func (a *agent) furnish(hurry context.Context) error {
 
 // reserveBytes is enough for all that ota writes of itself to go back.
 const reserveBytes = 256 << 10
-
-// isOfService reports whether a variable is between ota and who started it as a
-// service (sd_notify(3)).
-func isOfService(variable string) bool {
-	return strings.HasPrefix(variable, "NOTIFY_SOCKET=") || strings.HasPrefix(variable, "WATCHDOG_")
-}
 
 // space asks for room for an upload twice: in the store, where each content and
 // each listing of a folder may be the first below a folder of the store, and

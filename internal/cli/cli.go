@@ -113,6 +113,8 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.doctorCommand(),
 		a.webCommand(),
 		a.configCommand(),
+		a.installCommand(),
+		a.uninstallCommand(),
 		a.versionCommand(),
 	)
 	return root

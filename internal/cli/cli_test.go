@@ -71,6 +71,8 @@ func TestWrongUsage(t *testing.T) {
 		{"web token --name ci", "ota: what may it do? --allow is missing\nhint: see \"ota web token --help\"\n"},
 		{"web token revoke", "ota: which token?\nhint: see \"ota web token revoke --help\"\n"},
 		{"web token revoke a b", "ota: one token at a time, not also \"b\"\nhint: see \"ota web token revoke --help\"\n"},
+		{"install a b", "ota: one folder at a time, not also \"b\"\nhint: see \"ota install --help\"\n"},
+		{"uninstall --purge", "ota: unknown flag: --purge\nhint: see \"ota uninstall --help\"\n"},
 		{"run a b", "ota: one folder at a time, not also \"b\"\nhint: see \"ota run --help\"\n"},
 		{"run a -C b", "ota: which folder: \"a\", or that of -C: \"b\"?\nhint: see \"ota run --help\"\n"},
 	}
@@ -89,6 +91,8 @@ func TestFolderMustBeThere(t *testing.T) {
 	}
 	check(t, call("-C", missing, "stop"), called{1, "",
 		"ota: cannot stop the program: there is no folder " + missing + "\nhint: make it first: mkdir \"" + missing + "\"\n"})
+	check(t, call("install", missing), called{1, "",
+		"ota: cannot install: there is no folder " + missing + "\nhint: make it first: mkdir \"" + missing + "\"\n"})
 	check(t, call("run", file), called{1, "", "ota: " + file + " is not a folder\n"})
 }
 

@@ -62,6 +62,19 @@ func (c *Conductor) Ask(ctx context.Context, event Event) error {
 	return c.ask(ctx, newWaiter(event))
 }
 
+// Answer returns when the conductor does answer: it has come to an end of what it
+// does just now. The error is ErrEnded, or that of ctx.
+func (c *Conductor) Answer(ctx context.Context) error {
+	select {
+	case c.looks <- struct{}{}:
+		return nil
+	case <-c.ended:
+		return ErrEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Apply asks to take what is in deposit/ as it is, and returns when it is known
 // what became of it. With now it does not wait until the program may be
 // interrupted.

@@ -757,3 +757,22 @@ func TestAnyOrderInVirtualTime(t *testing.T) {
 		})
 	}
 }
+
+// TestAnswer: a conductor answers while it runs, and neither before nor after.
+func TestAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		soon, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := New(Options{}).Answer(soon); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("one that does nothing answers %v", err)
+		}
+		s := newStage(t, nil)
+		if err := s.conductor.Answer(t.Context()); err != nil {
+			t.Errorf("one that waits answers %v", err)
+		}
+		s.close()
+		if err := s.conductor.Answer(t.Context()); !errors.Is(err, ErrEnded) {
+			t.Errorf("one that has ended answers %v", err)
+		}
+	})
+}

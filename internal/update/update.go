@@ -101,6 +101,7 @@ const (
 type Conductor struct {
 	options Options
 	happens chan happening
+	looks   chan struct{} // has no room: who can send is answered
 	report  atomic.Pointer[Report]
 	ended   chan struct{} // closed when Run has returned
 	acts    sync.WaitGroup
@@ -219,6 +220,7 @@ func New(options Options) *Conductor {
 	c := &Conductor{
 		options: options,
 		happens: make(chan happening, 16),
+		looks:   make(chan struct{}),
 		ended:   make(chan struct{}),
 		pause:   pause{first: firstPause, last: lastPause},
 		retry:   pause{first: firstRetry, last: lastRetry},
@@ -257,6 +259,7 @@ func (c *Conductor) Run(ctx, hurry context.Context) (*Exit, error) {
 			c.see(view)
 		case happened := <-c.happens:
 			c.handle(happened)
+		case <-c.looks:
 		}
 	}
 	if c.options.Once && ctx.Err() == nil {
