@@ -91,8 +91,10 @@ deposit/ with the reason why not. The program is main/main.py.`,
 	root.PersistentFlags().StringVarP(&a.directory, "directory", "C", "",
 		"the `folder` that holds deposit/ and main/ (default: the current one)")
 	root.AddCommand(
+		a.initCommand(),
 		a.runCommand(),
 		a.statusCommand(),
+		a.eventsCommand(),
 		a.historyCommand(),
 		a.logsCommand(),
 		a.startCommand(),
