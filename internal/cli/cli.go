@@ -113,8 +113,10 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.verifyCommand(),
 		a.webCommand(),
 		a.configCommand(),
+		a.completionCommand(),
 		a.versionCommand(),
 	)
+	a.completeAll(root)
 	return root
 }
 

@@ -72,6 +72,8 @@ func TestWrongUsage(t *testing.T) {
 		{"web token --name ci", "ota: what may it do? --allow is missing\nhint: see \"ota web token --help\"\n"},
 		{"web token revoke", "ota: which token?\nhint: see \"ota web token revoke --help\"\n"},
 		{"web token revoke a b", "ota: one token at a time, not also \"b\"\nhint: see \"ota web token revoke --help\"\n"},
+		{"completion", "ota: which shell?\nhint: see \"ota completion --help\"\n"},
+		{"completion csh", "ota: \"csh\" is not one of bash, zsh, fish\nhint: see \"ota completion --help\"\n"},
 		{"run a b", "ota: one folder at a time, not also \"b\"\nhint: see \"ota run --help\"\n"},
 		{"run a -C b", "ota: which folder: \"a\", or that of -C: \"b\"?\nhint: see \"ota run --help\"\n"},
 	}
