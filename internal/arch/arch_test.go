@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"api":    {"logs", "reason"},
 	"web":    {"api", "logs", "reason"},
 	"cli":    {"agent", "api", "logs"},
+	"man":    {"config"},
 	"arch":   {},
 }
 

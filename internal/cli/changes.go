@@ -24,7 +24,9 @@ func changesOf(before, now api.Status) []line {
 }
 
 // isNew reports whether there is something that was not there before.
-func isNew[T comparable](before, now *T) bool { return now != nil && (before == nil || *before != *now) }
+func isNew[T comparable](before, now *T) bool {
+	return now != nil && (before == nil || *before != *now)
+}
 
 func programChanges(before, now api.Program) []line {
 	var lines []line

@@ -68,6 +68,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return int(a.code)
 }
 
+// Commands returns all commands, for who writes about them.
+func Commands() *cobra.Command {
+	return (&app{speaker: newSpeaker(io.Discard, io.Discard)}).rootCommand()
+}
+
 // rootCommand sets none of cobra's templates: one call makes the linker keep
 // text/template and every exported method there is, 1.9 MB on armv6.
 func (a *app) rootCommand() *cobra.Command {
