@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package shells asks the shells that people use to complete commands of the
 // real binary.
 package shells
