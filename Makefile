@@ -4,7 +4,7 @@ VERSION ?= 0.1.0
 # No HTTP/2 on a socket of the same machine: 0.5 MB.
 BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "-s -w -X ota/internal/cli.linked=$(VERSION)"
 
-.PHONY: build cross test lint race bench clean
+.PHONY: build cross man test lint race bench clean
 
 build:
 	$(BUILD) -o ota ./cmd/ota
@@ -18,6 +18,10 @@ cross:
 	GOOS=linux GOARCH=riscv64 $(BUILD) -o dist/ota-linux-riscv64 ./cmd/ota
 	GOOS=darwin GOARCH=arm64 $(BUILD) -o dist/ota-darwin-arm64 ./cmd/ota
 	GOOS=windows GOARCH=amd64 $(BUILD) -o dist/ota-windows-amd64.exe ./cmd/ota
+
+# A page for each command, and one for ota.toml.
+man:
+	go run ./cmd/man dist/man $(VERSION)
 
 # Everything. The rooms with the race detector, then the real binary with real
 # programs, one package at a time, as each keeps all processors busy, and never

@@ -10,6 +10,7 @@ import (
 	"ota/internal/kit/durable"
 	"ota/internal/reason"
 	"ota/internal/release"
+	"ota/internal/web/access"
 )
 
 // offline opens what is on the disk of a folder, for looking only.
@@ -64,6 +65,20 @@ func OfflinePin(ctx context.Context, dir string, number int, pinned bool) error 
 		return err
 	}
 	return pin(place, releases, number, pinned)
+}
+
+// OfflineTokens returns the tokens of a folder that no ota looks after, as far
+// as they can be read.
+func OfflineTokens(dir string) []api.Token {
+	place, err := folderAt(dir)
+	if err != nil {
+		return nil
+	}
+	tokens, err := access.Peek(place.access())
+	if err != nil {
+		return nil
+	}
+	return tokens
 }
 
 // pin makes a release one that is never dropped, or takes that back, for good.

@@ -27,19 +27,20 @@ type inspection struct {
 	right    map[release.Sum]string // where main/ has them
 	adopted  map[release.Sum]bool   // of adopted releases: whether it was only ever in main/; nil: not read yet
 	found    api.Verification
+	looked   func() // after each file
 }
 
 // Verify reads everything that the releases of a folder consist of, whether an
 // ota looks after it or not. What is damaged or missing is put right from main/
 // where the copy there is. It also compares main/ with the current release,
-// and changes nothing there.
-func Verify(ctx context.Context, dir string) (api.Verification, error) {
+// and changes nothing there. It calls looked after each file that it has read.
+func Verify(ctx context.Context, dir string, looked func()) (api.Verification, error) {
 	place, releases, err := offline(dir)
 	if err != nil {
 		return api.Verification{}, err
 	}
 	i := &inspection{
-		place: place, releases: releases,
+		place: place, releases: releases, looked: looked,
 		current: map[release.Sum]bool{}, right: map[release.Sum]string{},
 	}
 	if main, err := beneath.Open(place.main()); err == nil {
@@ -50,7 +51,7 @@ func Verify(ctx context.Context, dir string) (api.Verification, error) {
 		return i.found, err
 	}
 	var damages []release.Damage
-	i.found.Contents, err = releases.Verify(ctx, func(d release.Damage) { damages = append(damages, d) })
+	i.found.Contents, err = releases.Verify(ctx, looked, func(d release.Damage) { damages = append(damages, d) })
 	if err != nil || len(damages) == 0 {
 		return i.found, err
 	}
@@ -69,6 +70,7 @@ func (i *inspection) compareMain(ctx context.Context) error {
 			i.current[entry.Sum] = true
 		}
 		message, err := i.compare(ctx, at, entry)
+		i.looked()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

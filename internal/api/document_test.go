@@ -148,7 +148,7 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 // schemas are the types that stand in answers.
 var schemas = map[string]reflect.Type{
 	"Problem": reflect.TypeFor[Problem](), "Status": reflect.TypeFor[Status](), "HistoryEntry": reflect.TypeFor[HistoryEntry](),
-	"Why": reflect.TypeFor[Why](), "Diff": reflect.TypeFor[Diff](), "Line": reflect.TypeFor[logs.Line](), "Started": reflect.TypeFor[started](),
+	"Why": reflect.TypeFor[Why](), "Diff": reflect.TypeFor[Diff](), "Line": reflect.TypeFor[logs.Line](), "Started": reflect.TypeFor[Start](),
 	"Device": reflect.TypeFor[Device](), "ApplyResult": reflect.TypeFor[ApplyResult](), "Discarded": reflect.TypeFor[Discarded](),
 	"WentBack": reflect.TypeFor[WentBack](), "Listing": reflect.TypeFor[Listing](), "LogFile": reflect.TypeFor[LogFile](),
 	"Drop": reflect.TypeFor[Drop](), "Arrival": reflect.TypeFor[Arrival](), "Web": reflect.TypeFor[Web](),

@@ -109,12 +109,6 @@ type stream struct {
 	shown   string // the last status that was given
 }
 
-// started is the data of the first event of a stream.
-type started struct {
-	Start   string `json:"start"`
-	Version string `json:"version"`
-}
-
 // run returns when ctx has ended and all lines of the log until then are given,
 // or when the client takes no more.
 func (s *stream) run(ctx context.Context, withLog bool) error {
@@ -166,7 +160,7 @@ func (s *stream) begin() error {
 	if err := s.write("retry: 1000\n\n"); err != nil {
 		return err
 	}
-	if err := s.give("started", started{s.start, s.house.Status().Version}); err != nil {
+	if err := s.give("started", Start{s.start, s.house.Status().Version}); err != nil {
 		return err
 	}
 	if err := s.status(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,7 @@ import (
 
 func (a *app) checkCommand() *cobra.Command {
 	var asJSON bool
-	options := agent.CheckOptions{Doing: func(string) {}}
+	var options agent.CheckOptions
 	cmd := &cobra.Command{
 		Use:   "check [DIR]",
 		Short: "Say whether an upload, or a program, would become a release",
@@ -50,7 +51,16 @@ Exit code: 0 if it would become a release; 3 if it would be held.`,
 }
 
 func (a *app) check(ctx context.Context, dir string, options agent.CheckOptions, asJSON bool) exitCode {
+	line := a.steps()
+	options.Doing = func(doing string) {
+		if doing == "" {
+			line.end()
+			return
+		}
+		line.say(doing, time.Now())
+	}
 	found, err := agent.Check(ctx, dir, options)
+	line.end()
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot check: %w", err))
 	}

@@ -69,6 +69,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return int(a.code)
 }
 
+// Commands returns all commands, for who writes about them.
+func Commands() *cobra.Command {
+	return (&app{speaker: newSpeaker(io.Discard, io.Discard)}).rootCommand()
+}
+
 // rootCommand sets none of cobra's templates: one call makes the linker keep
 // text/template and every exported method there is, 1.9 MB on armv6.
 func (a *app) rootCommand() *cobra.Command {
@@ -92,8 +97,10 @@ deposit/ with the reason why not. The program is main/main.py.`,
 	root.PersistentFlags().StringVarP(&a.directory, "directory", "C", "",
 		"the `folder` that holds deposit/ and main/ (default: the current one)")
 	root.AddCommand(
+		a.initCommand(),
 		a.runCommand(),
 		a.statusCommand(),
+		a.eventsCommand(),
 		a.historyCommand(),
 		a.logsCommand(),
 		a.startCommand(),
@@ -115,8 +122,10 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.configCommand(),
 		a.installCommand(),
 		a.uninstallCommand(),
+		a.completionCommand(),
 		a.versionCommand(),
 	)
+	a.completeAll(root)
 	return root
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,6 +74,8 @@ func TestWrongUsage(t *testing.T) {
 		{"web token revoke a b", "ota: one token at a time, not also \"b\"\nhint: see \"ota web token revoke --help\"\n"},
 		{"install a b", "ota: one folder at a time, not also \"b\"\nhint: see \"ota install --help\"\n"},
 		{"uninstall --purge", "ota: unknown flag: --purge\nhint: see \"ota uninstall --help\"\n"},
+		{"completion", "ota: which shell?\nhint: see \"ota completion --help\"\n"},
+		{"completion csh", "ota: \"csh\" is not one of bash, zsh, fish\nhint: see \"ota completion --help\"\n"},
 		{"run a b", "ota: one folder at a time, not also \"b\"\nhint: see \"ota run --help\"\n"},
 		{"run a -C b", "ota: which folder: \"a\", or that of -C: \"b\"?\nhint: see \"ota run --help\"\n"},
 	}
@@ -127,9 +130,38 @@ type house struct {
 	web     api.Web
 	tokens  []api.Token
 	leave   context.CancelFunc // ends the server when somebody follows
+
+	mutex sync.Mutex    // over status and bell
+	bell  chan struct{} // closed at the next change; nil while nobody listens
 }
 
-func (h *house) Status() api.Status                             { return h.status }
+func (h *house) Status() api.Status {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	return h.status
+}
+
+func (h *house) Changed() <-chan struct{} {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	if h.bell == nil {
+		h.bell = make(chan struct{})
+	}
+	return h.bell
+}
+
+// change changes the status, and tells.
+func (h *house) change(status api.Status) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.status = status
+	if h.bell != nil {
+		close(h.bell)
+		h.bell = nil
+	}
+}
+
+func (h *house) StartID() string                                { return "start7" }
 func (h *house) Device() api.Device                             { return api.Device{} }
 func (h *house) History() ([]api.HistoryEntry, error)           { return h.history, h.err }
 func (h *house) Start(context.Context) error                    { return h.err }

@@ -13,21 +13,31 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Say what is going on",
 		Long: `Say what is going on: what the program does, which release it is, and what is
 in deposit/, with every reason why it stays there.
 
-Where ota is not running it says so, and what is known from the disk.`,
+Where ota is not running it says so, and what is known from the disk.
+
+With --watch it goes on until Ctrl-C: on a terminal what is shown is always as
+it is now, elsewhere each change is shown below the one before.`,
 		Example: `  ota status
+  ota status --watch
   ota -C /home/pi/garden status
   ota status --json | jq .program.state`,
 		Args: noArguments,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs: print JSON")
-	cmd.RunE = a.act(func(ctx context.Context, _ []string) exitCode { return a.status(ctx, asJSON) })
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again whenever it changes")
+	cmd.RunE = a.act(func(ctx context.Context, _ []string) exitCode {
+		if watch {
+			return a.watchStatus(ctx, asJSON)
+		}
+		return a.status(ctx, asJSON)
+	})
 	return cmd
 }
 
@@ -66,13 +76,14 @@ type row struct {
 	rest    string
 }
 
-func (a *app) row(r row) {
+func (a *app) row(r row) { fmt.Fprintln(a.stdout, a.rowText(r)) }
+
+func (a *app) rowText(r row) string {
 	word := a.in(r.tone, harmless(r.word))
 	if r.subject == headline {
-		fmt.Fprintln(a.stdout, word+harmless(r.rest))
-		return
+		return word + harmless(r.rest)
 	}
-	fmt.Fprintf(a.stdout, "  %-8s %s%s\n", r.subject, word, harmless(r.rest))
+	return fmt.Sprintf("  %-8s %s%s", r.subject, word, harmless(r.rest))
 }
 
 // headline is the subject of the row about ota itself.

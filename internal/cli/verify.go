@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,12 @@ func (a *app) inspect(ctx context.Context) (api.Verification, error) {
 	if err != nil {
 		return api.Verification{}, err
 	}
-	return agent.Verify(ctx, dir)
+	looked, line := 0, a.progress()
+	defer line.end()
+	return agent.Verify(ctx, dir, func() {
+		looked++
+		line.say("reading: "+amount.Count(looked, "file", "files"), time.Now())
+	})
 }
 
 func (a *app) report(found api.Verification) {

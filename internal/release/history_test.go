@@ -169,7 +169,7 @@ func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 			t.Errorf("content %q: %v", content, err)
 		}
 	}
-	if _, err := room.Verify(t.Context(), func(d Damage) { t.Errorf("%+v", d) }); err != nil {
+	if _, err := room.Verify(t.Context(), func() {}, func(d Damage) { t.Errorf("%+v", d) }); err != nil {
 		t.Error(err)
 	}
 }
@@ -273,8 +273,9 @@ func TestVerifyNamesDamage(t *testing.T) {
 		t.Fatal(err)
 	}
 	var found []Damage
-	contents, err := room.Verify(t.Context(), func(d Damage) { found = append(found, d) })
-	if err != nil || contents != 2 || len(found) != 1 || found[0].Path != "file" || found[0].Release != 2 {
+	looks := 0
+	contents, err := room.Verify(t.Context(), func() { looks++ }, func(d Damage) { found = append(found, d) })
+	if err != nil || contents != 2 || looks != 2 || len(found) != 1 || found[0].Path != "file" || found[0].Release != 2 {
 		t.Fatalf("%d contents, %+v, %v", contents, found, err)
 	}
 	if _, isDamaged := errors.AsType[*Damaged](found[0].Err); !isDamaged {

@@ -20,8 +20,9 @@ type Damage struct {
 // Verify reads everything that the releases consist of and reports what is
 // missing or damaged, each content once. It changes nothing. What was only
 // ever in main/, of an adopted release, is missing here. It returns how many
-// contents it looked at, and an error only if it could not go on.
-func (r *Room) Verify(ctx context.Context, report func(Damage)) (contents int, err error) {
+// contents it looked at, and an error only if it could not go on. It calls
+// looked after each of them.
+func (r *Room) Verify(ctx context.Context, looked func(), report func(Damage)) (contents int, err error) {
 	numbers, err := r.numbers()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("cannot list the releases: %w", err)
@@ -36,6 +37,7 @@ func (r *Room) Verify(ctx context.Context, report func(Damage)) (contents int, e
 		if err := r.store.Check(ctx, entry.Sum); err != nil && ctx.Err() == nil {
 			report(Damage{number, at, entry, r.store.Path(entry.Sum), err})
 		}
+		looked()
 	}
 	for _, number := range slices.Backward(numbers) {
 		record, err := r.Record(number)

@@ -137,3 +137,21 @@ func (k *Keeper) Revoke(name string) error {
 	k.log.Info("a token was revoked", "name", name)
 	return k.saveEnd("the token has")
 }
+
+// Peek returns the tokens that are in the file of a [Keeper], without their
+// secrets. It changes nothing.
+func Peek(path string) ([]api.Token, error) {
+	data, err := readSmall(path)
+	if err != nil {
+		return nil, err
+	}
+	from, err := decode(data)
+	if err != nil {
+		return nil, err
+	}
+	tokens := make([]api.Token, len(from.Tokens))
+	for i, one := range from.Tokens {
+		tokens[i] = api.Token{Name: one.Name, Allow: one.Allow, Created: one.Created}
+	}
+	return tokens, nil
+}
