@@ -28,7 +28,7 @@ func base(t *testing.T) string {
 		dir = "/var/cache/ota-tests/debian"
 	}
 	if _, err := os.Stat(filepath.Join(dir, "sbin/init")); err != nil {
-		t.Skip("there is no Debian in "+dir+": debootstrap --variant=minbase --include=systemd-sysv,dbus,python3-minimal bookworm "+dir)
+		t.Skip("there is no Debian in " + dir + ": debootstrap --variant=minbase --include=systemd-sysv,dbus,python3-minimal bookworm " + dir)
 	}
 	return dir
 }
