@@ -2,8 +2,6 @@ package agent
 
 import (
 	"context"
-	"runtime"
-	"runtime/debug"
 	"time"
 
 	"ota/internal/check"
@@ -79,13 +77,6 @@ func (a *agent) makeRoom() {
 func (a *agent) rest() {
 	a.outfit.settings()
 	shrink()
-}
-
-// shrink gives memory back to the system. What is in pools survives one
-// collection (sync.Pool), and goes with the second.
-func shrink() {
-	runtime.GC()
-	debug.FreeOSMemory()
 }
 
 // trials are watched by the settings of what is in main/.
