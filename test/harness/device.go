@@ -151,6 +151,9 @@ func NewDevice(t testing.TB, dir string, main Tree, settings string) *Device {
 		}
 	}
 	main.Write(t, d.Main())
+	if _, err := os.Stat(filepath.Join(dir, "ota.toml")); err == nil && settings == "" {
+		return d // somebody else has laid it out
+	}
 	if !strings.Contains(settings, "[web]") {
 		settings += "\n[web]\nlisten = \"off\"\n"
 	}
