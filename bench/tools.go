@@ -80,7 +80,7 @@ func (t *tools) findOta(ctx context.Context, prebuilt string) error {
 }
 
 func build(ctx context.Context, path string, env ...string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "ota/cmd/ota")
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w", "-o", path, "ota/cmd/ota")
 	command.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build ota: %w\n%s", err, output)
