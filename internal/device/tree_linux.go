@@ -101,14 +101,17 @@ func (t tree) temperature() *float64 {
 }
 
 // throttled returns what a Raspberry Pi tells of its power, as the bits of
-// get_throttled. The driver rpi_volt asks the firmware every two seconds and
-// clears what has occurred, so that its alarm is about these; it tells of
-// under-voltage alone (drivers/hwmon/raspberrypi-hwmon.c). The file
-// get_throttled tells more, but the first to read it makes the kernel write a
-// warning with a backtrace ("deprecated, use hwmon sysfs instead",
-// drivers/firmware/raspberrypi.c in github.com/raspberrypi/linux), so it is read
-// only where there is no other way.
+// get_throttled. Who may not ask the firmware has two files. The driver rpi_volt
+// asks the firmware every two seconds and clears what has occurred, so that its
+// alarm is about these; it tells of under-voltage alone
+// (drivers/hwmon/raspberrypi-hwmon.c). The file get_throttled tells more, but the
+// first to read it makes the kernel write a warning with a backtrace
+// ("deprecated, use hwmon sysfs instead", drivers/firmware/raspberrypi.c in
+// github.com/raspberrypi/linux), so it is read only where there is no other way.
 func (t tree) throttled() (bits uint32, known bool) {
+	if bits, known := askFirmware(t.at("dev/vcio")); known {
+		return bits, true
+	}
 	for _, sensor := range t.list("sys/class/hwmon", "hwmon") {
 		if name, _ := t.text(sensor + "/name"); strings.TrimSpace(name) != "rpi_volt" {
 			continue

@@ -91,6 +91,10 @@ var cardError = pattern.New(`(?i)I/O error,? .*\bdev (mmcblk|sd[a-z]|nvme)` +
 	`|JBD2: (Error|I/O error)|Aborting journal on device` +
 	`|F2FS-fs .*(corrupt|error)|BTRFS (error|critical)|FAT-fs \([^)]*\): error`)
 
+// virtualDisk are the names of disks that are files or memory: what goes wrong
+// with a broken image says nothing of the card.
+var virtualDisk = pattern.New(`\b(loop|zram|ram|nbd)\d+\b`)
+
 // cardErrors counts these lines, and returns the last. Lines are those of
 // /dev/kmsg, as in "3,512,6123,-;EXT4-fs error", or of dmesg(1).
 func cardErrors(log []byte) (count int, last string) {
@@ -103,7 +107,7 @@ func cardErrors(log []byte) (count int, last string) {
 			line = rest
 		}
 		line = dmesgTimeStamp.Regexp().ReplaceAll(line, nil)
-		if cardError.MatchString(string(line)) {
+		if cardError.MatchString(string(line)) && !virtualDisk.MatchString(string(line)) {
 			count, last = count+1, shorten(string(line))
 		}
 	}

@@ -21,6 +21,7 @@ func TestCardErrors(t *testing.T) {
 		"BTRFS error (device mmcblk0p2): bad tree block start",
 	}
 	well := []string{
+		"BTRFS error (device loop0 state A): Transaction aborted (error -5)",
 		"mmc0: new high speed SDHC card at address aaaa",
 		"mmcblk0: mmc0:aaaa SL16G 14.8 GiB",
 		"mmc1: error -110 whilst initialising SDIO card",
