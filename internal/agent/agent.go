@@ -209,7 +209,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Ignore:    func(path string) bool { return a.outfit.current().Update.Ignored(path) },
 		Log:       a.log,
 	})
-	a.arrivals = drop.New(drop.Options{Dir: a.folder.uploads(), Deposit: a.folder.deposit(), Log: a.log, Changed: a.changed})
+	a.arrivals = drop.New(drop.Options{Dir: a.folder.uploads(), Deposit: a.folder.deposit(), Log: a.log, Vouch: a.deposit.Vouch, Changed: a.changed})
 	a.outfit.log, a.outfit.told, a.outfit.makeRoom = a.log, a.tell, a.makeRoom
 	a.supervisor = newSupervisor(a)
 	a.vitals = newVitals(a.folder.dir, a.program)

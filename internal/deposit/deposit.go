@@ -95,6 +95,8 @@ type Room struct {
 	// an upload and takes it for a new one.
 	taking sync.Mutex
 
+	vouched vouched
+
 	mutex sync.Mutex // guards what follows
 	asked asked
 }
@@ -192,6 +194,8 @@ type File struct {
 	// Copy is the path of a file's private copy; who needs it for longer than
 	// the Sealed moves it away. Its modification time is that of the original.
 	Copy string
+	// Whole: somebody has vouched for its size, see [Room.Vouch].
+	Whole bool
 
 	original identity
 	racy     bool // may have been written again without a trace in original

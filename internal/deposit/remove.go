@@ -47,6 +47,7 @@ func (r *Room) remove(sealed *Sealed) error {
 		return fmt.Errorf("cannot take the upload out of deposit: %w", err)
 	}
 	m.folders(sealed)
+	r.vouched.forget(sealed.Files)
 	return nil
 }
 

@@ -135,6 +135,7 @@ func (s *sealing) take(ctx context.Context, one *item) error {
 		Kind:     one.kind,
 		Mode:     fs.FileMode(one.id.mode)&0o775 | 0o400,
 		ModTime:  one.id.modified(),
+		Whole:    s.room.vouched.has(one.path, one.id),
 		original: one.id,
 	}
 	var err error

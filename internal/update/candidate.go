@@ -298,7 +298,7 @@ func (c *Conductor) judge(sealed *deposit.Sealed, differing []arrived) error {
 	links := map[string]string{}
 	for _, file := range differing {
 		links[file.Path] = file.Target
-		if file.Kind == deposit.KindFile {
+		if file.Kind == deposit.KindFile && !file.Whole {
 			arrivals = append(arrivals, check.Arrival{Path: file.Path, File: file.Copy})
 		}
 	}

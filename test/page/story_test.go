@@ -46,7 +46,7 @@ func TestDropAFolderAndWatchItRun(t *testing.T) {
 	source := filepath.Join(t.TempDir(), "garden")
 	harness.Tree{
 		"main.py": harness.File("import lib.sensor\n" + garden(1, "")), "lib/__init__.py": harness.File(""),
-		"lib/sensor.py": harness.File("NAME = 'dht22'\n"), "model.v1/weights.bin": harness.File(strings.Repeat("w", 3<<20+17)), "Makefile": harness.File("all:\n"),
+		"lib/sensor.py": harness.File("NAME = 'dht22'\n"), "model.v1/weights.bin": harness.File(strings.Repeat("w", 3<<20)), "Makefile": harness.File("all:\n"),
 	}.Write(t, source)
 	b.drop(source)
 	b.shows("5 files")

@@ -141,7 +141,7 @@ func (r *Room) carry(b *box) error {
 	if err := r.at("held"); err != nil {
 		return err
 	}
-	p, err := openPlace(r.options.Deposit, b.dir)
+	p, err := r.openPlace(b.dir)
 	if err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func (r *Room) placeSingle(b *box) error {
 	if !known {
 		return nil
 	}
-	p, err := openPlace(r.options.Deposit, b.dir)
+	p, err := r.openPlace(b.dir)
 	if err == nil {
 		defer p.close()
 		err = p.put(one)

@@ -27,6 +27,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -51,6 +52,9 @@ type Options struct {
 	Dir     string       // .ota/uploads; made when something comes
 	Deposit string       // deposit/; made if missing
 	Log     *slog.Logger // nil: nothing is logged
+	// Vouch is told of each file that stands in deposit/ now: it has the size that
+	// was announced. May be nil.
+	Vouch func(path string, info fs.FileInfo)
 	// Changed is called after a change of what Drops and Progress return, by
 	// several goroutines, and does not wait. May be nil.
 	Changed func()

@@ -27,14 +27,16 @@ type place struct {
 	from   *beneath.Tree
 	tree   *beneath.Tree
 	disk   *durable.FS // of deposit/
-	before string      // folder of the file before
+	vouch  func(path string, info fs.FileInfo)
+	before string // folder of the file before
 }
 
-func openPlace(folder, boxDir string) (*place, error) {
+func (r *Room) openPlace(boxDir string) (*place, error) {
+	folder := r.options.Deposit
 	if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	p := &place{owner: deposit.OwnerOf(folder)}
+	p := &place{owner: deposit.OwnerOf(folder), vouch: r.options.Vouch}
 	var err error
 	if p.from, err = beneath.Open(boxDir); err != nil {
 		return nil, err
@@ -88,7 +90,13 @@ func (p *place) put(a *arrival) error {
 	if isFolder(err) {
 		return folderThere(a.path)
 	}
-	return err
+	if err != nil || p.vouch == nil {
+		return err
+	}
+	if info, err := to.Lstat(name); err == nil { // else somebody has taken it already
+		p.vouch(a.path, info)
+	}
+	return nil
 }
 
 // folder makes the folders on the way, and gives them away.
