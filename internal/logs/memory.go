@@ -218,6 +218,10 @@ func (r *Reader) Next(ctx context.Context) ([]Line, error) {
 		select {
 		case <-more:
 		case <-ctx.Done():
+			// Lines may have come together with the end: select takes either.
+			if lines, _ := r.take(); len(lines) > 0 {
+				return lines, nil
+			}
 			return nil, ctx.Err()
 		}
 	}

@@ -136,6 +136,34 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// endingWith is a context that ends when somebody begins to wait for its end,
+// just after it has done something else.
+type endingWith struct {
+	context.Context
+	last func()
+}
+
+func (e endingWith) Done() <-chan struct{} {
+	e.last()
+	return e.Context.Done()
+}
+
+// A line that comes together with the end is still handed out.
+func TestLastLine(t *testing.T) {
+	for range 64 { // the runtime chooses which of the two a reader sees
+		l := New(Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		reader := l.Follow(0)
+		lines, err := reader.Next(endingWith{ctx, func() {
+			l.add(own, Info, "last")
+			cancel()
+		}})
+		if err != nil || len(lines) != 1 {
+			t.Fatalf("got %v and %v, want the last line", lines, err)
+		}
+	}
+}
+
 func TestManyAtOnce(t *testing.T) {
 	l := New(Options{})
 	var work sync.WaitGroup
