@@ -39,6 +39,7 @@ type Server struct {
 	log      *slog.Logger
 	steering steering
 	streams  streams
+	door     door
 
 	comparing, packing turns // releases: both take memory and time
 }
@@ -59,11 +60,11 @@ func New(house House, socket string, log *slog.Logger) *Server {
 // An error means that the socket can't be opened or has failed: nothing but the
 // steering is lost.
 func (s *Server) Run(ctx context.Context) error {
-	listener, err := listen(ctx, s.socket)
+	listener, err := s.door.open(func() (net.Listener, error) { return listen(ctx, s.socket) })
 	if err != nil {
 		return fmt.Errorf("cannot open the control socket: %w", err)
 	}
-	defer os.Remove(s.socket)
+	defer s.door.close(func() { os.Remove(s.socket) })
 	return s.serve(ctx, listener)
 }
 

@@ -89,6 +89,9 @@ StartLimitIntervalSec=0
 const life = `
 [Service]
 ExecStart=BINARY run
+# Another ota takes over in the same process, or the same one, with the settings
+# as they are now: the program runs on.
+ExecReload=BINARY reload
 # ota says when it is ready, how things stand, and that it is alive; nobody else
 # says it for it.
 Type=notify

@@ -84,6 +84,10 @@ func Status(words string) string {
 	}, words)
 }
 
+// Reloading says that there is no word of this process for a while, until it says
+// [Ready] again.
+func Reloading() string { return "RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic(), 10) }
+
 // Extend asks for as much time for what is under way.
 func Extend(by time.Duration) string {
 	return "EXTEND_TIMEOUT_USEC=" + strconv.FormatInt(by.Microseconds(), 10)
