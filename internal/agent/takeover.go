@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"ota/internal/api"
@@ -137,21 +136,7 @@ func (a *agent) giveWay(closeLog func()) error {
 	if err != nil {
 		return err
 	}
-	a.keepSignals()
-	return next.bag.Become(next.binary, handover.Parcel{ID: next.id, Version: a.options.Version, State: text})
-}
-
-// keepSignals lets the heir have the signals that came for this ota and were not
-// acted upon, and those that come from now on.
-func (a *agent) keepSignals() {
-	// Without, a signal of this very moment would end the heir before it listens.
-	_ = handover.HoldSignals(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	if a.options.Caught == nil {
-		return
-	}
-	for _, one := range a.options.Caught() {
-		handover.Again(one)
-	}
+	return next.bag.Become(next.binary, handover.Parcel{ID: next.id, Version: a.options.Version, State: text}, a.options.Caught)
 }
 
 // comeUp makes this ota, which takes over, the one that is in charge, as soon as

@@ -61,6 +61,9 @@ func (a *app) run(ctx context.Context, once bool) exitCode {
 	}
 	caught := untilSignal(ctx)
 	defer caught.release()
+	if a.received != nil {
+		a.received.Repeat(caught.left)
+	}
 	code, err := agent.Run(caught.ctx, caught.hurry, agent.Options{
 		Dir:     dir,
 		Once:    once,
@@ -95,13 +98,14 @@ type caught struct {
 	heard    []syscall.Signal // by the goroutine that hears them
 	asks     chan chan []syscall.Signal
 	released chan struct{}
+	ended    chan struct{} // closed when nobody hears them any more
 }
 
 // untilSignal catches signals until its release is called.
 func untilSignal(parent context.Context) *caught {
 	c := &caught{
 		hurry: make(chan struct{}), signals: make(chan os.Signal, 2),
-		asks: make(chan chan []syscall.Signal), released: make(chan struct{}),
+		asks: make(chan chan []syscall.Signal), released: make(chan struct{}), ended: make(chan struct{}),
 	}
 	for _, one := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		// nohup means it when it has a signal ignored, and Notify would undo
@@ -131,6 +135,7 @@ func untilSignal(parent context.Context) *caught {
 // hear acts on what comes: the first signal ends the context, the second one
 // closes hurry.
 func (c *caught) hear(end context.CancelFunc) {
+	defer close(c.ended)
 	for {
 		select {
 		case one := <-c.signals:
@@ -151,12 +156,19 @@ func (c *caught) hear(end context.CancelFunc) {
 	}
 }
 
-// left returns the signals that have come, all of them: it ends the catching.
+// left returns the signals that have come.
 func (c *caught) left() []syscall.Signal {
-	signal.Stop(c.signals) // and waits for those on their way
+	any := make(chan os.Signal, 1)
+	signal.Notify(any, syscall.SIGTERM)
+	signal.Stop(any) // which waits for those on their way
+	var heard []syscall.Signal
 	answer := make(chan []syscall.Signal)
-	c.asks <- answer
-	heard := <-answer
+	select {
+	case c.asks <- answer:
+		heard = <-answer
+	case <-c.ended:
+		heard = c.heard
+	}
 	for {
 		select {
 		case one := <-c.signals:

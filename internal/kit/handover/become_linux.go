@@ -25,7 +25,9 @@ func Own() (string, error) {
 // Become becomes binary, with the same arguments and environment. It returns
 // only if it can't; then this program becomes itself again, from the parcel as
 // the other would have, so that nothing has to be taken up again in two ways.
-func (b *Bag) Become(binary string, parcel Parcel) error {
+// caught, asked last of all, returns the signals that came and on which nobody
+// has acted; it may be nil.
+func (b *Bag) Become(binary string, parcel Parcel, caught func() []syscall.Signal) error {
 	memory, err := b.pack(parcel)
 	if err != nil {
 		return err
@@ -39,9 +41,9 @@ func (b *Bag) Become(binary string, parcel Parcel) error {
 		fds = append(fds, one.FD)
 	}
 	names := variable + "=" + strconv.Itoa(int(memory.Fd())) + ","
-	why := execute(binary, fds, names+strconv.Itoa(old))
+	why := execute(binary, fds, caught, names+strconv.Itoa(old))
 	why = fmt.Errorf("cannot become %s: %w", binary, why)
-	if err := execute(descriptor(old), fds, names, reasonVariable+"="+oneLine(why.Error())); err != nil {
+	if err := execute(descriptor(old), fds, caught, names, reasonVariable+"="+oneLine(why.Error())); err != nil {
 		return errors.Join(why, err)
 	}
 	return why
@@ -57,9 +59,9 @@ func (b *Bag) pack(parcel Parcel) (*os.File, error) {
 	return inMemory(text)
 }
 
-// execute becomes a program that gets these descriptors. Nothing of ours is
-// started meanwhile: it would have them too.
-func execute(binary string, fds []int, variables ...string) error {
+// execute becomes a program that gets these descriptors, named in the first of
+// the variables. Nothing of ours is started meanwhile: it would have them too.
+func execute(binary string, fds []int, caught func() []syscall.Signal, variables ...string) error {
 	syscall.ForkLock.Lock()
 	defer syscall.ForkLock.Unlock()
 	for _, fd := range fds {
@@ -67,6 +69,7 @@ func execute(binary string, fds []int, variables ...string) error {
 			return err
 		}
 	}
+	variables[0] += listed(caught)
 	err := syscall.Exec(binary, os.Args, append(os.Environ(), variables...))
 	for _, fd := range fds {
 		_ = heirloom(fd, false) // as it was

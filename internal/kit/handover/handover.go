@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// variable names the descriptors of the parcel and of the way back, "7,8"; the
-// second is empty where there is none.
+// variable names the descriptors of the parcel and of the way back, and signals
+// that came: "7,8,15"; the second is empty where there is none.
 const variable = "OTA_TAKEOVER"
 
 // reasonVariable says to a program that is back why.

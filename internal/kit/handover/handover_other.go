@@ -18,7 +18,7 @@ func (b *Bag) Put(string, Kind, syscall.Conn) error { return ErrUnsupported }
 func (b *Bag) Close() {}
 
 // Become fails.
-func (b *Bag) Become(string, Parcel) error { return ErrUnsupported }
+func (b *Bag) Become(string, Parcel, func() []syscall.Signal) error { return ErrUnsupported }
 
 // Rehearse fails.
 func (b *Bag) Rehearse(context.Context, string, []string, Parcel) (string, error) {
@@ -27,12 +27,6 @@ func (b *Bag) Rehearse(context.Context, string, []string, Parcel) (string, error
 
 // Own fails.
 func Own() (string, error) { return "", ErrUnsupported }
-
-// HoldSignals fails.
-func HoldSignals(...syscall.Signal) error { return ErrUnsupported }
-
-// Again does nothing.
-func Again(syscall.Signal) {}
 
 // Received is never there.
 type Received struct{}
@@ -57,6 +51,9 @@ func (r *Received) Take(string) (*os.File, error) { return nil, ErrUnsupported }
 
 // Commit does nothing.
 func (r *Received) Commit() bool { return true }
+
+// Repeat does nothing.
+func (r *Received) Repeat(func() []syscall.Signal) {}
 
 // Because does nothing.
 func (r *Received) Because(error) {}

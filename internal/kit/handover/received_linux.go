@@ -23,9 +23,11 @@ type Received struct {
 	old    int    // of the binary before; negative: there is no way back
 	back   string // why this program is back; empty: it is not
 
-	mu      sync.Mutex // guards what follows
-	settled bool       // committed
-	why     error      // what went wrong
+	mu      sync.Mutex              // guards what follows
+	settled bool                    // committed
+	why     error                   // what went wrong
+	signals []syscall.Signal        // that the program before has left; see Repeat
+	caught  func() []syscall.Signal // returns those that came since; nil: none
 	limit   *time.Timer
 }
 
@@ -41,6 +43,12 @@ func Receive() *Received {
 	}
 	r := &Received{memory: -1, old: -1, back: reason}
 	memory, old, _ := strings.Cut(names, ",")
+	old, signals, _ := strings.Cut(old, ",")
+	for one := range strings.SplitSeq(signals, ",") {
+		if number, err := strconv.Atoi(one); err == nil {
+			r.signals = append(r.signals, syscall.Signal(number))
+		}
+	}
 	if number, err := strconv.Atoi(old); err == nil && old != "" {
 		r.old = number
 		_ = heirloom(number, false) // what is not open is not inherited either
@@ -180,10 +188,6 @@ func (r *Received) GoBack(why error) {
 	for _, one := range r.parcel.Files {
 		fds = append(fds, one.FD)
 	}
-	holdSignals()
-	err := execute(descriptor(r.old), fds, variable+"="+strconv.Itoa(r.memory)+",", reasonVariable+"="+oneLine(why.Error()))
+	err := execute(descriptor(r.old), fds, r.caught, variable+"="+strconv.Itoa(r.memory)+",", reasonVariable+"="+oneLine(why.Error()))
 	fmt.Fprintln(os.Stderr, "ota: cannot go back:", err)
 }
-
-// holdSignals makes signals wait for the next program.
-func holdSignals() { _ = HoldSignals(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) }

@@ -1,38 +1,37 @@
 package handover
 
 import (
+	"strconv"
+	"strings"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// HoldSignals makes these signals wait in the kernel until somebody asks for
-// them ([os/signal.Notify]), which may be the next program: that one has no
-// handler yet when it begins, and would be ended by what comes then. Where
-// threads of C are about it can't be done.
-func HoldSignals(signals ...syscall.Signal) error {
-	var set unix.Sigset_t
-	for _, one := range signals {
-		add(&set, one)
+// listed is a part of the variable: signals that came and were not acted upon.
+// What comes between this and [Received.Repeat] ends the process: Go opens its
+// threads to a signal before it has a handler for it, so that none can be kept
+// waiting.
+func listed(caught func() []syscall.Signal) string {
+	if caught == nil {
+		return ""
 	}
-	// rt_sigprocmask(2) is of one thread, and any may get the signal.
-	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK,
-		uintptr(unsafe.Pointer(&set)), 0, sigsetBytes, 0, 0)
-	if errno != 0 {
-		return errno
+	var list strings.Builder
+	for _, one := range caught() {
+		list.WriteString("," + strconv.Itoa(int(one)))
 	}
-	return nil
+	return list.String()
 }
 
-// Again sends a signal to this process that came and was not acted upon.
-func Again(signal syscall.Signal) { _ = unix.Kill(unix.Getpid(), signal) }
-
-// sigsetBytes is the size of the kernel's own set.
-const sigsetBytes = 8
-
-func add(set *unix.Sigset_t, signal syscall.Signal) {
-	const bits = 8 * unsafe.Sizeof(set.Val[0])
-	at := uintptr(signal) - 1
-	set.Val[at/bits] |= 1 << (at % bits)
+// Repeat sends this process the signals that the one before has left, now that
+// somebody listens; and if that one is to be back it gets those that caught
+// returns.
+func (r *Received) Repeat(caught func() []syscall.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.caught = caught
+	for _, one := range r.signals {
+		_ = unix.Kill(unix.Getpid(), one) // it has come already, so it may
+	}
+	r.signals = nil
 }

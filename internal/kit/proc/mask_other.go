@@ -1,5 +1,0 @@
-//go:build !linux
-
-package proc
-
-func unmasked(start func() error) error { return start() }
