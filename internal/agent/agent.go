@@ -190,7 +190,7 @@ func (a *agent) live(ctx, hurry context.Context, furnished func()) (exitCode int
 	if a.handed == nil {
 		furnished()
 	} else {
-		faces.Go(func() { a.comeUp(furnished) })
+		faces.Go(func() { a.comeUp(open, furnished) })
 	}
 
 	if a.handed != nil {

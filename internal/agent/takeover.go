@@ -140,8 +140,9 @@ func (a *agent) giveWay(closeLog func()) error {
 }
 
 // comeUp makes this ota, which takes over, the one that is in charge, as soon as
-// it answers; if it does not, the one before is back. furnished is called then.
-func (a *agent) comeUp(furnished func()) {
+// it answers, unless open ends before; if it does not, the one before is back.
+// furnished is called then.
+func (a *agent) comeUp(open context.Context, furnished func()) {
 	from := a.options.Handed
 	defer func() {
 		if fault := recover(); fault != nil {
@@ -149,9 +150,12 @@ func (a *agent) comeUp(furnished func()) {
 			panic(fault)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), handover.Limit)
+	ctx, cancel := context.WithTimeout(open, handover.Limit)
 	defer cancel()
 	if err := a.answers(ctx); err != nil {
+		if open.Err() != nil { // what went wrong is told by who has closed the faces
+			return
+		}
 		from.GoBack(err) // and where there is nobody to go back to, this one goes on
 	}
 	from.Commit()

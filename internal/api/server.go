@@ -70,7 +70,8 @@ func (s *Server) Run(ctx context.Context) error {
 
 func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	server := s.httpServer(ctx)
-	if err := serve.Until(ctx, server, graceTime, func() error { return server.Serve(listener) }); err != nil {
+	door := serve.NewDoor(listener)
+	if err := serve.Until(ctx, server, graceTime, door, func() error { return server.Serve(door) }); err != nil {
 		return fmt.Errorf("cannot answer on the control socket: %w", err)
 	}
 	return nil

@@ -32,7 +32,7 @@ type HandedPause struct {
 type leaver struct {
 	waits  func(reason string)
 	told   string
-	answer chan error // nil is sent when it leaves
+	answer chan struct{} // one is sent when it leaves
 }
 
 // Leave asks the conductor to return from Run, with everything as it is, as soon
@@ -41,7 +41,7 @@ type leaver struct {
 // thing that is waited for. Until it has left, the end of ctx takes the wish
 // back; the answer nil says that Run returns.
 func (c *Conductor) Leave(ctx context.Context, waits func(reason string)) error {
-	one := &leaver{waits: waits, answer: make(chan error, 1)}
+	one := &leaver{waits: waits, answer: make(chan struct{}, 1)}
 	select {
 	case c.leaves <- one:
 	case <-c.ended:
@@ -50,24 +50,29 @@ func (c *Conductor) Leave(ctx context.Context, waits func(reason string)) error 
 		return ctx.Err()
 	}
 	select {
-	case err := <-one.answer:
-		return err
+	case <-one.answer:
+		return nil
 	case <-c.ended:
-		return ErrEnded
+		return one.atEnd()
 	case <-ctx.Done():
 	}
 	select { // it may have left meanwhile
 	case c.stays <- one:
 		return ctx.Err()
-	case err := <-one.answer:
-		return err
+	case <-one.answer:
+		return nil
 	case <-c.ended:
-		select {
-		case err := <-one.answer:
-			return err
-		default:
-			return ErrEnded
-		}
+		return one.atEnd()
+	}
+}
+
+// atEnd tells why Run has ended.
+func (l *leaver) atEnd() error {
+	select {
+	case <-l.answer:
+		return nil
+	default:
+		return ErrEnded
 	}
 }
 
@@ -78,7 +83,7 @@ func (c *Conductor) considerLeaving() {
 	}
 	if c.state.MayLeave() && len(c.waiters) == 0 {
 		c.left, c.atLeaving = true, c.handedPauses()
-		c.leaver.answer <- nil
+		c.leaver.answer <- struct{}{}
 		return
 	}
 	if len(c.waiters) == 0 {

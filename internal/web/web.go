@@ -135,7 +135,7 @@ func (s *Server) open(ctx context.Context) error {
 	if s.options.Ready != nil && isNew {
 		s.options.Ready(where.address)
 	}
-	return s.serve(ctx, newListener(listener), where.certificate)
+	return s.serve(ctx, serve.NewDoor(listener), where.certificate)
 }
 
 // listen opens the port, or the next one that is free: programs for developers
@@ -190,14 +190,15 @@ func (s *Server) where(at net.Addr) (place, error) {
 
 // serve returns when the last connection has ended: the house must not be asked
 // any more when its rooms are being closed.
-func (s *Server) serve(ctx context.Context, listener *listener, certificate *certificate) error {
+func (s *Server) serve(ctx context.Context, door *serve.Door, certificate *certificate) error {
 	defer s.lull.end()
+	listener := newListener(door)
 	server := s.httpServer(ctx)
 	accept := func() error { return server.Serve(listener) }
 	if certificate != nil {
 		accept = func() error { return server.Serve(listener.encrypted(certificate.config())) }
 	}
-	if err := serve.Until(ctx, server, graceTime, accept); err != nil {
+	if err := serve.Until(ctx, server, graceTime, door, accept); err != nil {
 		return fmt.Errorf("cannot serve the page: %w", err)
 	}
 	return nil

@@ -5,6 +5,7 @@ package handover
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -15,7 +16,7 @@ func patience() time.Duration { return 3 * time.Second }
 // passed its rehearsal.
 func Fault() error {
 	own, _ := Own()
-	kind, _ := os.ReadFile(own + ".fault")
+	kind, _ := os.ReadFile(faultFile(own))
 	switch string(kind) {
 	case "error":
 		return errors.New("a fault of the test")
@@ -26,3 +27,7 @@ func Fault() error {
 	}
 	return nil
 }
+
+// faultFile is beside the binary that is replaced, or that is to replace it under
+// a temporary name.
+func faultFile(own string) string { return filepath.Join(filepath.Dir(own), "ota.fault") }

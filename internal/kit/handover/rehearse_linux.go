@@ -41,7 +41,7 @@ func (b *Bag) Rehearse(ctx context.Context, binary string, args []string, parcel
 			one.Close()
 		}
 	}()
-	patient, end := context.WithTimeout(ctx, Limit)
+	patient, end := context.WithTimeout(ctx, patience())
 	defer end()
 	var said bounded
 	complaint := &command.Tail{Lines: 3, Longest: 300}
@@ -50,7 +50,7 @@ func (b *Bag) Rehearse(ctx context.Context, binary string, args []string, parcel
 	case ctx.Err() != nil:
 		return "", ctx.Err()
 	case patient.Err() != nil:
-		return "", &Refused{binary, fmt.Sprintf("it has not said within %v that it is ready", Limit)}
+		return "", &Refused{binary, fmt.Sprintf("it has not said within %v that it is ready", patience())}
 	case errors.Is(err, syscall.ENOEXEC):
 		return "", &Refused{binary, "it is no program for this machine"}
 	case err != nil:
