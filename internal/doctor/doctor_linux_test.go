@@ -177,6 +177,9 @@ var illnesses = []struct {
 		s.options.Told = Told{Presence: Silent, PID: 4711, Why: "context deadline exceeded"}
 	}},
 	{"ota-refuses", false, func(s *scene) { s.options.Told = Told{Presence: Refuses, PID: 4711} }},
+	{"ota-outdated", false, func(s *scene) {
+		s.options.Told = Told{Presence: Answers, PID: 4711, Program: "running", Outdated: "/usr/bin/ota"}
+	}},
 	{"program-missing", false, func(s *scene) { os.Remove(s.at("main/main.py")) }},
 	{"program-failing", false, func(s *scene) { s.options.Told.Crashes, s.options.Told.Ended = Again, "exit code 1" }},
 	{"program-crashing", false, func(s *scene) { s.options.Told.Crashes, s.options.Told.Ended = Always, "killed by SIGSEGV" }},

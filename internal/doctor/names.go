@@ -4,7 +4,7 @@ package doctor
 // docs/doctor.md.
 var Names = []string{
 	"settings-wrong", "settings-left-out",
-	"ota-absent", "ota-left-socket", "ota-silent", "ota-refuses",
+	"ota-absent", "ota-left-socket", "ota-silent", "ota-refuses", "ota-outdated",
 	"program-missing", "program-failing", "program-crashing", "program-trial", "upload-held",
 	"python-missing", "python-broken", "python-shim", "python-pip",
 	"page-problem", "page-port",

@@ -107,7 +107,7 @@ func (c *Conductor) waitsToLeave() string {
 		return "an upload or a rollback is on its way"
 	case !slices.Contains(settled, state.Program):
 		return "the program is being started or stopped"
-	case state.Standing == OnTrial:
+	case state.Standing == OnTrial || state.Standing == Condemned:
 		return "the release is on trial"
 	default:
 		return "what became of the trial is not written down yet"
@@ -152,7 +152,7 @@ func (c *Conductor) handedPauses() []HandedPause {
 func (c *Conductor) takeOver(handed Handed) {
 	c.state, c.run = handed.State, c.options.Run
 	c.restarts, c.crashes, c.lastExit, c.ready = handed.Restarts, handed.Crashes, handed.LastExit, handed.Ready
-	c.attempt.reasons = handed.Reasons
+	c.attempt.reasons, c.tries = handed.Reasons, c.options.Releases.Tries()
 	if handed.StartErr != "" {
 		c.startErr = errors.New(handed.StartErr)
 	}

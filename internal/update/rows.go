@@ -13,6 +13,7 @@ var (
 
 	willing = []Program{Running, Waiting, Finished, Backoff} // to be started after a switch
 	settled = []Program{Running, Waiting, Finished, Backoff, Stopped}
+	resting = []Program{Waiting, Finished, Stopped} // until somebody does something
 	moving  = []Program{Stopping, Restarting, Yielding}
 	staying = []Program{Running, Waiting, Finished, Backoff, Stopped, Halted, Stopping, Restarting, Yielding}
 	present = []Program{Running, Waiting, Finished, Backoff, Stopped, Stopping, Restarting} // not in the middle of a switch
@@ -217,6 +218,7 @@ var table = []row{
 	// Another ota takes over as soon as nothing is on its way, and begins again what
 	// was called off.
 	{at(Preparing, Deferred), settled, untried, on(AskLeave), State{}, do(Cancel)},
+	{at(Preparing, Deferred), resting, being(OnTrial), on(AskLeave), State{}, do(Cancel)},
 }
 
 func at(attempts ...Attempt) []Attempt       { return attempts }

@@ -182,7 +182,9 @@ func (s State) Over() bool {
 // being made, the watch of a release with nothing to go back to) can be begun
 // anew.
 func (s State) MayLeave() bool {
-	return slices.Contains(free, s.Attempt) && slices.Contains(settled, s.Program) && slices.Contains(untried, s.Standing)
+	// A trial does not go on while the program is not to run.
+	isUntried := slices.Contains(untried, s.Standing) || s.Standing == OnTrial && slices.Contains(resting, s.Program)
+	return slices.Contains(free, s.Attempt) && slices.Contains(settled, s.Program) && isUntried
 }
 
 // mayRefresh reports whether main/ may be changed under the program: it runs, and
