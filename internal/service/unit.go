@@ -89,8 +89,8 @@ StartLimitIntervalSec=0
 const life = `
 [Service]
 ExecStart=BINARY run
-# Another ota takes over in the same process, or the same one, with the settings
-# as they are now: the program runs on.
+# The ota that is installed takes over in the same process, and reads ota.toml
+# anew; the program runs on.
 ExecReload=BINARY reload
 # ota says when it is ready, how things stand, and that it is alive; nobody else
 # says it for it.
