@@ -5,6 +5,7 @@ package takeover
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,6 +101,45 @@ func TestBrokenBinaries(t *testing.T) {
 	}
 	d.Stop()
 	checkCounting(t, "the log", numbers(t, logged(t, d)), 1)
+}
+
+// TestItEndsMeanwhile: a program that ends while nobody may look is seen to have
+// ended by the ota that is in charge then, with its exit code and its last line.
+func TestItEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	d := device(t, harness.Binary(), "")
+	d.Start()
+	before := d.Await("the program runs", runs)
+	bad := filepath.Join(t.TempDir(), "bad")
+	copyFile(t, bad, faultyOta(t))
+	if err := os.WriteFile(d.Binary+".fault", []byte("hang"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan harness.Answer, 1)
+	go func() { answered <- d.Ask("self-update", bad) }()
+	harness.Await(t, "the new ota is there", func() bool { return strings.Contains(d.Console(), "another ota takes over") }, d.Console)
+	if err := os.WriteFile(filepath.Join(d.Dir, "end"), []byte("9"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	stat := fmt.Sprintf("/proc/%d/stat", before.Program.PID)
+	isZombie := func() bool {
+		text, err := os.ReadFile(stat)
+		return err == nil && strings.Contains(string(text), ") Z ")
+	}
+	harness.Await(t, "the program has ended, and nobody has waited for it", isZombie, d.Console)
+	if answer := <-answered; answer.Code != 1 || !strings.Contains(answer.Complained, "was not up within") {
+		t.Errorf("%+v", answer)
+	}
+	after := d.Await("it is started again", func(s harness.Status) bool { return runs(s) && s.Program.PID != before.Program.PID })
+	if exit := after.Program.LastExit; after.PID != before.PID || after.Program.Restarts != 1 || exit == nil || exit.Code == nil || *exit.Code != 9 {
+		t.Errorf("%+v", after)
+	}
+	awaitStarts(t, d, 2)
+	d.Stop()
+	if !strings.Contains(d.Console(), "MAIN : the last ") {
+		t.Error("its last line is missing")
+	}
+	checkCounting(t, "the log", numbers(t, logged(t, d)), 2)
 }
 
 // TestItGoesBack: an ota that passes its rehearsal and does not come up makes way

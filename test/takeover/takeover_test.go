@@ -26,6 +26,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,9 +47,17 @@ if os.environ.get("LISTEN_FDS"):
             connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok")
             connection.close()
     threading.Thread(target=serve, daemon=True).start()
+def say(text):
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(text, "\0" + address[1:] if address[0] == "@" else address)
+say(b"READY=1\nSTATUS=counting")
 number = 0
 while True:
     number += 1
+    if number % 100 == 0:
+        say(b"WATCHDOG=1")
     if number % 10 == 0:
         sys.stdout.write("num")
         sys.stdout.flush()
@@ -245,7 +254,7 @@ const takeovers = 20
 func TestTwentyInARow(t *testing.T) {
 	t.Parallel()
 	port, page := freePort(t), freePort(t)
-	d := device(t, harness.Binary(), fmt.Sprintf("[program]\nlisten = [\"127.0.0.1:%d\"]\n[web]\nlisten = \"127.0.0.1:%d\"\n", port, page))
+	d := device(t, harness.Binary(), fmt.Sprintf("[program]\nwatchdog = \"3s\"\nlisten = [\"127.0.0.1:%d\"]\n[trial]\nready = true\n[web]\nlisten = \"127.0.0.1:%d\"\n", port, page))
 	d.Start()
 	before := d.Await("the program runs", runs)
 	lines := follow(t, d, "logs", "-f", "-n", "10000")
@@ -270,6 +279,9 @@ func TestTwentyInARow(t *testing.T) {
 	if after.PID != before.PID || after.Program.PID != before.Program.PID || !after.Program.Started.Equal(before.Program.Started) || after.Program.Restarts != 0 {
 		t.Errorf("before: %+v\nafter: %+v", before, after)
 	}
+	if after.Program.Phase != "ready" || after.Program.StatusText != "counting" {
+		t.Errorf("what the program has said of itself is lost: %+v", after.Program)
+	}
 	if files[takeovers-1] > files[0]+3 {
 		t.Errorf("descriptors become more: %v", files)
 	}
@@ -283,14 +295,21 @@ func TestTwentyInARow(t *testing.T) {
 	harness.Tree{"other.txt": harness.File("x\n")}.Write(t, d.Deposit())
 	d.Await("an upload becomes a release", func(s harness.Status) bool { return s.Release.Number == 2 && s.Release.State == "confirmed" })
 	d.Say("reload")
+	// The watchdog watches on: one that says nothing is ended.
+	syscall.Kill(d.Await("it runs", runs).Program.PID, syscall.SIGSTOP)
+	bitten := d.Await("the watchdog has ended it", func(s harness.Status) bool { return s.Program.Restarts == 1 && s.Program.State == "running" })
+	if exit := bitten.Program.LastExit; exit == nil || exit.Cause != "watchdog" {
+		t.Errorf("it ended with %+v, not by the watchdog", exit)
+	}
+	d.Say("reload")
 	if err := os.WriteFile(filepath.Join(d.Dir, "end"), []byte("7"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	crashed := d.Await("it is started again after a crash", func(s harness.Status) bool { return s.Program.Restarts == 1 && s.Program.State == "running" })
+	crashed := d.Await("it is started again after a crash", func(s harness.Status) bool { return s.Program.Restarts == 2 && s.Program.State == "running" })
 	if exit := crashed.Program.LastExit; exit == nil || exit.Code == nil || *exit.Code != 7 {
 		t.Errorf("it ended with %+v, not 7", exit)
 	}
-	const starts = 3 // the first, for the upload, after the crash
+	const starts = 4 // the first, for the upload, after the watchdog and after the crash
 	awaitStarts(t, d, starts)
 	said, told := lines.end(t), events.end(t)
 	d.Stop()
