@@ -141,9 +141,14 @@ func (s *service) feed(ctx context.Context) {
 	if !s.awaitFurnished(ctx, beat.C) {
 		return
 	}
+	var limit time.Time // for what is left to do when another ota takes over
 	for {
-		if err := s.conductor.Answer(ctx); err != nil {
+		if err := s.conductor.Answer(ctx); err != nil && !s.isLeaving() {
 			return // it ends: what is left to do must not hang either
+		} else if err != nil && time.Now().After(limit) {
+			return
+		} else if err == nil {
+			limit = time.Now().Add(handover.Limit)
 		}
 		if err := s.manager.Tell(sdnotify.Alive); err != nil {
 			s.log.Debug("the watchdog is not fed", "error", err)

@@ -90,6 +90,9 @@ func (a *app) selfUpdate(ctx context.Context, file string) (exitCode, error) {
 	if a.directory != "" {
 		return done, nil
 	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil { // as "ota install" knows it
+		dir = real
+	}
 	return a.reloadOthers(ctx, dir, func(other string) bool { return runs(ctx, other, installed) }), nil
 }
 
@@ -105,11 +108,14 @@ func renamed(err error, copied, file string) error {
 // installedBinary is the file that ota in a folder runs from; this one's own
 // where none runs there.
 func installedBinary(ctx context.Context, dir string) (path string, isRunning bool, err error) {
+	own, err := handover.Own()
+	if err != nil { // another system than Linux
+		return "", false, err
+	}
 	status, err := api.Dial(dir).Status(ctx)
 	switch {
 	case isNotRunning(err):
-		path, err = handover.Own()
-		return path, false, err
+		return own, false, nil
 	case err != nil:
 		return "", false, err
 	}

@@ -279,6 +279,9 @@ func TestTwentyInARow(t *testing.T) {
 	if after.PID != before.PID || after.Program.PID != before.Program.PID || !after.Program.Started.Equal(before.Program.Started) || after.Program.Restarts != 0 {
 		t.Errorf("before: %+v\nafter: %+v", before, after)
 	}
+	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", before.PID)); err != nil || string(name) != "ota\n" {
+		t.Errorf("the process is called %q, %v", name, err)
+	}
 	if after.Program.Phase != "ready" || after.Program.StatusText != "counting" {
 		t.Errorf("what the program has said of itself is lost: %+v", after.Program)
 	}

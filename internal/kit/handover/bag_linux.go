@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -99,7 +100,10 @@ func (f File) option(name int) int {
 
 // inMemory returns a descriptor of a file that holds text and is nowhere.
 func inMemory(text []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("ota-handover", unix.MFD_CLOEXEC)
+	fd, err := unix.MemfdCreate("ota-handover", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3, where nobody asks for the seal either
+		fd, err = unix.MemfdCreate("ota-handover", unix.MFD_CLOEXEC)
+	}
 	if err != nil {
 		return nil, os.NewSyscallError("memfd_create", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,6 +42,7 @@ func Receive() *Received {
 	if names == "" {
 		return nil
 	}
+	nameAgain()
 	r := &Received{memory: -1, old: -1, back: reason}
 	memory, old, _ := strings.Cut(names, ",")
 	old, signals, _ := strings.Cut(old, ",")
@@ -70,6 +72,14 @@ func Receive() *Received {
 		r.limit = time.AfterFunc(patience(), func() { r.GoBack(fmt.Errorf("it was not up within %v", patience())) })
 	}
 	return r
+}
+
+// nameAgain makes the name of the process (proc_pid_comm(5)) what it was: it has
+// that of the file, which may be a temporary one, or a number.
+func nameAgain() {
+	const longest = 15
+	name := filepath.Base(os.Args[0])
+	_ = os.WriteFile("/proc/self/comm", []byte(name[:min(len(name), longest)]), 0) // it is for people
 }
 
 func unpack(fd int) (Parcel, error) {
