@@ -60,17 +60,21 @@ func unpackState(from *handover.Received) (*handed, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseState(parcel.State)
+}
+
+func parseState(text []byte) (*handed, error) {
 	var head struct {
 		Format int `json:"format"`
 	}
-	if err := json.Unmarshal(parcel.State, &head); err != nil {
+	if err := json.Unmarshal(text, &head); err != nil {
 		return nil, fmt.Errorf("cannot read the state that was handed over: %w", err)
 	}
 	if head.Format != handedFormat {
 		return nil, fmt.Errorf("the state that was handed over has format %d, and this ota knows %d", head.Format, handedFormat)
 	}
 	state := new(handed)
-	if err := json.Unmarshal(parcel.State, state); err != nil {
+	if err := json.Unmarshal(text, state); err != nil {
 		return nil, fmt.Errorf("cannot read the state that was handed over: %w", err)
 	}
 	return state, nil

@@ -172,7 +172,11 @@ func (f *fakeHouse) TakeOver(_ context.Context, binary string, waits func(string
 	return "k3x", f.note("takeover " + binary)
 }
 
-func (f *fakeHouse) TakenOver() *TakenOver { return f.taken }
+func (f *fakeHouse) TakenOver() *TakenOver {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.taken
+}
 
 func (f *fakeHouse) WebLink() (string, error) {
 	return "http://127.0.0.1:8484/login?code=1", f.note("link")
