@@ -40,11 +40,12 @@ type machine struct {
 	said *bytes.Buffer
 }
 
-func boot(t *testing.T) *machine {
+// boot starts the system, with what more systemd-nspawn is told.
+func boot(t *testing.T, more ...string) *machine {
 	t.Helper()
 	said := new(bytes.Buffer)
-	cmd := exec.Command("systemd-nspawn", "--quiet", "--directory="+base(t), "--volatile=overlay", "--private-network", "--register=no", "--keep-unit",
-		"--machine=ota-test", "--bind-ro="+harness.Binary()+":/opt/ota", "--boot")
+	cmd := exec.Command("systemd-nspawn", append([]string{"--quiet", "--directory=" + base(t), "--volatile=overlay", "--private-network", "--register=no", "--keep-unit",
+		"--machine=ota-test", "--bind-ro=" + harness.Binary() + ":/opt/ota", "--boot"}, more...)...)
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
