@@ -114,7 +114,7 @@ func (s *rendering) link(page *Page, target string) string {
 		file = front
 	}
 	if other, ok := s.pages[file]; ok {
-		if anchor != "" && file != front && !slices.Contains(other.Anchors, anchor[1:]) {
+		if anchor != "" && !slices.Contains(other.Anchors, anchor[1:]) {
 			s.problems = append(s.problems, fmt.Errorf("%s: %s has no heading %s", page.Name, file, anchor))
 		}
 		if file == page.Name && anchor != "" {
@@ -171,13 +171,23 @@ func (s *rendering) redirect(page *Page) {
 			case *ast.Image:
 				node.Destination = []byte(s.link(page, string(node.Destination)))
 			case *ast.RawHTML:
-				for _, found := range reference.FindAllStringSubmatch(segments(node.Segments, page.source), -1) {
-					s.link(page, found[2])
-				}
+				s.tags(page, segments(node.Segments, page.source))
+			case *ast.HTMLBlock:
+				s.tags(page, segments(node.Lines(), page.source))
 			}
 		}
 		return ast.WalkContinue, nil
 	})
+}
+
+// tags brings what HTML of a page shows. It stays as it is, so it can show only
+// what has the same name in the site.
+func (s *rendering) tags(page *Page, text string) {
+	for _, found := range reference.FindAllStringSubmatch(text, -1) {
+		if got := s.link(page, found[2]); got != found[2] {
+			s.problems = append(s.problems, fmt.Errorf("%s: write %s in Markdown", page.Name, found[0]))
+		}
+	}
 }
 
 // navigation is the contents, with the sections of this page. On a narrow screen

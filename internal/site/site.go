@@ -66,7 +66,7 @@ type section struct {
 // markdown is what forges understand: CommonMark with tables, and HTML where
 // that is written. The docs are ours, so it is trusted.
 var markdown = goldmark.New(
-	goldmark.WithExtensions(extension.Table),
+	goldmark.WithExtensions(extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute))),
 	goldmark.WithParserOptions(parser.WithAutoHeadingID()),
 	goldmark.WithRendererOptions(html.WithUnsafe()),
 )
