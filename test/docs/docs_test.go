@@ -273,10 +273,11 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestTestsThatAreNamed: each test by which security.md shows something is one.
+// TestTestsThatAreNamed: each test by which security.md shows something is one,
+// and the only one of that name.
 func TestTestsThatAreNamed(t *testing.T) {
 	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
-	are := map[string]bool{}
+	are := map[string]int{}
 	for _, folder := range []string{"internal", "test"} {
 		err := fs.WalkDir(tree, folder, func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(name, "_test.go") {
@@ -284,7 +285,7 @@ func TestTestsThatAreNamed(t *testing.T) {
 			}
 			text, err := fs.ReadFile(tree, name)
 			for _, found := range declared.FindAllSubmatch(text, -1) {
-				are[string(found[1])] = true
+				are[string(found[1])]++
 			}
 			return err
 		})
@@ -300,8 +301,8 @@ func TestTestsThatAreNamed(t *testing.T) {
 				continue
 			}
 			n++
-			if !are[code.Text] {
-				t.Errorf("%s:%d: there is no test %s", page.Name, code.Line, code.Text)
+			if are[code.Text] != 1 {
+				t.Errorf("%s:%d: there are %d tests %s", page.Name, code.Line, are[code.Text], code.Text)
 			}
 		}
 	}
