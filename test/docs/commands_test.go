@@ -29,8 +29,9 @@ func calls(text string) (found []string) {
 	return found
 }
 
-// isOutput finds lines that ota prints and that begin as a command does.
-var isOutput = regexp.MustCompile(`^(…|\d|is |in |keeps )`)
+// isSentence finds what ota prints, or what is said of it, and begins as a command
+// does.
+var isSentence = regexp.MustCompile(`^(…|\d|[A-Z]|(is|in|keeps|can't|has|ended|may|does|runs) )`)
 
 // wrongCommand says what is wrong with a call, as ota itself would.
 func wrongCommand(call string) string {
@@ -65,7 +66,7 @@ func TestCommands(t *testing.T) {
 	n := 0
 	look := func(where string, line int, text string, blocks bool) {
 		for _, call := range calls(text) {
-			if isOutput.MatchString(call) {
+			if isSentence.MatchString(call) {
 				continue
 			}
 			n++

@@ -41,10 +41,10 @@ var standIns = map[string]standIn{
 // upload is done by the curl of this machine, in the network of the other.
 const upload = "curl"
 
-// bring says what systemd-nspawn has to bring from this machine for what apt
-// would install: the library of Python, of which the system has the least part,
-// and vsftpd.
-func bring(t *testing.T) (arguments []string) {
+// bring says what the system sees of this machine: ota, and what apt would
+// install, the library of Python, of which the system has the least part, and
+// vsftpd.
+func bring(t *testing.T) (sees []string) {
 	t.Helper()
 	harness.Need(t, "vsftpd", "curl", "ldd")
 	system := base(t)
@@ -64,13 +64,13 @@ func bring(t *testing.T) (arguments []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	arguments = []string{"--bind-ro=" + library, "--bind-ro=" + server + ":/usr/sbin/vsftpd"}
+	sees = []string{harness.Binary() + ":/opt/ota", library, server + ":/usr/sbin/vsftpd"}
 	for _, need := range regexp.MustCompile(`=> (/\S+)`).FindAllStringSubmatch(string(needs), -1) {
 		if _, err := os.Stat(filepath.Join(system, need[1])); err != nil {
-			arguments = append(arguments, "--bind-ro="+need[1])
+			sees = append(sees, need[1])
 		}
 	}
-	return arguments
+	return sees
 }
 
 // step is a block of the page that is to be done.
