@@ -94,11 +94,10 @@ func boxOf(t *testing.T, name string) stop {
 // hasStep tells whether a row of the table leads from one box to the other.
 func hasStep(from, to stop) bool {
 	return slices.ContainsFunc(table, func(row row) bool {
-		// What a release is on trial or condemned by is no attempt.
-		starts := slices.ContainsFunc(from.attempts, func(a Attempt) bool { return slices.Contains(row.attempts, a) }) ||
-			slices.ContainsFunc(from.standings, func(s Standing) bool { return slices.Contains(row.standings, s) })
-		ends := slices.Contains(to.attempts, row.next.Attempt) || slices.Contains(to.standings, row.next.Standing)
-		return starts && ends
+		attempted := slices.ContainsFunc(from.attempts, func(a Attempt) bool { return slices.Contains(row.attempts, a) })
+		stood := slices.ContainsFunc(from.standings, func(s Standing) bool { return slices.Contains(row.standings, s) })
+		return attempted && slices.Contains(to.attempts, row.next.Attempt) ||
+			(attempted || stood) && slices.Contains(to.standings, row.next.Standing)
 	})
 }
 

@@ -31,7 +31,7 @@ var standIns = map[string]standIn{
 	"scp dist/ota-linux-arm64 pi@greenhouse.local:ota":            {"install -o pi -g pi -m 755 /opt/ota /home/pi/ota", "no network"},
 	"sudo apt install -y python3":                                 {"python3 -c 'import json'", "no network; the library is that of this machine, see bring"},
 	"scp main.py pi@greenhouse.local:garden/deposit/":             {"runuser -u pi -- cp /home/you/main.py /home/pi/garden/deposit/", "no network; test/uploads has scp"},
-	"ssh -L 8484:127.0.0.1:8484 pi@greenhouse.local":              {"", "no network; test/page logs in"},
+	"ssh -N -L 8484:127.0.0.1:8484 pi@greenhouse.local":           {"", "no network; test/page logs in"},
 	"sudo apt install -y vsftpd":                                  {"useradd --system --no-create-home ftp && mkdir -p /var/run/vsftpd/empty && test -x /usr/sbin/vsftpd", "no network; it is that of this machine, see bring"},
 	"sudo passwd uploader":                                        {"echo uploader:sesame | chpasswd", "it asks"},
 	"sudo systemctl restart vsftpd":                               {"systemd-run --quiet --unit=vsftpd vsftpd -obackground=NO /etc/vsftpd.conf", "its unit came with the package"},
@@ -135,6 +135,9 @@ type follower struct {
 	used   map[string]bool   // stand-ins
 }
 
+// sshConnection is what a login by ssh sets.
+const sshConnection = "SSH_CONNECTION=192.168.1.5 50022 192.168.1.23 22"
+
 // do does a command where it belongs: on the Pi as pi, with sudo as root.
 func (f *follower) do(where, command string) (string, error) {
 	user := map[string]string{"pi": "pi", "computer": "you"}[where]
@@ -148,7 +151,7 @@ func (f *follower) do(where, command string) (string, error) {
 	}
 	// The folder is kept from command to command, as in a shell.
 	script := fmt.Sprintf("cd %s || exit; %s\ncode=$?; pwd >/tmp/pwd.%s; exit $code", f.folder[where], command, user)
-	said, err := f.m.try("runuser", "-u", user, "--", "env", "HOME=/home/"+user, "TERM=dumb", "bash", "-c", script)
+	said, err := f.m.try("runuser", "-u", user, "--", "env", "HOME=/home/"+user, "TERM=dumb", sshConnection, "bash", "-c", script)
 	if folder, problem := f.m.try("cat", "/tmp/pwd."+user); problem == nil && user != "root" {
 		f.folder[where] = folder
 	}
@@ -184,7 +187,7 @@ func (f *follower) console(t *testing.T, one step) {
 		}
 		if call.command == "./ota init garden" {
 			// Three trials of ten seconds would take half a minute.
-			f.m.do("sed", "-i", `s/^\[trial\]$/&\nperiod = "3s"/`, "/home/pi/garden/ota.toml")
+			f.m.do("sed", "-i", `s/^\[trial\]$/&\nperiod = "2s"/`, "/home/pi/garden/ota.toml")
 		}
 	}
 }
