@@ -63,8 +63,8 @@ var spared = map[string]string{
 	"it is not watched any longer":            "the same: somebody asked for something else",
 	"the program has ended":                   "the same: how it ended is told",
 	"rolled back on request during its trial": "in the history, for who has asked for it",
-	"killed by":                              "nothing is said behind it never: a signal has a name",
-	"already running in":                     "the same: a folder has a path",
+	"killed by":                               "nothing is said behind it never: a signal has a name",
+	"already running in":                      "the same: a folder has a path",
 	", failed … during its trial":             "the end of a longer message",
 	", and … more files":                      "the same",
 	"; main/ has a copy, but …":               "the same",
@@ -134,6 +134,47 @@ func TestTheCodeSaysWhatThePageHas(t *testing.T) {
 			t.Errorf("docs/troubleshooting.md:%d: no part of ota says %q", one.line, one.text)
 		}
 	}
+}
+
+// heading and link are how the page leads to its own parts.
+var (
+	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	link    = regexp.MustCompile(`\]\(([a-z]+\.md)?#([^)]+)\)`)
+)
+
+func TestThePageLeadsSomewhere(t *testing.T) {
+	text, err := os.ReadFile(filepath.FromSlash(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range link.FindAllStringSubmatch(string(text), -1) {
+		to := text
+		if found[1] != "" {
+			if to, err = os.ReadFile(filepath.Join(filepath.Dir(filepath.FromSlash(page)), found[1])); err != nil {
+				t.Error(err)
+			}
+		}
+		isThere := slices.ContainsFunc(heading.FindAllStringSubmatch(string(to), -1), func(one []string) bool {
+			return anchor(one[1]) == found[2]
+		})
+		if !isThere {
+			t.Errorf("%s links to %s#%s, which is no heading", page, found[1], found[2])
+		}
+	}
+}
+
+// anchor is what a heading is called in links.
+func anchor(heading string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ' || r == '-':
+			return '-'
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			return r
+		default:
+			return -1
+		}
+	}, strings.ToLower(heading))
 }
 
 // entry is a message of the page.
