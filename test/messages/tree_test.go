@@ -6,14 +6,13 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// tree is the source of ota as it is built for one system: parsed, and with
-// each name led back to where it is made. What others wrote (the standard
+// tree is the source of all that is linked into ota for one system: parsed, and
+// with each name led back to where it is made. What others wrote (the standard
 // library, modules) is not read: only its names are known, which is enough to
 // follow a sentence through our own code, and takes a second instead of twenty.
 type tree struct {
@@ -58,20 +57,8 @@ func readTree(goos string) (*tree, error) {
 		written: map[types.Object][]given{}, bodies: map[types.Object]*ast.FuncType{},
 		returns: map[types.Object][]*ast.ReturnStmt{}, calls: map[types.Object][]*ast.CallExpr{}, params: map[types.Object]param{},
 	}
-	for _, root := range []string{"internal", "cmd"} {
-		err := filepath.WalkDir(filepath.Join(top, root), func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.IsDir() || entry.Name() == "testdata" {
-				return err
-			}
-			below, err := filepath.Rel(top, path)
-			if err == nil {
-				_, err = tr.Import("ota/" + filepath.ToSlash(below))
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
+	if _, err := tr.Import("ota/cmd/ota"); err != nil {
+		return nil, err
 	}
 	for _, file := range tr.files {
 		tr.index(file)
