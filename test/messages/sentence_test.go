@@ -211,7 +211,7 @@ var (
 	ends     = regexp.MustCompile(`(?:[:;,]? ?…)+$`)
 	begins   = regexp.MustCompile(`^(?:… ?[:,;] ?)+`)
 	blanks   = regexp.MustCompile(`\s+`)
-	letters  = regexp.MustCompile(`(?:^|[\s("/])[A-Za-z][A-Za-z']+`)
+	letters  = regexp.MustCompile(`(?:^|[\s("])[A-Za-z][A-Za-z']+`)
 )
 
 // tidied leaves what a person can look for: without what the system or an inner
