@@ -56,7 +56,9 @@ func (a *app) notify(ctx context.Context, event string, asJSON bool) exitCode {
 	dir, err := a.folder()
 	var told []agent.Told
 	if err == nil {
+		end := a.meanwhile(ctx, func(context.Context) string { return "waiting for an answer" })
 		told, err = agent.NotifyTest(ctx, dir, version(), event)
+		end()
 	}
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot send a test message: %w", err))

@@ -177,6 +177,17 @@ var illnesses = []struct {
 		s.options.Told = Told{Presence: Silent, PID: 4711, Why: "context deadline exceeded"}
 	}},
 	{"ota-refuses", false, func(s *scene) { s.options.Told = Told{Presence: Refuses, PID: 4711} }},
+	{"service-none", false, func(s *scene) { s.options.Service = Service{State: ServiceNone} }},
+	{"service-disabled", false, func(s *scene) {
+		s.options.Service = Service{State: ServiceDisabled, Unit: "ota@garden.service", Enable: "sudo systemctl enable ota@garden.service"}
+	}},
+	{"service-beside", false, func(s *scene) {
+		s.options.Service = Service{State: ServiceDown, Unit: "ota@garden.service", Start: "sudo systemctl start ota@garden.service"}
+	}},
+	{"service-down", false, func(s *scene) {
+		s.options.Told = Told{Presence: Absent}
+		s.options.Service = Service{State: ServiceDown, Unit: "ota@garden.service", Start: "sudo systemctl start ota@garden.service"}
+	}},
 	{"program-missing", false, func(s *scene) { os.Remove(s.at("main/main.py")) }},
 	{"program-failing", false, func(s *scene) { s.options.Told.Crashes, s.options.Told.Ended = Again, "exit code 1" }},
 	{"program-crashing", false, func(s *scene) { s.options.Told.Crashes, s.options.Told.Ended = Always, "killed by SIGSEGV" }},

@@ -18,6 +18,12 @@ func (p *patient) lookAtOta(context.Context) []Finding {
 		who = fmt.Sprintf(" (pid %d)", p.Told.PID)
 	}
 	switch p.Told.Presence {
+	case Absent, Left:
+		if p.Service.State == ServiceDown {
+			return nil // it is told of the service, which is what should start it
+		}
+	}
+	switch p.Told.Presence {
 	case Absent:
 		return []Finding{notice("ota-absent", "ota is not running in "+escape.Name(p.Dir), p.asOta("run"))}
 	case Left:
