@@ -6,7 +6,7 @@ var Names = []string{
 	"settings-wrong", "settings-left-out",
 	"ota-absent", "ota-left-socket", "ota-silent", "ota-refuses",
 	"service-none", "service-disabled", "service-beside", "service-down",
-	"program-missing", "program-failing", "program-crashing", "program-trial", "upload-held",
+	"program-missing", "program-port", "program-failing", "program-crashing", "program-trial", "upload-held",
 	"python-missing", "python-broken", "python-shim", "python-pip",
 	"page-problem", "page-port",
 	"folder-kind", "folder-rights", "folder-secrets",

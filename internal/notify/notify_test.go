@@ -17,11 +17,29 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// paper is a log that is read while it is written.
+type paper struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (p *paper) Write(line []byte) (int, error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.text.Write(line)
+}
+
+func (p *paper) String() string {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.text.String()
+}
+
 // world is a device, and who is told of it.
 type world struct {
 	t     *testing.T
 	dir   string
-	log   bytes.Buffer
+	log   paper
 	mutex sync.Mutex
 	now   Stand
 	rung  chan struct{}
@@ -71,6 +89,13 @@ func (w *world) run(on ...Kind) (stop func()) {
 	running.Go(func() { _ = room.Run(ctx) })
 	synctest.Wait()
 	return func() { cancel(); running.Wait() }
+}
+
+// recovers lets the receiver take what comes, and forgets what came.
+func (w *world) recovers() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.answer, w.got = nil, nil
 }
 
 // becomes lets things stand otherwise, and be looked at.
@@ -157,7 +182,7 @@ func TestReceiverIsDown(t *testing.T) {
 		if n := strings.Count(w.log.String(), "no route to host"); n != 1 {
 			t.Errorf("it was logged %d times", n)
 		}
-		w.answer, w.got = nil, nil
+		w.recovers()
 		// Something new is a reason to try at once.
 		w.becomes(current(8, 8, 7, 8, true))
 		w.expect("confirmed 7, confirmed 8")
@@ -185,7 +210,7 @@ func TestGivenUp(t *testing.T) {
 		if !strings.Contains(w.log.String(), "given up") {
 			t.Errorf("not given up: %s", w.log.String())
 		}
-		w.answer, w.got = nil, nil
+		w.recovers()
 		w.becomes(current(8, 8, 7, 8, true))
 		stop()
 		if len(w.got) != 1 || w.got[0].Missed != 1 || !strings.HasSuffix(w.got[0].Message, "(and 1 more message before it)") {
@@ -276,9 +301,7 @@ func TestTooLong(t *testing.T) {
 			w.confirm(n, n)
 			time.Sleep(refill)
 		}
-		w.mutex.Lock()
-		w.answer, w.got = nil, nil
-		w.mutex.Unlock()
+		w.recovers()
 		time.Sleep(lastPause)
 		synctest.Wait()
 		if len(w.got) != most || w.got[0].Missed != 8 || *w.got[0].Release != 15 || w.got[1].Missed != 0 {
