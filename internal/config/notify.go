@@ -29,10 +29,10 @@ func webhook(c *Config, value any) error {
 	}
 	parsed, err := url.Parse(text)
 	if err != nil || !isHost(parsed.Hostname()) || parsed.Port() != "" && !isPort(parsed.Port()) {
-		return fmt.Errorf("must be %s", looks) // what is there may be a secret
+		return fmt.Errorf("must be %s, not %s", looks, quote(hidden)) // what is there may be a secret
 	}
 	if parsed.Scheme != "http" && parsed.Scheme != "https" {
-		return fmt.Errorf("must begin with https:// or http://, not %s", quote(parsed.Scheme+"://"))
+		return fmt.Errorf("must begin with http:// or https://, not %s", quote(parsed.Scheme+"://"))
 	}
 	c.Notify.Webhook = text
 	return nil

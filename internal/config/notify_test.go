@@ -38,7 +38,7 @@ func TestNotifyProblems(t *testing.T) {
 		`webhook = "example.com/secret"`:     "must be an address",
 		`webhook = "https:///secret"`:        "must be an address",
 		`webhook = "https://a:99999/secret"`: "must be an address",
-		`webhook = "ftp://a/secret"`:         `must begin with https:// or http://, not "ftp://"`,
+		`webhook = "ftp://a/secret"`:         `must begin with http:// or https://, not "ftp://"`,
 		`command = []`:                       "names no program",
 		`command = "sh x"`:                   "must be an array of strings",
 		`on = "failed"`:                      "must be an array of strings",
