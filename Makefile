@@ -6,7 +6,7 @@ FLAGS := $(shell grep '^-' shipped/flags)
 LINK = $(patsubst -ldflags=%,%,$(filter -ldflags=%,$(FLAGS))) -X ota/internal/cli.linked=$(VERSION)
 BUILD = CGO_ENABLED=0 go build $(filter-out -ldflags=%,$(FLAGS)) -ldflags="$(LINK)"
 
-.PHONY: build cross man test lint race bench clean
+.PHONY: build cross man site test lint race bench clean
 
 build:
 	$(BUILD) -o ota ./cmd/ota
@@ -24,6 +24,10 @@ cross:
 # A page for each command, and one for ota.toml.
 man:
 	go run ./cmd/man dist/man $(VERSION)
+
+# The docs as a site, in dist/site: no script in it, and nothing from elsewhere.
+site:
+	go run ./cmd/site dist/site
 
 # Everything. The rooms with the race detector, then the real binary with real
 # programs, one package at a time, as each keeps all processors busy, and never
