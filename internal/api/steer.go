@@ -81,6 +81,16 @@ func (s *steering) inTurn(act string, do answering) answering {
 	}
 }
 
+// Turn is for another face of the same house, which asks in the name of somebody
+// beyond the machine: it begins an act, or says who is just doing what.
+func (s *Server) Turn(act, by string) (end func(), err error) {
+	mine := &underWay{act, by}
+	if other := s.steering.begin(mine, false); other != nil {
+		return nil, fmt.Errorf("%s is just doing %q", other.by, other.act)
+	}
+	return func() { s.steering.end(mine) }, nil
+}
+
 // begin returns what is in the way.
 func (s *steering) begin(mine *underWay, anyway bool) *underWay {
 	s.mutex.Lock()

@@ -409,6 +409,7 @@ func TestStatusAsJSON(t *testing.T) {
     "problem": null,
     "fingerprint": null
   },
+  "mqtt": null,
   "history": 0
 }
 `

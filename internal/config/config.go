@@ -31,6 +31,7 @@ type Config struct {
 	Store   Store
 	Logs    Logs
 	Web     Web
+	MQTT    MQTT
 
 	values map[place]value // those that are no defaults
 }
@@ -134,5 +135,6 @@ func Default() Config {
 		Store:  Store{Keep: 10},
 		Logs:   Logs{MaxFile: 10_000_000, MaxTotal: 50_000_000},
 		Web:    Web{Listen: "127.0.0.1:8484"},
+		MQTT:   MQTT{Prefix: "homeassistant", Topic: "ota", Control: true},
 	}
 }
