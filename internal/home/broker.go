@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -34,24 +33,24 @@ const largestSecret = 256 << 10
 
 // connect makes a connection to the broker, as client.
 func (b Broker) connect(ctx context.Context, dial dialer, options mqtt.Options) (*mqtt.Client, error) {
-	address, err := url.Parse(b.Address)
+	scheme, address, _ := strings.Cut(b.Address, "://")
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, err
 	}
-	options.User = b.User
-	if b.PasswordFile != "" {
+	if options.User = b.User; b.PasswordFile != "" {
 		if options.Password, err = readPassword(b.PasswordFile); err != nil {
 			return nil, err
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, err := dial(ctx, "tcp", address.Host)
+	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	if address.Scheme == "mqtts" {
-		if conn, err = b.secure(ctx, conn, address.Hostname()); err != nil {
+	if scheme == "mqtts" {
+		if conn, err = b.secure(ctx, conn, host); err != nil {
 			return nil, err
 		}
 	}
@@ -138,7 +137,7 @@ func explain(err error, now time.Time) error {
 		return failed.Err
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
-		return errClosed
+		return hint.With(errClosed, "if it does so again and again: another device may have the same [mqtt] name")
 	}
 	return err
 }

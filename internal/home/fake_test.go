@@ -99,6 +99,8 @@ type broker struct {
 	current net.Conn
 	will    string
 	deaf    bool // it does not confirm
+	stuck   bool // it does not read
+	closed  bool // nobody may hear a topic
 }
 
 func newBroker(t *testing.T) *broker { return &broker{t: t, kept: map[string]string{}} }
@@ -136,6 +138,13 @@ func (b *broker) serve(conn net.Conn) {
 		}
 		body := make([]byte, length)
 		if _, err := io.ReadFull(conn, body); err != nil {
+			return
+		}
+		b.mutex.Lock()
+		stuck := b.stuck
+		b.mutex.Unlock()
+		if stuck {
+			<-b.t.Context().Done()
 			return
 		}
 		if answer := b.answer(head[0], body); answer != nil {
@@ -189,7 +198,11 @@ func (b *broker) answer(head byte, body []byte) []byte {
 		return []byte{0x40, 2, id[0], id[1]}
 	case 8:
 		b.all, b.when = append(b.all, "subscribe "+string(body[4:len(body)-1])), append(b.when, time.Now())
-		return []byte{0x90, 3, body[0], body[1], 1}
+		code := byte(1)
+		if b.closed {
+			code = 0x80
+		}
+		return []byte{0x90, 3, body[0], body[1], code}
 	case 12:
 		b.all, b.when = append(b.all, "ping"), append(b.when, time.Now())
 		return []byte{0xd0, 0}

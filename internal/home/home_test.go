@@ -197,6 +197,12 @@ func TestBrokerAwayForAnHour(t *testing.T) {
 		if s.face.State().State != api.Connected || s.holds("ota/garden/availability") != online || s.update().Installed != "7" {
 			t.Errorf("%+v, %q", s.face.State(), s.holds("ota/garden/availability"))
 		}
+		passes(time.Minute)
+		s.current.Close() // it is started anew
+		passes(firstPause * 5 / 4)
+		if s.face.State().State != api.Connected {
+			t.Error("after a good connection the pauses begin anew")
+		}
 	})
 }
 
@@ -240,6 +246,25 @@ func TestDeafBroker(t *testing.T) {
 	})
 }
 
+// TestStuckBroker reads no more: the end does not wait for it.
+func TestStuckBroker(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *scene) {
+		end := s.run()
+		passes(time.Minute)
+		s.broker.mutex.Lock()
+		s.stuck = true
+		s.broker.mutex.Unlock()
+		s.set(func(status *api.Status) { status.Program.Restarts++ })
+		passes(time.Second) // it is being written
+		s.set(func(status *api.Status) { status.Program.Restarts++ })
+		began := time.Now()
+		end()
+		if passed := time.Since(began); passed > farewellTime+time.Second {
+			t.Errorf("the end took %s", passed)
+		}
+	})
+}
+
 // TestEndIsTold, and a connection that is lost tells it too.
 func TestEndIsTold(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *scene) {
@@ -261,6 +286,17 @@ func TestEndIsTold(t *testing.T) {
 		defer s.broker.mutex.Unlock()
 		if s.will != "" {
 			t.Error("it left without a goodbye")
+		}
+	})
+}
+
+// TestNotAllowedToHear is told, and keeps the device from nothing else.
+func TestNotAllowedToHear(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *scene) {
+		s.closed = true
+		defer s.run()()
+		if s.holds("ota/garden/availability") != online || strings.Count(s.log.String(), "does not let this device hear a topic") != 2 {
+			t.Error(s.log.String())
 		}
 	})
 }

@@ -46,6 +46,9 @@ func (h *Home) session(ctx context.Context, announced *ledger) error {
 	}
 	s.client = client
 	running, stop := context.WithCancel(context.Background())
+	// A broker that does not read holds the end up no longer than for a farewell.
+	atEnd := context.AfterFunc(ctx, func() { time.AfterFunc(farewellTime, stop) })
+	defer atEnd()
 	ended := make(chan error, 1)
 	var reading sync.WaitGroup
 	defer reading.Wait()

@@ -150,6 +150,9 @@ var errSilent = errors.New("the broker gives no answer")
 // Run reads, and sends signs of life, until the connection or ctx ends; then it
 // closes the connection and says why.
 func (c *Client) Run(ctx context.Context) error {
+	// Whoever writes to a broker that does not read is not waited for.
+	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	defer stop()
 	read := make(chan error, 1)
 	go func() {
 		defer close(c.ended)
@@ -168,6 +171,9 @@ func (c *Client) attend(ctx context.Context, read <-chan error) error {
 	for {
 		select {
 		case err := <-read:
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			return err
 		case <-ctx.Done():
 			return ctx.Err()
