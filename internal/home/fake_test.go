@@ -268,7 +268,7 @@ func (b *broker) update() (shown updateState) {
 type scene struct {
 	*house
 	*broker
-	log     bytes.Buffer
+	log     journal
 	options Options
 	face    *Home
 }
@@ -283,6 +283,24 @@ func newScene(t *testing.T) *scene {
 		Log:  slog.New(slog.NewTextHandler(&s.log, nil)), Dial: s.broker.dial,
 	}
 	return s
+}
+
+// journal keeps what is logged. Several goroutines may use it.
+type journal struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (j *journal) Write(piece []byte) (int, error) {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	return j.text.Write(piece)
+}
+
+func (j *journal) String() string {
+	j.mutex.Lock()
+	defer j.mutex.Unlock()
+	return j.text.String()
 }
 
 // run runs the face until the returned function is called.

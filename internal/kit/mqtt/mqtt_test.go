@@ -161,7 +161,9 @@ func TestSignsOfLife(t *testing.T) {
 		began := time.Now()
 		client, broker, end := connected(t, Options{KeepAlive: 5 * time.Minute})
 		var pings []time.Duration
+		gone := make(chan struct{})
 		go func() {
+			defer close(gone)
 			for {
 				got, err := readPacket(broker.reader, 100)
 				if err != nil {
@@ -183,6 +185,7 @@ func TestSignsOfLife(t *testing.T) {
 		if err := end(); !errors.Is(err, errSilent) {
 			t.Error(err)
 		}
+		<-gone
 		if diff := cmp.Diff([]time.Duration{6 * time.Minute, 11 * time.Minute, 16 * time.Minute}, pings); diff != "" {
 			t.Errorf("-want +got\n%s", diff)
 		}
