@@ -66,6 +66,11 @@ type steering struct {
 // underWay is something that somebody asked for and that is not done yet.
 type underWay struct{ act, by string }
 
+// inTheWay is what it is to who would do something else.
+func (u *underWay) inTheWay() string {
+	return fmt.Sprintf("%s is just doing %q; look what comes of it, then decide anew", u.by, u.act)
+}
+
 // inTurn lets a caller from the network act only while nobody else does: of two
 // people who press at once, the second has not seen what the first one did. The
 // owner, at the command line, knows better.
@@ -73,8 +78,7 @@ func (s *steering) inTurn(act string, do answering) answering {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		mine := &underWay{act, CallerOf(r.Context()).Name}
 		if other := s.begin(mine, CallerOf(r.Context()).May(Owner)); other != nil {
-			return newProblem(http.StatusConflict,
-				fmt.Sprintf("%s is just doing %q; look what comes of it, then decide anew", other.by, other.act))
+			return newProblem(http.StatusConflict, other.inTheWay())
 		}
 		defer s.end(mine)
 		return do(w, r)
@@ -86,7 +90,7 @@ func (s *steering) inTurn(act string, do answering) answering {
 func (s *Server) Turn(act, by string) (end func(), err error) {
 	mine := &underWay{act, by}
 	if other := s.steering.begin(mine, false); other != nil {
-		return nil, fmt.Errorf("%s is just doing %q", other.by, other.act)
+		return nil, errors.New(other.inTheWay())
 	}
 	return func() { s.steering.end(mine) }, nil
 }

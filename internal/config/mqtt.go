@@ -121,7 +121,7 @@ func mqttUser(c *Config, value any) error {
 	case !ok:
 		return fmt.Errorf(`must be a name such as "garden", not %s`, kind(value))
 	case text == "" || len(text) > 1024 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return fmt.Errorf("can't be %s", quote(text))
+		return fmt.Errorf("can't be %s: a user's name is one line of text", quote(text))
 	}
 	c.MQTT.User = text
 	return nil

@@ -128,7 +128,7 @@ func explain(err error, now time.Time) error {
 		return hint.With(refused, "see [mqtt] user and password_file")
 	}
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("%s can't be read: %w", path.Path, path.Err)
+		return fmt.Errorf("cannot read %s: %w", path.Path, path.Err)
 	}
 	if missed, ok := errors.AsType[*net.DNSError](err); ok {
 		return fmt.Errorf("the name %q is not found: %s", missed.Name, missed.Err)

@@ -38,7 +38,7 @@ func TestReasonsAreWords(t *testing.T) {
 		"the broker does not know this user with this password (see [mqtt] user and password_file)": {&mqtt.Refused{Code: mqtt.BadUser}, at(2026)},
 		"the broker is not ready": {&mqtt.Refused{Code: 3}, at(2026)},
 		"the broker has closed the connection (if it does so again and again: another device may have the same [mqtt] name)": {net.ErrClosed, at(2026)},
-		"/a/secret can't be read: file is closed": {&fs.PathError{Op: "open", Path: "/a/secret", Err: errors.New("file is closed")}, at(2026)},
+		"cannot read /a/secret: file is closed": {&fs.PathError{Op: "open", Path: "/a/secret", Err: errors.New("file is closed")}, at(2026)},
 	} {
 		got := explain(test.err, test.now)
 		text := got.Error()

@@ -179,7 +179,7 @@ func cut(text string, most int) string {
 // problemState is what the binary sensor shows.
 type problemState struct {
 	Problem string `json:"problem"` // "ON" or "OFF"
-	Reason  string `json:"reason"`
+	Text    string `json:"reason"`
 }
 
 // problemOf says whether somebody should look at the device.
@@ -187,14 +187,14 @@ func problemOf(status api.Status) problemState {
 	shown := problemState{Problem: "ON"}
 	switch {
 	case status.Program.CrashLooping:
-		shown.Reason = "the program crashes again and again"
+		shown.Text = "the program crashes again and again"
 	case status.Program.State == api.Backoff:
-		shown.Reason = "the program has failed and is started again after a pause"
+		shown.Text = "the program has failed and is started again after a pause"
 	case status.Deposit.State == api.Held:
-		shown.Reason = "the upload is held: " + sentences(status.Deposit.Reasons)
+		shown.Text = "the upload is held: " + sentences(status.Deposit.Reasons)
 	default:
 		shown.Problem = "OFF"
 	}
-	shown.Reason = cut(shown.Reason, longestSummary)
+	shown.Text = cut(shown.Text, longestSummary)
 	return shown
 }

@@ -93,7 +93,7 @@ func unexpected(err error) error {
 // bytes is the packet as it is sent.
 func (p packet) bytes() ([]byte, error) {
 	if len(p.body) > largestLength {
-		return nil, fmt.Errorf("a message of %d bytes is too large", len(p.body))
+		return nil, fmt.Errorf("%d bytes are too large for a message of MQTT", len(p.body))
 	}
 	header := append(make([]byte, 0, 5+len(p.body)), byte(p.kind)<<4|p.flags)
 	for length := len(p.body); ; {
@@ -140,7 +140,7 @@ func connectPacket(o Options) (packet, error) {
 	}
 	for _, one := range fields {
 		if len(one) > longestField {
-			return packet{}, fmt.Errorf("a field of %d bytes is too long for MQTT", len(one))
+			return packet{}, fmt.Errorf("%d bytes are too long for a field of MQTT", len(one))
 		}
 	}
 	const level = 4 // 3.1.1
@@ -168,7 +168,7 @@ func publishPacket(m Message, id uint16) (packet, error) {
 // checkTopic refuses the name of a topic that no message can have (4.7.3).
 func checkTopic(topic string) error {
 	if topic == "" || len(topic) > longestField || !isText(topic) || strings.ContainsAny(topic, "+#") {
-		return fmt.Errorf("%q can't be the topic of a message", topic)
+		return fmt.Errorf("%q can't be the name of an MQTT topic", topic)
 	}
 	return nil
 }
@@ -179,7 +179,7 @@ func isText(text string) bool { return utf8.ValidString(text) && !strings.Contai
 // subscribePacket asks for the messages of one topic (3.8).
 func subscribePacket(filter string, id uint16) (packet, error) {
 	if filter == "" || len(filter) > longestField || !isText(filter) {
-		return packet{}, fmt.Errorf("%q can't be a topic", filter)
+		return packet{}, fmt.Errorf("%q can't be the name of an MQTT topic", filter)
 	}
 	const most = 1 // QoS
 	body := append(field(binary.BigEndian.AppendUint16(nil, id), filter), most)
