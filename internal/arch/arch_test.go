@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"service": {},
 	"cli":     {"agent", "api", "doctor", "logs", "service"},
 	"man":     {"config"},
+	"site":    {},
 	"arch":    {},
 }
 
