@@ -372,7 +372,8 @@ func TestLogin(t *testing.T) {
 	}
 	e.await("ota/garden/availability", "online")
 	e.await("homeassistant/update/ota_garden/program/config", "{")
-	if strings.Contains(d.Console(), "secret of") || strings.Contains(d.Say("config"), "secret of") {
+	record, err := os.ReadFile(filepath.Join(d.Dir, ".ota", "mqtt.json"))
+	if err != nil || strings.Contains(d.Console()+d.Say("config")+string(record), "secret of") {
 		t.Error("the password is shown")
 	}
 }
@@ -398,6 +399,31 @@ func TestTLS(t *testing.T) {
 	harness.Tree{"ota.toml": harness.File(with)}.Write(t, d.Dir)
 	d.Start()
 	e.await("ota/garden/availability", "online")
+}
+
+// TestHiddenLinesAreNotTold to the broker: what [web] hide names is quoted to
+// nobody but the owner.
+func TestHiddenLinesAreNotTold(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t, open)
+	b.start()
+	e := b.listen()
+	d := newDevice(t, b.setting()+"[web]\nlisten = \"off\"\nhide = [\"secret.py\"]\n")
+	d.Start()
+	e.await("ota/garden/availability", "online")
+	upload(t, d, harness.Tree{"secret.py": harness.File("password = (\"hunter2\"\n")})
+	held := e.await("ota/garden/state", `"state":"held"`)
+	if !strings.Contains(held, "secret.py") {
+		t.Error(held)
+	}
+	if !strings.Contains(d.Say("why"), "hunter2") {
+		t.Error("the owner does not see the line either")
+	}
+	for _, line := range e.heard() {
+		if strings.Contains(line, "hunter2") {
+			t.Error(line)
+		}
+	}
 }
 
 // TestFlood of the topic for commands: the device goes on as it did.
