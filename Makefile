@@ -1,10 +1,12 @@
 # What a developer does with this tree. `make test` is what CI runs.
 
 VERSION ?= 0.1.0
-# No HTTP/2 on a socket of the same machine: 0.5 MB.
-BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "-s -w -X ota/internal/cli.linked=$(VERSION)"
+# As it is shipped, and tested; the reasons are in the file.
+FLAGS := $(shell grep '^-' shipped/flags)
+LINK = $(patsubst -ldflags=%,%,$(filter -ldflags=%,$(FLAGS))) -X ota/internal/cli.linked=$(VERSION)
+BUILD = CGO_ENABLED=0 go build $(filter-out -ldflags=%,$(FLAGS)) -ldflags="$(LINK)"
 
-.PHONY: build cross man test lint race bench clean
+.PHONY: build cross man site test lint race bench clean
 
 build:
 	$(BUILD) -o ota ./cmd/ota
@@ -23,6 +25,10 @@ cross:
 man:
 	go run ./cmd/man dist/man $(VERSION)
 
+# The docs as a site, in dist/site: no script in it, and nothing from elsewhere.
+site:
+	go run ./cmd/site dist/site
+
 # Everything. The rooms with the race detector, then the real binary with real
 # programs, one package at a time, as each keeps all processors busy, and never
 # from the cache: go does not know that they test a binary.
@@ -30,7 +36,7 @@ test: lint race
 	go test -count=1 -p 1 -timeout 30m ./test/...
 
 race:
-	go test -race -timeout 15m ./internal/... ./cmd/... ./bench/...
+	go test -race -timeout 15m ./internal/... ./cmd/... ./bench/... ./shipped/...
 
 lint:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }

@@ -22,6 +22,7 @@ import (
 	"ota/internal/config"
 	"ota/internal/deposit"
 	"ota/internal/deposit/drop"
+	"ota/internal/home"
 	"ota/internal/kit/handover"
 	"ota/internal/kit/reserve"
 	"ota/internal/logs"
@@ -68,6 +69,7 @@ type agent struct {
 	conductor  *update.Conductor
 	access     *access.Keeper
 	page       page
+	home       *home.Home
 	console    io.Writer // shared; nil: none
 	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
@@ -175,7 +177,7 @@ func (a *agent) live(ctx, hurry context.Context, furnished func()) (exitCode int
 	defer faces.Wait()
 	defer closeFaces()
 	a.server = api.New(a, a.folder.socket(), a.log)
-	a.page = a.newPage(a.server.Handler())
+	a.page, a.home = a.newPage(a.server.Handler()), a.newHome(a.server)
 	isNewPage, err := a.takeFaces()
 	if err != nil {
 		return 1, err
@@ -186,6 +188,10 @@ func (a *agent) live(ctx, hurry context.Context, furnished func()) (exitCode int
 			a.awaitBegun(open)
 		}
 		a.serve(open, "the page is not served", a.page.Run)
+	})
+	faces.Go(func() {
+		a.awaitBegun(open)
+		a.serve(open, "no MQTT broker is told anything", a.home.Run)
 	})
 	if a.handed == nil {
 		furnished()
@@ -223,6 +229,9 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	}
 	run(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
 	run(func() { a.serve(rooms, "uploads over the network are not looked after", a.arrivals.Run) })
+	if tells := a.newTeller(); tells != nil {
+		run(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
+	}
 	run(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 
 	exit, err := a.conductor.Run(ctx, hurry)

@@ -104,7 +104,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 const positionHeader = "Ota-Position"
 
 // errAnew is for who goes on after a line of another start.
-var errAnew = errors.New("ota was started anew")
+var errAnew = errors.New("the log is that of another start by now")
 
 // logsFrom is where an answer begins: with the last n lines, or after a position
 // that a follower had before.

@@ -135,6 +135,7 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.selfUpdateCommand(),
 		a.reloadCommand(),
 		a.takeoverCommand(),
+		a.notifyCommand(),
 		a.webCommand(),
 		a.configCommand(),
 		a.installCommand(),
@@ -142,6 +143,10 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.completionCommand(),
 		a.versionCommand(),
 	)
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Example = "  ota help rollback\n  ota help web token"
+	}
 	a.completeAll(root)
 	return root
 }
