@@ -110,15 +110,16 @@ func TestRehearse(t *testing.T) {
 // TestAnotherFileIsFound: a descriptor that is another file, or of another kind,
 // or none, is seen.
 func TestAnotherFileIsFound(t *testing.T) {
-	bag := fullBag(t)
+	bag, alike := fullBag(t), fullBag(t)
 	for i, one := range bag.files {
 		if err := one.check(); err != nil {
 			t.Errorf("%s: %v", one.Name, err)
 		}
 		other := bag.files[(i+1)%len(bag.files)]
-		moved, kind, none := one, one, one
+		moved, kind, none, twin := one, one, one, one
+		twin.FD = alike.files[i].FD
 		moved.FD, kind.Kind, none.FD = other.FD, other.Kind, 1<<20
-		for _, wrong := range []File{moved, kind, none} {
+		for _, wrong := range []File{moved, kind, none, twin} {
 			if wrong.check() == nil {
 				t.Errorf("nobody sees that %+v is not %+v", wrong, one)
 			}
