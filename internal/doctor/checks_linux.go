@@ -15,6 +15,7 @@ var checks = []check{
 	{"page", (*patient).lookAtPage},
 	{"folders", (*patient).lookAtFolders},
 	{"deposit", (*patient).lookAtDeposit},
+	{"open", (*patient).lookAtOpen},
 	{"mounts", (*patient).lookAtMounts},
 	{"space", (*patient).lookAtSpace},
 	{"watches", (*patient).lookAtWatches},

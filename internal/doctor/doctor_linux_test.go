@@ -191,6 +191,15 @@ var illnesses = []struct {
 		put(s.t, real, "#!/bin/sh\necho 3.12.1; echo pip 24.0\n", 0o755)
 		put(s.t, filepath.Join(s.on.root, "bin", "python3"), "#!/bin/sh\necho "+real+"; echo 3.12.1\n", 0o755)
 	}},
+	{"python-parts", false, func(s *scene) { s.python("echo lacks sqlite3 ssl; echo 3.11.2; echo pip 23.0.1") }},
+	{"python-parts", false, func(s *scene) {
+		s.python("echo lacks asyncio json; echo 3.11.2; echo pip 23.0.1")
+		s.file("deposit/requirements.txt", "flask\n")
+	}},
+	{"python-parts", false, func(s *scene) {
+		put(s.t, filepath.Join(s.on.root, "opt/python3"), "#!/bin/sh\nif [ \"$1\" = -c ]; then echo \"$0\"; echo 3.12.1; exit; fi\necho lacks ctypes ssl; echo 3.12.1; echo pip 24.0\n", 0o755)
+		s.file("ota.toml", "[python]\ninterpreter = \""+filepath.Join(s.on.root, "opt/python3")+"\"\n")
+	}},
 	{"python-pip", false, func(s *scene) { s.python("echo 3.11.2; echo none") }},
 	{"python-pip", false, func(s *scene) {
 		s.python("echo 3.11.2; echo none")
@@ -221,6 +230,7 @@ var illnesses = []struct {
 		s.chmod(".", 0o555)
 	}},
 	{"folder-secrets", false, func(s *scene) { s.chmod(".ota", 0o755) }},
+	{"folder-secrets", false, func(s *scene) { s.chmod(".ota", 0o777) }},
 	{"deposit-read", false, func(s *scene) {
 		for _, name := range []string{"a.py", "b.py", "c.py", "d.py", "e.py"} {
 			s.file("deposit/"+name, "")
@@ -255,6 +265,31 @@ var illnesses = []struct {
 		if err := unix.Setxattr(s.at("deposit/main.py"), "system.posix_acl_access", []byte(list), 0); err != nil {
 			s.t.Skip("no lists of rights here: ", err)
 		}
+	}},
+	{"open-deposit", false, func(s *scene) {
+		s.reached()
+		s.mkdir("deposit/lib")
+		s.chmod("deposit/lib", 0o777|os.ModeSticky)
+		s.file("deposit/main.py", "")
+		s.chmod("deposit/main.py", 0o666)
+	}},
+	{"open-deposit", true, func(s *scene) {
+		s.reached()
+		s.chmod("deposit", 0o777)
+		s.file("deposit/main.py", "")
+		s.foreign = []string{"deposit/main.py"}
+	}},
+	{"open-deposit", false, func(s *scene) {
+		s.reached()
+		s.chmod("deposit", 0o777)
+		s.disks["deposit"] = with(func(d *disk) { d.kind = "vfat" })
+	}},
+	{"open-folder", false, func(s *scene) { s.reached(); s.chmod("main", 0o777) }},
+	{"open-folder", false, func(s *scene) { s.reached(); s.chmod(".", 0o777|os.ModeSticky) }},
+	{"open-folder", false, func(s *scene) {
+		s.reached()
+		s.file("ota.toml", "")
+		s.chmod("ota.toml", 0o666)
 	}},
 	{"mount-read-only", false, func(s *scene) { s.disks["main"] = with(func(d *disk) { d.mount, d.readOnly = 1, true }); s.all("main") }},
 	{"mount-distant", false, func(s *scene) { s.disks["deposit"] = with(func(d *disk) { d.mount, d.kind = 2, "cifs" }) }},
@@ -304,6 +339,16 @@ var illnesses = []struct {
 	}},
 	{"kernel-memory", false, func(s *scene) { s.file("ota.toml", "[program]\nmemory_max = \"100MB\"\n") }},
 	{"kernel-unknown", false, func(s *scene) { s.on.exchange = func(string) error { return unix.EACCES } }},
+}
+
+// reached lets everybody get as far as the folder; those of a test are closed.
+func (s *scene) reached() {
+	s.t.Helper()
+	for folder := filepath.Dir(s.options.Dir); folder != filepath.Clean(os.TempDir()); folder = filepath.Dir(folder) {
+		if err := os.Chmod(folder, 0o755); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
 
 // all puts the whole folder on the disk of one part of it.
@@ -434,7 +479,7 @@ func TestAdviceMends(t *testing.T) {
 	}
 	bin := t.TempDir()
 	put(t, filepath.Join(bin, "sudo"), "#!/bin/sh\nexec \"$@\"\n", 0o755)
-	mended := []string{"folder-kind", "folder-rights", "folder-secrets", "deposit-read", "deposit-remove", "deposit-sticky", "deposit-group"}
+	mended := []string{"folder-kind", "folder-rights", "folder-secrets", "deposit-read", "deposit-remove", "deposit-sticky", "deposit-group", "open-deposit", "open-folder"}
 	for i, one := range illnesses {
 		if !slices.Contains(mended, one.finds) {
 			continue
@@ -442,6 +487,9 @@ func TestAdviceMends(t *testing.T) {
 		t.Run(fmt.Sprint(i, " ", one.finds), func(t *testing.T) {
 			s := newSceneIn(t, filepath.Join(t.TempDir(), "pi's garden"))
 			one.make(s)
+			if len(s.disks) > 0 {
+				t.Skip("a command can't make it another disk")
+			}
 			found := s.examine()
 			if len(found) != 1 {
 				t.Fatalf("%+v", found)
@@ -457,6 +505,41 @@ func TestAdviceMends(t *testing.T) {
 				t.Errorf("after %s: %+v", advice, left)
 			}
 		})
+	}
+}
+
+// TestClosedAbove: what is open to all is of no use to who can't get there.
+func TestClosedAbove(t *testing.T) {
+	for _, open := range []bool{true, false} {
+		s := newScene(t)
+		s.reached()
+		s.chmod("deposit", 0o777)
+		s.mkdir("main/lib")
+		s.chmod("main", 0o777)
+		want := []string{"open-deposit", "open-folder"}
+		if !open {
+			s.chmod(".", 0o750)
+			want = nil
+		}
+		if diff := cmp.Diff(want, namesOf(s.examine())); diff != "" {
+			t.Errorf("open %t: -want +got:\n%s", open, diff)
+		}
+	}
+}
+
+// TestPartsOfPython asks a real Python, also for a part that none has.
+func TestPartsOfPython(t *testing.T) {
+	path, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no Python here")
+	}
+	out, err := exec.Command(path, "-I", "-B", "-c", strings.Replace(pipQuestion, "asyncio", "no_such _no_such json os sys", 1)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := strings.Fields(string(out))
+	if len(said) < 4 || said[0] != "lacks" || said[1] != "no_such" || slices.Contains(said, "json") || slices.Contains(said[2:], "no_such") {
+		t.Errorf("%q", out)
 	}
 }
 

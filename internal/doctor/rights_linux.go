@@ -28,7 +28,11 @@ func (p *patient) lookAtFolders(context.Context) []Finding {
 	}
 	info, err := os.Stat(p.own())
 	if err == nil && info.Mode().Perm()&0o066 != 0 {
-		found = append(found, notice("folder-secrets", "others may look into .ota, which has copies of every secret in main/", "sudo chmod go-rw "+shell(p.own())))
+		what := "others may look into .ota, which has copies of every secret in main/"
+		if info.Mode().Perm()&0o022 != 0 {
+			what = "others may write to .ota, from which ota takes what it runs"
+		}
+		found = append(found, notice("folder-secrets", what, "sudo chmod go-rw "+shell(p.own())))
 	}
 	return otherwise(found, p.user.name+" may do in main/, deposit/, logs/ and .ota what ota needs")
 }
