@@ -70,8 +70,8 @@ func (p *patient) lookAtPython(ctx context.Context) []Finding {
 	}
 	if err != nil {
 		advice := hint.Of(err)
-		if advice == "" {
-			advice = "see [python] interpreter in " + shell(p.Dir+"/ota.toml")
+		if advice == "" || p.settings.Python.Interpreter != "" {
+			advice = "name another in " + shell(p.Dir+"/ota.toml") + ": [python] interpreter; without it python3 is taken"
 		}
 		return []Finding{problem("python-missing", escape.Name(err.Error())+p.asWhom(), advice)}
 	}
@@ -109,7 +109,8 @@ func (p *patient) lookInto(ctx context.Context, found python.Interpreter, name s
 // lacking is about parts of the standard library that an interpreter has not.
 func (p *patient) lacking(path string, parts []string) Finding {
 	advice := "sudo apt install python3"
-	if folder := filepath.Dir(path); folder != p.below("/usr/bin") && folder != p.below("/bin") {
+	compiled := []string{"ctypes", "sqlite3", "ssl", "zlib"} // by means of a library
+	if !slices.ContainsFunc(parts, func(part string) bool { return !slices.Contains(compiled, part) }) {
 		advice = "build it again with the headers of what is missing (on Debian: libffi-dev libsqlite3-dev libssl-dev zlib1g-dev), or name another in " +
 			shell(p.Dir+"/ota.toml") + ": [python] interpreter"
 	}
