@@ -375,7 +375,7 @@ func TestHealthyFolderHasNoFinding(t *testing.T) {
 // TestIllnesses provokes each finding, alone.
 func TestIllnesses(t *testing.T) {
 	var all strings.Builder
-	provoked := map[string]bool{"clock-wrong": true} // see TestClock
+	provoked := map[string]bool{"clock-wrong": true, "folder-owner": true} // see TestClock, TestRanAsRootOnce
 	done := 0
 	for i, one := range illnesses {
 		t.Run(fmt.Sprint(i, " ", one.finds), func(t *testing.T) {
@@ -537,6 +537,49 @@ func TestPartsOfPython(t *testing.T) {
 	said := strings.Fields(string(out))
 	if len(said) < 4 || said[0] != "lacks" || said[1] != "no_such" || slices.Contains(said, "json") || slices.Contains(said[2:], "no_such") {
 		t.Errorf("%q", out)
+	}
+}
+
+// TestRanAsRootOnce: by "sudo ota run", which was a mistake.
+func TestRanAsRootOnce(t *testing.T) {
+	if !asRoot() {
+		t.Skip("needs root: another user")
+	}
+	for _, one := range []struct {
+		told     Presence
+		settings string
+		want     []string
+	}{
+		{Absent, "", []string{"ota-absent", "folder-owner"}},
+		{Answers, "", nil},
+		{Absent, "[program]\nuser = \"pi\"\n", []string{"ota-absent"}},
+	} {
+		s := newScene(t)
+		s.file("ota.toml", one.settings)
+		s.options.Told.Presence, s.options.Told.PID = one.told, 0
+		s.examine() // makes it pi's
+		if err := os.Lchown(s.at(".ota"), 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		found := s.looked()
+		if diff := cmp.Diff(one.want, namesOf(found)); diff != "" {
+			t.Errorf("%s, %q: -want +got:\n%s", one.told, one.settings, diff)
+		}
+		if want := "sudo chown -R pi: " + shell(s.options.Dir) + "  # unless root is to run it"; len(found) == 2 && found[1].Advice != want {
+			t.Errorf("%q, not %q", found[1].Advice, want)
+		}
+	}
+}
+
+// TestMainIsAFile: that is told once.
+func TestMainIsAFile(t *testing.T) {
+	s := newScene(t)
+	if err := os.RemoveAll(s.at("main")); err != nil {
+		t.Fatal(err)
+	}
+	s.file("main", "")
+	if diff := cmp.Diff([]string{"folder-kind"}, namesOf(s.examine())); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -8,7 +8,7 @@ var Names = []string{
 	"program-missing", "program-failing", "program-crashing", "program-trial", "upload-held",
 	"python-missing", "python-broken", "python-shim", "python-parts", "python-pip",
 	"page-problem", "page-port",
-	"folder-kind", "folder-rights", "folder-secrets",
+	"folder-kind", "folder-rights", "folder-secrets", "folder-owner",
 	"deposit-read", "deposit-remove", "deposit-sticky", "deposit-group", "deposit-unknown",
 	"open-deposit", "open-folder",
 	"mount-read-only", "mount-distant", "mount-modes", "mount-noexec", "mount-split", "mount-unknown",
