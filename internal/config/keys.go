@@ -95,7 +95,7 @@ var keys = []Key{
 	{"web", "hosts", OnDevice, "array of names", `[]`, "Further names by which browsers may reach the page, as in `[\"garden.example.com\"]`, besides those that the device gives itself.", webHosts},
 	{"web", "cert", OnDevice, "path", "", "The certificate of the page, a PEM file, absolute or below the folder of `ota.toml`; with `key`. Without both, `ota` makes one itself where it is needed.", webFile("cert.pem", func(c *Config) *string { return &c.Web.Cert })},
 	{"web", "key", OnDevice, "path", "", "The key of that certificate, a PEM file, in the same way.", webFile("key.pem", func(c *Config) *string { return &c.Web.Key })},
-	{"web", "hide", OnDevice, "array of strings", `[]`, "Patterns, as in `.gitignore` but without regard to case, of names in `main/` and `deposit/` that nobody can look into or take away over the network, as in `[\"*.pem\", \"private/\"]`. `.env` and the `env_file` are always such.", patterns(func(c *Config) *[]glob.Pattern { return &c.Web.Hide })},
+	{"web", "hide", OnDevice, "array of strings", `[]`, "Patterns, as in `.gitignore` but without regard to case, of names in `main/` and `deposit/` that nobody can look into or take away over the network, as in `[\"*.pem\", \"private/\"]`. `.env`, `.env.local` and the like, and the `env_file` are always such.", patterns(func(c *Config) *[]glob.Pattern { return &c.Web.Hide })},
 }
 
 // Keys returns all settings, in the order in which they are documented.
