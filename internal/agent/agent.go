@@ -20,6 +20,7 @@ import (
 	"ota/internal/config"
 	"ota/internal/deposit"
 	"ota/internal/deposit/drop"
+	"ota/internal/home"
 	"ota/internal/kit/reserve"
 	"ota/internal/logs"
 	"ota/internal/program"
@@ -59,6 +60,7 @@ type agent struct {
 	conductor  *update.Conductor
 	access     *access.Keeper
 	page       page
+	home       *home.Home
 	console    io.Writer // shared; nil: none
 	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
@@ -138,10 +140,11 @@ func (a *agent) live(ctx, hurry context.Context, furnished func()) (exitCode int
 	defer faces.Wait()
 	defer closeFaces()
 	server := api.New(a, a.folder.socket(), a.log)
-	a.page = a.newPage(server.Handler())
+	a.page, a.home = a.newPage(server.Handler()), a.newHome(server)
 	furnished()
 	faces.Go(func() { a.serve(open, "ota can't be steered", server.Run) })
 	faces.Go(func() { a.serve(open, "the page is not served", a.page.Run) })
+	faces.Go(func() { a.serve(open, "no MQTT broker is told anything", a.home.Run) })
 
 	exit, err := a.conduct(ctx, hurry)
 	switch {
@@ -163,6 +166,9 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	var others sync.WaitGroup
 	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
 	others.Go(func() { a.serve(rooms, "uploads over the network are not looked after", a.arrivals.Run) })
+	if tells := a.newTeller(); tells != nil {
+		others.Go(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
+	}
 	others.Go(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 
 	exit, err := a.conductor.Run(ctx, hurry)

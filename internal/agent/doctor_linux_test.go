@@ -63,11 +63,12 @@ func TestDoctorIsTold(t *testing.T) {
 		Release: &api.Release{Number: 4, State: api.Trial},
 		Deposit: api.Deposit{State: api.Held, Reasons: api.List[api.Reason]{{Path: new(api.Path("main.py")), Line: new(3), Message: "invalid syntax"}}},
 		Web:     api.Web{Address: new("http://127.0.0.1:8484"), Problem: new("no certificate")},
+		MQTT:    &api.MQTT{Broker: "mqtt://broker.local:1883", State: api.Disconnected, Problem: new("connection refused")},
 	}, now)
 	want := doctor.Told{
 		Presence: doctor.Answers, PID: 17, Program: "backoff", Crashes: doctor.Again,
 		Ended: "killed by SIGKILL (out of memory)", Trial: 4, TrialFor: time.Minute,
-		Held: []string{"main.py:3: invalid syntax"}, Page: "http://127.0.0.1:8484", PageProblem: "no certificate",
+		Held: []string{"main.py:3: invalid syntax"}, Page: "http://127.0.0.1:8484", PageProblem: "no certificate", BrokerProblem: "connection refused",
 	}
 	if diff := cmp.Diff(want, met); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -85,11 +86,11 @@ func TestDoctorIsTold(t *testing.T) {
 // TestDoctorExamines a folder in which nothing is yet, and leaves nothing there.
 func TestDoctorExamines(t *testing.T) {
 	dir := t.TempDir()
-	found, err := Doctor(t.Context(), dir)
+	found, err := Doctor(t.Context(), dir, doctor.Service{}, nil)
 	if err != nil || len(found) < 10 {
 		t.Errorf("%+v, %v", found, err)
 	}
-	if _, err := Doctor(t.Context(), filepath.Join(dir, "missing")); err == nil {
+	if _, err := Doctor(t.Context(), filepath.Join(dir, "missing"), doctor.Service{}, nil); err == nil {
 		t.Error("a folder that is not there is looked at")
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {

@@ -30,7 +30,9 @@ type Config struct {
 	Trial   Trial
 	Store   Store
 	Logs    Logs
+	Notify  Notify
 	Web     Web
+	MQTT    MQTT
 
 	values map[place]value // those that are no defaults
 }
@@ -133,6 +135,8 @@ func Default() Config {
 		Trial:  Trial{Period: 10 * time.Second, Attempts: 2, Interval: time.Second, Timeout: 5 * time.Second},
 		Store:  Store{Keep: 10},
 		Logs:   Logs{MaxFile: 10_000_000, MaxTotal: 50_000_000},
+		Notify: Notify{On: Happenings[:graveHappenings:graveHappenings]},
 		Web:    Web{Listen: "127.0.0.1:8484"},
+		MQTT:   MQTT{Prefix: "homeassistant", Topic: "ota", Control: true},
 	}
 }

@@ -83,9 +83,11 @@ var secretParts = []string{"PASS", "PW", "PWD", "PSK", "AUTH"}
 const hidden = "…"
 
 // Masked is the setting without what looks like a secret: by the name of a
-// variable, or as the password in an address.
+// variable, as the password in an address, or as the path of a webhook.
 func (s Setting) Masked() Setting {
-	if soundsSecret(strings.ToUpper(s.Entry)) {
+	if s.Table == "notify" && s.Name == "webhook" && s.Value != nil {
+		s.Value = withoutPath(s.Value)
+	} else if soundsSecret(strings.ToUpper(s.Entry)) {
 		s.Value = hidden
 	} else {
 		s.Value = masked(s.Value)

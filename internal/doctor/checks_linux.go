@@ -10,9 +10,11 @@ import (
 var checks = []check{
 	{"settings", (*patient).lookAtSettings},
 	{"ota", (*patient).lookAtOta},
+	{"service", (*patient).lookAtService},
 	{"program", (*patient).lookAtProgram},
 	{"python", (*patient).lookAtPython},
 	{"page", (*patient).lookAtPage},
+	{"broker", (*patient).lookAtBroker},
 	{"folders", (*patient).lookAtFolders},
 	{"deposit", (*patient).lookAtDeposit},
 	{"open", (*patient).lookAtOpen},

@@ -5,9 +5,11 @@ package doctor
 var Names = []string{
 	"settings-wrong", "settings-left-out",
 	"ota-absent", "ota-left-socket", "ota-silent", "ota-refuses",
-	"program-missing", "program-failing", "program-crashing", "program-trial", "upload-held",
+	"service-none", "service-disabled", "service-beside", "service-down",
+	"program-missing", "program-port", "program-failing", "program-crashing", "program-trial", "upload-held",
 	"python-missing", "python-broken", "python-shim", "python-parts", "python-pip",
 	"page-problem", "page-port",
+	"broker-away", "broker-file", "broker-secret",
 	"folder-kind", "folder-rights", "folder-secrets", "folder-owner",
 	"deposit-read", "deposit-remove", "deposit-sticky", "deposit-group", "deposit-unknown",
 	"open-deposit", "open-folder",
