@@ -377,6 +377,11 @@ func (s *scene) reached() {
 			s.t.Fatal(err)
 		}
 	}
+	for folder := filepath.Clean(os.TempDir()); folder != "/"; folder = filepath.Dir(folder) {
+		if info, err := os.Stat(folder); err != nil || info.Mode().Perm()&0o001 == 0 {
+			s.t.Skip("not everybody gets as far as ", os.TempDir())
+		}
+	}
 }
 
 // all puts the whole folder on the disk of one part of it.
