@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ota/internal/kit/hint"
@@ -86,7 +87,7 @@ func Install(ctx context.Context, host Host, options Options) (string, error) {
 		return "", err
 	}
 	for _, one := range m.files {
-		if err := w.write(one.path, one.text, one.mode); err != nil {
+		if err := w.place(one); err != nil {
 			return "", err
 		}
 	}
@@ -134,7 +135,7 @@ func Uninstall(ctx context.Context, host Host, options Options) error {
 	}
 	m := w.managerFor(record)
 	for _, argv := range [][]string{m.stop, m.disable} {
-		if !w.exists(m.files[0].path) {
+		if !w.exists(m.files[len(m.files)-1].path) {
 			break // an uninstall before this one has come further
 		}
 		if err := w.run(ctx, argv...); err != nil {
@@ -142,7 +143,7 @@ func Uninstall(ctx context.Context, host Host, options Options) error {
 		}
 	}
 	heir, hasHeir := w.heirOf(record)
-	for _, one := range m.files {
+	for _, one := range slices.Backward(m.files) {
 		if one.shared && hasHeir {
 			continue
 		}
@@ -161,7 +162,7 @@ func Uninstall(ctx context.Context, host Host, options Options) error {
 			return err
 		}
 	} else if record.Binary {
-		if err := w.remove(w.binary()); err != nil {
+		if err := w.remove(w.copied()); err != nil {
 			return err
 		}
 	}
