@@ -84,7 +84,7 @@ func (j job) writeDeb(ctx context.Context, t target, common common, linked []mod
 		Version: debianVersion(j.version), VersionSchema: "none", MTime: at,
 		Section: "admin", Priority: "optional", Maintainer: maintainer,
 		Description: description,
-		Recommends: []string{"python3"}, Suggests: []string{"python3-venv"},
+		Recommends:  []string{"python3"}, Suggests: []string{"python3-venv"},
 		Scripts: map[string]string{},
 		Deb:     debSettings{Compression: "xz"},
 	}
