@@ -48,6 +48,23 @@ func (w *work) place(one file) error {
 	return w.remove(one.path)
 }
 
+// sync makes what a manager has written, as links that enable a service, survive
+// a power cut: none of them does that by itself.
+func (w *work) sync(m manager) error {
+	if w.options.Dry {
+		return nil
+	}
+	disk, err := durable.OpenFS(filepath.Dir(w.at(m.files[len(m.files)-1].path)))
+	if err != nil {
+		return fmt.Errorf("cannot make the service survive a power cut: %w", err)
+	}
+	defer disk.Close()
+	if err := disk.Sync(); err != nil {
+		return fmt.Errorf("cannot make the service survive a power cut: %w", err)
+	}
+	return nil
+}
+
 // remove removes a file, and the folder of it that was made for it alone.
 func (w *work) remove(path string) error {
 	if !w.exists(path) {

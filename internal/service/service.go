@@ -110,6 +110,8 @@ func (w *work) bringUp(ctx context.Context, m manager, isActive bool) error {
 		w.options.Say(Already, m.unit+" is enabled")
 	} else if err := w.run(ctx, m.enable...); err != nil {
 		return err
+	} else if err := w.sync(m); err != nil {
+		return err
 	}
 	switch {
 	case !isActive:

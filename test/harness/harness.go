@@ -75,7 +75,15 @@ const (
 )
 
 func build(ctx context.Context, what, output, tags string, assignments ...string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags="+tags, "-ldflags=-s -w", "-o", output, what)
+	return buildVersion(ctx, what, output, tags, "", assignments...)
+}
+
+func buildVersion(ctx context.Context, what, output, tags, version string, assignments ...string) error {
+	ldflags := "-s -w"
+	if version != "" {
+		ldflags += " -X ota/internal/cli.linked=" + version
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags="+tags, "-ldflags="+ldflags, "-o", output, what)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Env = append(cmd.Env, assignments...)
 	if said, err := cmd.CombinedOutput(); err != nil {

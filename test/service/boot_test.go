@@ -40,11 +40,16 @@ type machine struct {
 	said *bytes.Buffer
 }
 
-func boot(t *testing.T) *machine {
+// boot boots one that sees these files and folders: "/here:/there".
+func boot(t *testing.T, sees ...string) *machine {
 	t.Helper()
 	said := new(bytes.Buffer)
 	cmd := exec.Command("systemd-nspawn", "--quiet", "--directory="+base(t), "--volatile=overlay", "--private-network", "--register=no", "--keep-unit",
-		"--machine=ota-test", "--bind-ro="+harness.Binary()+":/opt/ota", "--boot")
+		"--machine=ota-test")
+	for _, one := range sees {
+		cmd.Args = append(cmd.Args, "--bind-ro="+one)
+	}
+	cmd.Args = append(cmd.Args, "--boot")
 	cmd.Stdout, cmd.Stderr = said, said
 	cmd.WaitDelay = time.Second
 	if err := cmd.Start(); err != nil {
@@ -140,7 +145,7 @@ time.sleep(100000)
 
 // TestUnderSystemd: from install to uninstall, on a machine of its own.
 func TestUnderSystemd(t *testing.T) {
-	m := boot(t)
+	m := boot(t, harness.Binary()+":/opt/ota")
 	m.do("mkdir", "-p", "/srv/garden/main")
 	m.do("sh", "-c", "cat >/srv/garden/main/main.py <<'EOF'\n"+program+"EOF")
 	m.do("sh", "-c", "printf '[web]\\nlisten = \"off\"\\n' >/srv/garden/ota.toml")
