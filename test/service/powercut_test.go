@@ -29,7 +29,7 @@ import (
 func TestFromPowerToProgram(t *testing.T) {
 	kernel := os.Getenv("OTA_TEST_KERNEL")
 	if kernel == "" {
-		kernel = "/var/cache/ota-tests/kernel/usr/bin/linux.uml"
+		kernel = "/var/cache/ota-tests/linux.uml"
 	}
 	debian := base(t)
 	if _, err := os.Stat(kernel); err != nil {
