@@ -125,7 +125,11 @@ func (l *Locked) Error() string {
 func (f folder) lock() (*os.File, error) {
 	file, err := f.openLock()
 	if err != nil {
-		return nil, fmt.Errorf("cannot take the lock: %w", err)
+		err = fmt.Errorf("cannot take the lock: %w", err)
+		if errors.Is(err, fs.ErrPermission) {
+			err = hint.With(err, "ota ran here before as another user, such as root: start it as that user, or give .ota to yours")
+		}
+		return nil, err
 	}
 	if file == nil {
 		return nil, nil

@@ -153,7 +153,7 @@ func await[T any](ctx context.Context, c *Client, method, path string) (result T
 }
 
 func (c *Client) look(ctx context.Context, path string, into any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errors.New("ota does not answer"))
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errSilent)
 	defer cancel()
 	answer, err := c.ask(ctx, http.MethodGet, path)
 	if err != nil {
@@ -226,6 +226,9 @@ func (c *Client) read(ctx context.Context, answer *http.Response, into any) erro
 	}
 	return nil
 }
+
+// errSilent is the cause when an answer takes too long.
+var errSilent = hint.With(errors.New("ota does not answer"), `look again in a moment; "ota doctor" says what may be wrong`)
 
 // brokenOff are the errors of a connection that the other side gave up.
 var brokenOff = []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE}

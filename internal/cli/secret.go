@@ -39,7 +39,7 @@ const mostLine = 64 << 10
 func firstLine(from io.Reader) (string, error) {
 	line, err := bufio.NewReader(io.LimitReader(from, mostLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("cannot read it: %w", err)
+		return "", fmt.Errorf("cannot read it from stdin: %w", err)
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
 }
@@ -50,7 +50,7 @@ func (a *app) askSecretly(prompt string) (string, error) {
 	fd := int(os.Stdin.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {
-		return "", fmt.Errorf("cannot ask for it: %w", err)
+		return "", fmt.Errorf("cannot ask for it on the terminal: %w", err)
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)

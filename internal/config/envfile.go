@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"ota/internal/kit/hint"
 )
 
 // EnvFile is a file with variables for the program. The zero EnvFile has none.
@@ -56,7 +58,7 @@ func (f EnvFile) Load(dir string) (map[string]string, error) {
 	case f.Optional && errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("cannot read the env_file: %w", err)
+		return nil, hint.With(fmt.Errorf("cannot read the env_file: %w", err), "see [program] env_file in ota.toml")
 	}
 	return ReadEnvFile(path, data)
 }

@@ -86,6 +86,16 @@ func (r *Refused) Error() string {
 	return strings.Join(texts, "; ")
 }
 
+// Hint is what to do about the first reason of which that is known.
+func (r *Refused) Hint() string {
+	for _, one := range r.Reasons {
+		if one.Hint != "" {
+			return one.Hint
+		}
+	}
+	return ""
+}
+
 // Of returns the reasons inside err, or err itself as the only reason.
 func Of(err error) []Reason {
 	var refused *Refused

@@ -40,7 +40,7 @@ var ErrBusy = hint.With(errors.New("another switch is on its way"), "try again i
 
 // ErrOvertaken is the answer to who asked for something when somebody else
 // asked for the opposite before it was done.
-var ErrOvertaken = errors.New("something else was asked for meanwhile")
+var ErrOvertaken = hint.With(errors.New("something else was asked for meanwhile"), `"ota status" says how things stand`)
 
 // waiter waits for what somebody asked for.
 type waiter struct {

@@ -125,7 +125,7 @@ func (c *Conductor) goTo(ctx context.Context, from int, wanted target) happening
 }
 
 func refusal(message string) happening {
-	return happening{event: Refused, reasons: []reason.Reason{{Message: message}}}
+	return happening{event: Refused, reasons: []reason.Reason{{Message: message, Hint: `"ota history" lists the releases`}}}
 }
 
 // isIncomplete reports whether contents are damaged or missing.

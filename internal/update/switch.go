@@ -84,7 +84,7 @@ func (c *Conductor) clear(candidate *candidate, tries release.Tries) happening {
 	if candidate.sealed != nil {
 		// What can't be removed is found again, and held with the reason.
 		if err := c.options.Deposit.Remove(candidate.sealed); err != nil {
-			c.options.Log.Warn("the upload can't be taken out of deposit/", "error", err)
+			c.options.Log.Warn("the upload can't be taken out of deposit/", "error", err, "hint", `"ota doctor" says whose rights are missing`)
 		}
 	}
 	c.keepDeleted()

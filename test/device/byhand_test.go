@@ -81,7 +81,7 @@ func TestNoWayBack(t *testing.T) {
 		{"7", "there is no release 7"},
 	} {
 		answer := d.Ask(strings.Fields("rollback " + one.number)...)
-		if answer.Code != 1 || !strings.Contains(answer.Complained, one.why) {
+		if answer.Code != 1 || !strings.Contains(answer.Complained, one.why+"\nhint: \"ota history\" lists the releases") {
 			t.Errorf("ota rollback %s: %+v", one.number, answer)
 		}
 	}

