@@ -4,7 +4,7 @@ VERSION ?= 0.1.0
 # No HTTP/2 on a socket of the same machine: 0.5 MB.
 BUILD = CGO_ENABLED=0 go build -trimpath -tags nethttpomithttp2 -ldflags "-s -w -X ota/internal/cli.linked=$(VERSION)"
 
-.PHONY: build cross packages man test lint race bench clean
+.PHONY: build cross packages man site test lint race bench clean
 
 build:
 	$(BUILD) -o ota ./cmd/ota
@@ -28,6 +28,10 @@ packages: cross
 # A page for each command, and one for ota.toml.
 man:
 	go run ./cmd/man dist/man $(VERSION)
+
+# The docs as a site, in dist/site: no script in it, and nothing from elsewhere.
+site:
+	go run ./cmd/site dist/site
 
 # Everything. The rooms with the race detector, then the real binary with real
 # programs, one package at a time, as each keeps all processors busy, and never

@@ -163,6 +163,9 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	var others sync.WaitGroup
 	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
 	others.Go(func() { a.serve(rooms, "uploads over the network are not looked after", a.arrivals.Run) })
+	if tells := a.newTeller(); tells != nil {
+		others.Go(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
+	}
 	others.Go(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 
 	exit, err := a.conductor.Run(ctx, hurry)

@@ -17,8 +17,9 @@ import (
 )
 
 // Doctor looks at a folder and its machine for all that is known to go wrong,
-// whether an ota looks after it or not.
-func Doctor(ctx context.Context, dir string) ([]doctor.Finding, error) {
+// whether an ota looks after it or not. service is what starts that ota; doing is
+// told what is looked at.
+func Doctor(ctx context.Context, dir string, service doctor.Service, doing func(check string)) ([]doctor.Finding, error) {
 	place, err := folderAt(dir)
 	if err != nil {
 		return nil, err
@@ -29,6 +30,8 @@ func Doctor(ctx context.Context, dir string) ([]doctor.Finding, error) {
 		Env:     os.Environ(),
 		Told:    told(ctx, place),
 		Program: place.programOwner(),
+		Service: service,
+		Doing:   doing,
 	})
 	return found, ctx.Err()
 }

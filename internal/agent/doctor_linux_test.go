@@ -85,11 +85,11 @@ func TestDoctorIsTold(t *testing.T) {
 // TestDoctorExamines a folder in which nothing is yet, and leaves nothing there.
 func TestDoctorExamines(t *testing.T) {
 	dir := t.TempDir()
-	found, err := Doctor(t.Context(), dir)
+	found, err := Doctor(t.Context(), dir, doctor.Service{}, nil)
 	if err != nil || len(found) < 10 {
 		t.Errorf("%+v, %v", found, err)
 	}
-	if _, err := Doctor(t.Context(), filepath.Join(dir, "missing")); err == nil {
+	if _, err := Doctor(t.Context(), filepath.Join(dir, "missing"), doctor.Service{}, nil); err == nil {
 		t.Error("a folder that is not there is looked at")
 	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {

@@ -27,15 +27,17 @@ var mayImport = map[string][]string{
 	"trial":    {},
 	"python":   {},
 	"doctor":   {"config", "device", "python"},
+	"notify":   {},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "reason", "release", "trial"},
-	"agent":   {"examples", "activate", "api", "check", "config", "deposit", "device", "doctor", "logs", "program", "python", "reason", "release", "trial", "update", "web"},
+	"agent":   {"examples", "activate", "api", "check", "config", "deposit", "device", "doctor", "logs", "notify", "program", "python", "reason", "release", "trial", "update", "web"},
 	"api":     {"logs", "reason"},
 	"web":     {"api", "logs", "reason"},
 	"service": {},
 	"cli":     {"agent", "api", "doctor", "logs", "service"},
 	"man":     {"config"},
+	"site":    {},
 	"arch":    {},
 }
 

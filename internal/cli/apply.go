@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) applyCommand() *cobra.Command {
-	var now bool
+	var now, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Take what is in deposit/ as it is, now",
@@ -25,12 +25,14 @@ Exit code: 0 if it is in main/ now, if it changed nothing or if there was
 nothing; 3 if it is held or has to wait, with the reasons.`,
 		Example: `  ota apply
   ota apply --now
-  ota -C /home/pi/garden apply && echo "up to date"`,
+  ota -C /home/pi/garden apply && echo "up to date"
+  ota apply --json | jq -r .outcome`,
 		Args: noArguments,
 	}
 	cmd.Flags().BoolVar(&now, "now", false, "also outside its window, and although the program is busy")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs: print JSON")
 	cmd.RunE = a.act(func(ctx context.Context, _ []string) exitCode {
-		return a.attempt(ctx, func(ctx context.Context, ota *api.Client) (api.ApplyResult, error) {
+		return a.attempt(ctx, asJSON, func(ctx context.Context, ota *api.Client) (api.ApplyResult, error) {
 			return ota.Apply(ctx, now)
 		})
 	})
@@ -38,10 +40,13 @@ nothing; 3 if it is held or has to wait, with the reasons.`,
 }
 
 // attempt says what became of an upload that somebody wanted taken.
-func (a *app) attempt(ctx context.Context, ask func(context.Context, *api.Client) (api.ApplyResult, error)) exitCode {
+func (a *app) attempt(ctx context.Context, asJSON bool, ask func(context.Context, *api.Client) (api.ApplyResult, error)) exitCode {
 	result, err := a.askForAttempt(ctx, ask)
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot apply the upload: %w", err))
+	}
+	if asJSON {
+		return a.jsonAttempt(result)
 	}
 	switch result.Outcome {
 	case api.Applied:
@@ -72,12 +77,28 @@ func (a *app) attempt(ctx context.Context, ask func(context.Context, *api.Client
 	}
 }
 
+// jsonAttempt prints what became of an upload for programs.
+func (a *app) jsonAttempt(result api.ApplyResult) exitCode {
+	if code := a.json(result); code != done {
+		return code
+	}
+	switch result.Outcome {
+	case api.Applied, api.NothingChanged, api.NothingThere:
+		return done
+	case api.NotTaken, api.Postponed:
+		return heldBack
+	}
+	return failed
+}
+
 func (a *app) askForAttempt(ctx context.Context, ask func(context.Context, *api.Client) (api.ApplyResult, error)) (api.ApplyResult, error) {
 	dir, err := a.folder()
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	return ask(ctx, api.Dial(dir))
+	ota := api.Dial(dir)
+	defer a.waiting(ctx, ota, "waiting for the upload")()
+	return ask(ctx, ota)
 }
 
 func (a *app) listReasons(reasons []api.Reason) {

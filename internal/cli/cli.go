@@ -118,6 +118,7 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.unpinCommand(),
 		a.verifyCommand(),
 		a.doctorCommand(),
+		a.notifyCommand(),
 		a.webCommand(),
 		a.configCommand(),
 		a.installCommand(),
@@ -125,6 +126,10 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.completionCommand(),
 		a.versionCommand(),
 	)
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Example = "  ota help rollback\n  ota help web token"
+	}
 	a.completeAll(root)
 	return root
 }

@@ -230,7 +230,10 @@ func (h *house) Next(ctx context.Context) ([]logs.Line, error) {
 }
 
 // serve runs an ota with this house and returns its folder.
-func serve(t *testing.T, h *house) string {
+func serve(t *testing.T, h *house) string { return serveHouse(t, h, h) }
+
+// serveHouse serves what is a house of ours and more.
+func serveHouse(t *testing.T, all api.House, h *house) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, ".ota"), 0o700); err != nil {
@@ -240,7 +243,7 @@ func serve(t *testing.T, h *house) string {
 	h.leave = cancel
 	ended := make(chan error, 1)
 	go func() {
-		ended <- api.New(h, filepath.Join(dir, ".ota", api.SocketName), slog.New(slog.DiscardHandler)).Run(ctx)
+		ended <- api.New(all, filepath.Join(dir, ".ota", api.SocketName), slog.New(slog.DiscardHandler)).Run(ctx)
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -97,7 +97,7 @@ func (a *app) completeAll(root *cobra.Command) {
 	// The only error is that of a flag that is not there.
 	_ = root.RegisterFlagCompletionFunc("directory", folders)
 	for path, arguments := range map[string]completes{
-		"init": folders, "run": folders, "check": folders, "busy": files,
+		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "busy": files,
 		"rollback": a.releasesUpTo(1), "why": a.releasesUpTo(1), "diff": a.releasesUpTo(2),
 		"pin": a.releasesUpTo(1), "unpin": a.releasesUpTo(1),
 		"web token revoke": a.tokenNames,

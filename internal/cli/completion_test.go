@@ -33,6 +33,10 @@ func TestCompletion(t *testing.T) {
 		{[]string{"-C", nobody, "web", "token", "revoke", ""}, ":4\n"},
 		{[]string{"-C", ""}, ":16\n"},
 		{[]string{"start", ""}, ":4\n"},
+		{[]string{"install", ""}, ":16\n"},
+		{[]string{"uninstall", ""}, ":16\n"},
+		{[]string{"notify", "--event", ""}, "failed\nrolled-back\ncrash-looping\nrecovered\nheld\nconfirmed\n:4\n"},
+		{[]string{"web", "token", "--allow", ""}, "read\nupload\ncontrol\n:4\n"},
 	} {
 		got := call(append([]string{"__complete"}, test.args...)...)
 		if got.Code != 0 || got.Stdout != test.want {

@@ -11,7 +11,8 @@ import (
 )
 
 func (a *app) discardCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "discard",
 		Short: "Move what is in deposit/ out of the way",
 		Long: `Move what is in deposit/ to a folder of its own below .ota/discarded/, so that
@@ -20,15 +21,19 @@ is.`,
 		Example: `  ota discard
   ota -C /home/pi/garden discard`,
 		Args: noArguments,
-		RunE: a.act(func(ctx context.Context, _ []string) exitCode { return a.discard(ctx) }),
+		RunE: a.act(func(ctx context.Context, _ []string) exitCode { return a.discard(ctx, asJSON) }),
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs: print JSON")
+	return cmd
 }
 
-func (a *app) discard(ctx context.Context) exitCode {
+func (a *app) discard(ctx context.Context, asJSON bool) exitCode {
 	result, err := a.askToDiscard(ctx)
 	switch {
 	case err != nil:
 		return a.fail(fmt.Errorf("cannot discard the upload: %w", err))
+	case asJSON:
+		return a.json(result)
 	case result.Files == 0:
 		a.say("deposit/ is empty")
 	case result.Folder == nil:

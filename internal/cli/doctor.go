@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +12,7 @@ import (
 	"ota/internal/api"
 	"ota/internal/doctor"
 	"ota/internal/kit/amount"
+	"ota/internal/service"
 )
 
 // diagnosis is what `ota doctor --json` prints.
@@ -54,7 +57,9 @@ func (a *app) doctor(ctx context.Context, asJSON, verbose bool) exitCode {
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot look for problems: %w", err))
 	}
-	found, err := agent.Doctor(ctx, dir)
+	line := a.progress()
+	found, err := agent.Doctor(ctx, dir, serviceOf(ctx, dir), func(check string) { line.say("looking at: "+check, time.Now()) })
+	line.end()
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot look for problems: %w", err))
 	}
@@ -69,6 +74,19 @@ func (a *app) doctor(ctx context.Context, asJSON, verbose bool) exitCode {
 		return failed
 	}
 	return done
+}
+
+// serviceOf is what starts the ota of a folder.
+func serviceOf(ctx context.Context, dir string) doctor.Service {
+	host, err := service.ThisHost()
+	if err != nil {
+		return doctor.Service{}
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	met := service.Look(ctx, host, dir)
+	return doctor.Service{State: doctor.ServiceState(met.Condition), Unit: met.Unit, Enable: met.Enable, Start: met.Start}
 }
 
 func diagnosisOf(found []doctor.Finding) diagnosis {

@@ -93,7 +93,10 @@ func (a *app) install(ctx context.Context, options service.Options) exitCode {
 	if options.Dry {
 		return done
 	}
-	if err := awaitOta(ctx, options.Dir); err != nil {
+	end := a.waiting(ctx, api.Dial(options.Dir), "waiting for ota to answer")
+	err = awaitOta(ctx, options.Dir)
+	end()
+	if err != nil {
 		return a.fail(hint.With(fmt.Errorf("the service %s does not answer: %w", unit, err),
 			"the newest file in "+filepath.Join(options.Dir, "logs")+" says why, or the log of the system what became of "+unit))
 	}

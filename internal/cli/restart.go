@@ -17,7 +17,7 @@ func (a *app) restartCommand() *cobra.Command {
   ota -C /home/pi/garden restart`,
 		Args: noArguments,
 		RunE: a.act(func(ctx context.Context, _ []string) exitCode {
-			return a.steer(ctx, "restart the program", "the program is running again", (*api.Client).Restart)
+			return a.steer(ctx, "restart the program", "the program is running again", a.patiently("the program is stopped and started", (*api.Client).Restart))
 		}),
 	}
 }

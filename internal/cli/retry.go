@@ -9,7 +9,8 @@ import (
 )
 
 func (a *app) retryCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "retry",
 		Short: "Try again what is held",
 		Long: `Try again what is held in deposit/, also the very files that failed their trial:
@@ -21,9 +22,11 @@ nothing; 3 if it is held or has to wait, with the reasons.`,
   ota why && ota retry`,
 		Args: noArguments,
 		RunE: a.act(func(ctx context.Context, _ []string) exitCode {
-			return a.attempt(ctx, func(ctx context.Context, ota *api.Client) (api.ApplyResult, error) {
+			return a.attempt(ctx, asJSON, func(ctx context.Context, ota *api.Client) (api.ApplyResult, error) {
 				return ota.Retry(ctx)
 			})
 		}),
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs: print JSON")
+	return cmd
 }

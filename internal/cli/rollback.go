@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) rollbackCommand() *cobra.Command {
-	var noTrial bool
+	var noTrial, asJSON bool
 	var releases []int
 	cmd := &cobra.Command{
 		Use:   "rollback [N]",
@@ -25,16 +25,20 @@ on trial again, unless --no-trial says that it counts as confirmed.`,
 		Args: takeReleases(&releases, 0, 1),
 	}
 	cmd.Flags().BoolVar(&noTrial, "no-trial", false, "it counts as confirmed at once")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs: print JSON")
 	cmd.RunE = a.act(func(ctx context.Context, _ []string) exitCode {
-		return a.rollback(ctx, api.Rollback{Release: at(releases, 0), NoTrial: noTrial})
+		return a.rollback(ctx, api.Rollback{Release: at(releases, 0), NoTrial: noTrial}, asJSON)
 	})
 	return cmd
 }
 
-func (a *app) rollback(ctx context.Context, to api.Rollback) exitCode {
+func (a *app) rollback(ctx context.Context, to api.Rollback, asJSON bool) exitCode {
 	result, err := a.askToRollBack(ctx, to)
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot roll back: %w", err))
+	}
+	if asJSON {
+		return a.json(result)
 	}
 	switch result.State {
 	case "":
@@ -52,5 +56,7 @@ func (a *app) askToRollBack(ctx context.Context, to api.Rollback) (api.WentBack,
 	if err != nil {
 		return api.WentBack{}, err
 	}
-	return api.Dial(dir).Rollback(ctx, to)
+	ota := api.Dial(dir)
+	defer a.waiting(ctx, ota, "the release is switched in")()
+	return ota.Rollback(ctx, to)
 }

@@ -18,7 +18,7 @@ of after the pause that follows a crash. It is no error if it runs already.`,
   ota -C /home/pi/garden start`,
 		Args: noArguments,
 		RunE: a.act(func(ctx context.Context, _ []string) exitCode {
-			return a.steer(ctx, "start the program", "the program is running", (*api.Client).Start)
+			return a.steer(ctx, "start the program", "the program is running", a.patiently("the program is started", (*api.Client).Start))
 		}),
 	}
 }

@@ -18,7 +18,7 @@ stays: an upload is still switched in, and started by "ota start".`,
   ota -C /home/pi/garden stop`,
 		Args: noArguments,
 		RunE: a.act(func(ctx context.Context, _ []string) exitCode {
-			return a.steer(ctx, "stop the program", "the program is stopped", (*api.Client).Stop)
+			return a.steer(ctx, "stop the program", "the program is stopped", a.patiently("the program is stopped", (*api.Client).Stop))
 		}),
 	}
 }

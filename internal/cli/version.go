@@ -58,17 +58,43 @@ func origin() string {
 	return "commit " + revision + changed + ", "
 }
 
+// built is what `ota version --json` prints.
+type built struct {
+	Version string  `json:"version"`
+	Commit  *string `json:"commit"`  // nil: not known
+	Changed bool    `json:"changed"` // since that commit
+	Go      string  `json:"go"`
+	OS      string  `json:"os"`
+	Arch    string  `json:"arch"`
+}
+
+func builtFrom() built {
+	found := built{Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	commit, isCommit := strings.CutPrefix(strings.TrimSuffix(origin(), ", "), "commit ")
+	if commit, found.Changed = strings.CutSuffix(commit, " with changes"); isCommit {
+		found.Commit = &commit
+	}
+	return found
+}
+
 func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "version",
-		Short:   "Say which ota this is",
-		Long:    `Say which ota this is, and what it was built from.`,
-		Example: `  ota version`,
-		Args:    noArguments,
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Say which ota this is",
+		Long:  `Say which ota this is, and what it was built from.`,
+		Example: `  ota version
+  ota version --json | jq -r .version`,
+		Args: noArguments,
 		RunE: a.act(func(context.Context, []string) exitCode {
-			built := fmt.Sprintf("%s%s, %s/%s", origin(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			a.say("ota %s (%s)", version(), built)
+			if asJSON {
+				return a.json(builtFrom())
+			}
+			from := fmt.Sprintf("%s%s, %s/%s", origin(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			a.say("ota %s (%s)", version(), from)
 			return done
 		}),
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs: print JSON")
+	return cmd
 }

@@ -30,6 +30,7 @@ type Config struct {
 	Trial   Trial
 	Store   Store
 	Logs    Logs
+	Notify  Notify
 	Web     Web
 
 	values map[place]value // those that are no defaults
@@ -133,6 +134,7 @@ func Default() Config {
 		Trial:  Trial{Period: 10 * time.Second, Attempts: 2, Interval: time.Second, Timeout: 5 * time.Second},
 		Store:  Store{Keep: 10},
 		Logs:   Logs{MaxFile: 10_000_000, MaxTotal: 50_000_000},
+		Notify: Notify{On: Happenings[:graveHappenings:graveHappenings]},
 		Web:    Web{Listen: "127.0.0.1:8484"},
 	}
 }

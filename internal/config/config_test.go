@@ -132,9 +132,10 @@ max_total = 3000000
 			HTTP: "https://[::1]:8443/health?deep=1", TCP: "localhost:1883", Command: []string{"python3", "probe.py"},
 			Interval: 100 * time.Millisecond, Timeout: 1,
 		},
-		Store: Store{Keep: 1, MaxBytes: 500_000_000},
-		Logs:  Logs{MaxFile: 1 << 20, MaxTotal: 3_000_000},
-		Web:   Default().Web,
+		Store:  Store{Keep: 1, MaxBytes: 500_000_000},
+		Logs:   Logs{MaxFile: 1 << 20, MaxTotal: 3_000_000},
+		Notify: Default().Notify,
+		Web:    Default().Web,
 	}
 	if diff := cmp.Diff(want, got, settingsOnly); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -307,6 +307,8 @@ env = { API_TOKEN = "1", "db.password" = "2", SSHKEY = "3", LANG = "C", URL = "p
 command = ["a", "http://u:p@a and b://v:q@r"]
 [python]
 index = "https://u:pw@a/simple"
+[notify]
+webhook = "https://u:pw@hooks.example.com/services/T0/B0/secret?key=1"
 `, "")
 	var lines []string
 	for _, one := range got.Settings() {
@@ -318,6 +320,7 @@ index = "https://u:pw@a/simple"
 		`command = ["a", "http://u:…@a and b://v:…@r"]`,
 		`env.API_TOKEN = "…"`, `env.LANG = "C"`, `env.PLAIN = "http://me@a/b:c"`, `env.SSHKEY = "…"`, `env.URL = "postgres://me:…@db/x?a:b@c"`,
 		`env."db.password" = "…"`, `index = "https://u:…@a/simple"`,
+		`webhook = "https://hooks.example.com/…"`,
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

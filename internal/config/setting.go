@@ -79,10 +79,12 @@ var secretWords = []string{"SECRET", "TOKEN", "KEY", "PASSWORD", "PASSWD", "PASS
 const hidden = "…"
 
 // Masked is the setting without what looks like a secret: by the name of a
-// variable, or as the password in an address.
+// variable, as the password in an address, or as the path of a webhook.
 func (s Setting) Masked() Setting {
 	name := strings.ToUpper(s.Entry)
-	if slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) }) {
+	if s.Table == "notify" && s.Name == "webhook" && s.Value != nil {
+		s.Value = withoutPath(s.Value)
+	} else if slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) }) {
 		s.Value = hidden
 	} else {
 		s.Value = masked(s.Value)

@@ -24,6 +24,7 @@ var common = []struct{ table, name, value string }{
 	{"trial", "http", `"http://localhost:8000/health"`},
 	{"store", "keep", ""},
 	{"logs", "max_total", ""},
+	{"notify", "webhook", `"https://example.com/hook"`},
 	{"web", "listen", ""},
 }
 

@@ -10,6 +10,7 @@ import (
 var checks = []check{
 	{"settings", (*patient).lookAtSettings},
 	{"ota", (*patient).lookAtOta},
+	{"service", (*patient).lookAtService},
 	{"program", (*patient).lookAtProgram},
 	{"python", (*patient).lookAtPython},
 	{"page", (*patient).lookAtPage},

@@ -82,11 +82,13 @@ const (
 
 // Options say what is looked at.
 type Options struct {
-	Dir     string       // absolute
-	Reserve int64        // bytes that ota keeps for itself on the disk
-	Env     []string     // of ota, to find Python with
-	Told    Told         // by the ota of the folder
-	Program *owner.Owner // whom the program runs as; nil: as ota
+	Dir     string             // absolute
+	Reserve int64              // bytes that ota keeps for itself on the disk
+	Env     []string           // of ota, to find Python with
+	Told    Told               // by the ota of the folder
+	Program *owner.Owner       // whom the program runs as; nil: as ota
+	Service Service            // that starts it
+	Doing   func(check string) // is told what is looked at; nil: nobody
 }
 
 // system is the machine, as it is replaced in tests.
@@ -141,6 +143,9 @@ func examine(ctx context.Context, options Options, on system) []Finding {
 	for _, one := range checks {
 		if ctx.Err() != nil {
 			break
+		}
+		if p.Doing != nil {
+			p.Doing(one.name)
 		}
 		for _, finding := range one.look(p, ctx) {
 			finding.Check = one.name

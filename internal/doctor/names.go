@@ -5,7 +5,8 @@ package doctor
 var Names = []string{
 	"settings-wrong", "settings-left-out",
 	"ota-absent", "ota-left-socket", "ota-silent", "ota-refuses",
-	"program-missing", "program-failing", "program-crashing", "program-trial", "upload-held",
+	"service-none", "service-disabled", "service-beside", "service-down",
+	"program-missing", "program-port", "program-failing", "program-crashing", "program-trial", "upload-held",
 	"python-missing", "python-broken", "python-shim", "python-pip",
 	"page-problem", "page-port",
 	"folder-kind", "folder-rights", "folder-secrets",

@@ -18,6 +18,12 @@ func (p *patient) lookAtOta(context.Context) []Finding {
 		who = fmt.Sprintf(" (pid %d)", p.Told.PID)
 	}
 	switch p.Told.Presence {
+	case Absent, Left:
+		if p.Service.State == ServiceDown {
+			return nil // it is told of the service, which is what should start it
+		}
+	}
+	switch p.Told.Presence {
 	case Absent:
 		return []Finding{notice("ota-absent", "ota is not running in "+escape.Name(p.Dir), p.asOta("run"))}
 	case Left:
@@ -51,6 +57,7 @@ func (p *patient) lookAtProgram(context.Context) []Finding {
 		found = append(found, notice("program-missing", "main/ has no main.py, and [program] command names no other program",
 			"put your program into "+shell(p.deposit())))
 	}
+	found = append(found, p.lookAtSockets()...)
 	switch p.Told.Crashes {
 	case Again:
 		found = append(found, problem("program-failing", "the program failed and is started again after a pause"+because(p.Told.Ended), p.ask("why")+"; "+p.ask("logs")))
@@ -69,6 +76,24 @@ func (p *patient) lookAtProgram(context.Context) []Finding {
 		found = append(found, problem("upload-held", what, p.ask("why")+"  # then upload what is wrong again, or: ota discard"))
 	}
 	return otherwise(found, "the program "+p.programState())
+}
+
+// lookAtSockets is about those of [program] listen while no ota has them.
+func (p *patient) lookAtSockets() []Finding {
+	var found []Finding
+	if p.runs() {
+		return nil
+	}
+	for _, socket := range p.settings.Program.Listen {
+		if socket.Network != "tcp" {
+			continue
+		}
+		if other := p.whoHas(socket.Address); other != "" {
+			found = append(found, notice("program-port", "the port "+escape.Name(socket.Address)+" of [program] listen is taken by "+other+": the program can't be started",
+				"end that, unless an earlier ota left it: the next one ends it by itself"))
+		}
+	}
+	return found
 }
 
 func (p *patient) programState() string {

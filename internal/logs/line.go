@@ -2,6 +2,7 @@ package logs
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,20 @@ func (l Line) append(dst []byte) []byte {
 	dst = append(dst, l.Source...)
 	dst = append(dst, " : "...)
 	return append(dst, l.Text...)
+}
+
+// Parse reads a line as it stands in a file. What is none is not ok.
+func Parse(text string) (Line, bool) {
+	if len(text) < len(timeLayout) {
+		return Line{}, false
+	}
+	at, err := time.ParseInLocation(timeLayout, text[:len(timeLayout)], time.Local)
+	source, rest, ok := strings.Cut(text[len(timeLayout):], " : ")
+	if _, known := colors[Source(source)]; err != nil || !ok || !known {
+		return Line{}, false
+	}
+	line := Line{Time: at, Source: Source(source), Text: rest}
+	return line, line.String() == text // times are read with more than one spelling
 }
 
 // Sequences of ECMA-48, "select graphic rendition".

@@ -49,6 +49,7 @@ type ProbeAnswer struct {
 func (r *Room) SetEvidence(evidence Evidence) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
+	defer r.revision.Add(1)
 	evidence.Turn = r.now().Turn
 	return replaceJSON(r.evidencePath(evidence.Release), evidence)
 }

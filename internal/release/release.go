@@ -196,7 +196,8 @@ func (r *Room) History() ([]Record, error) {
 	return records, errors.Join(damaged...)
 }
 
-// Revision grows whenever what History or Current return may have changed.
+// Revision grows whenever what History, Current or Evidence return may have
+// changed.
 func (r *Room) Revision() int { return int(r.revision.Load()) }
 
 // Tree is what release number consists of; that of release 0 is empty.
