@@ -17,7 +17,9 @@ const packagedBinary = "/usr/bin/ota"
 func (m *machine) unpack() {
 	m.t.Helper()
 	unit := filepath.Join(m.host.Root, PackagedUnit)
-	if err := errors.Join(os.MkdirAll(filepath.Dir(unit), 0o755), os.WriteFile(unit, []byte(Template(packagedBinary)), 0o644)); err != nil {
+	binary := filepath.Join(m.host.Root, packagedBinary)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(unit), 0o755), os.WriteFile(unit, []byte(Template(packagedBinary)), 0o644),
+		os.MkdirAll(filepath.Dir(binary), 0o755), os.WriteFile(binary, []byte("the packaged one"), 0o755)); err != nil {
 		m.t.Fatal(err)
 	}
 	m.host.Executable = packagedBinary
@@ -95,7 +97,23 @@ func TestFromByHandToAPackage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if left := m.files(); len(left) != 1 || left[PackagedUnit] == "" {
+	if left := m.files(); len(left) != 2 || left[PackagedUnit] == "" || left[packagedBinary] == "" {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// TestByHandTakenBackByAPackage: what an install by hand had made goes, and
+// nothing of the package that takes it back.
+func TestByHandTakenBackByAPackage(t *testing.T) {
+	m, dir := newMachine(t, systemd), garden(t, 1000)
+	if _, err := Install(t.Context(), m.host, m.options(dir)); err != nil {
+		t.Fatal(err)
+	}
+	m.unpack()
+	if err := Uninstall(t.Context(), m.host, m.options(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if left := m.files(); len(left) != 2 || left[PackagedUnit] == "" || left[packagedBinary] == "" {
 		t.Errorf("left: %v", left)
 	}
 }
