@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ota/shipped"
 )
 
 // module is somebody else's work that is linked into the program.
@@ -24,8 +26,8 @@ type module struct {
 
 // linkedInto lists the modules that a target's binary is made of, Go first.
 func linkedInto(ctx context.Context, t target) ([]module, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-tags", "nethttpomithttp2",
-		"-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", "ota/cmd/ota")
+	args := append([]string{"list", "-deps"}, shipped.Flags()...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", "ota/cmd/ota")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.goarch)
 	output, err := cmd.Output()
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"ota/internal/config"
 	"ota/internal/deposit"
 	"ota/internal/deposit/drop"
+	"ota/internal/home"
 	"ota/internal/kit/reserve"
 	"ota/internal/logs"
 	"ota/internal/program"
@@ -59,6 +60,7 @@ type agent struct {
 	conductor  *update.Conductor
 	access     *access.Keeper
 	page       page
+	home       *home.Home
 	console    io.Writer // shared; nil: none
 	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
@@ -138,10 +140,11 @@ func (a *agent) live(ctx, hurry context.Context, furnished func()) (exitCode int
 	defer faces.Wait()
 	defer closeFaces()
 	server := api.New(a, a.folder.socket(), a.log)
-	a.page = a.newPage(server.Handler())
+	a.page, a.home = a.newPage(server.Handler()), a.newHome(server)
 	furnished()
 	faces.Go(func() { a.serve(open, "ota can't be steered", server.Run) })
 	faces.Go(func() { a.serve(open, "the page is not served", a.page.Run) })
+	faces.Go(func() { a.serve(open, "no MQTT broker is told anything", a.home.Run) })
 
 	exit, err := a.conduct(ctx, hurry)
 	switch {

@@ -106,6 +106,9 @@ func answer(status api.Status, now time.Time) doctor.Told {
 	if status.Web.Problem != nil {
 		met.PageProblem = *status.Web.Problem
 	}
+	if mqtt := status.MQTT; mqtt != nil && mqtt.Problem != nil {
+		met.BrokerProblem = *mqtt.Problem
+	}
 	return met
 }
 

@@ -31,9 +31,10 @@ var mayImport = map[string][]string{
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "reason", "release", "trial"},
-	"agent":   {"examples", "activate", "api", "check", "config", "deposit", "device", "doctor", "logs", "notify", "program", "python", "reason", "release", "trial", "update", "web"},
+	"agent":   {"examples", "activate", "api", "check", "config", "deposit", "device", "doctor", "home", "logs", "notify", "program", "python", "reason", "release", "trial", "update", "web"},
 	"api":     {"logs", "reason"},
 	"web":     {"api", "logs", "reason"},
+	"home":    {"api"},
 	"service": {},
 	"cli":     {"agent", "api", "doctor", "logs", "service"},
 	"man":     {"config"},

@@ -136,6 +136,7 @@ max_total = 3000000
 		Logs:   Logs{MaxFile: 1 << 20, MaxTotal: 3_000_000},
 		Notify: Default().Notify,
 		Web:    Default().Web,
+		MQTT:   Default().MQTT,
 	}
 	if diff := cmp.Diff(want, got, settingsOnly); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -99,6 +99,14 @@ var keys = []Key{
 	{"web", "cert", OnDevice, "path", "", "The certificate of the page, a PEM file, absolute or below the folder of `ota.toml`; with `key`. Without both, `ota` makes one itself where it is needed.", webFile("cert.pem", func(c *Config) *string { return &c.Web.Cert })},
 	{"web", "key", OnDevice, "path", "", "The key of that certificate, a PEM file, in the same way.", webFile("key.pem", func(c *Config) *string { return &c.Web.Key })},
 	{"web", "hide", OnDevice, "array of strings", `[]`, "Patterns, as in `.gitignore` but without regard to case, of names in `main/` and `deposit/` that nobody can look into or take away over the network, as in `[\"*.pem\", \"private/\"]`. `.env` and the `env_file` are always such.", patterns(func(c *Config) *[]glob.Pattern { return &c.Web.Hide })},
+	{"mqtt", "broker", OnDevice, "address", `""`, "The MQTT broker that is told how things stand, as in `\"mqtt://homeassistant.local:1883\"`, or `\"mqtts://…:8883\"` for TLS. Empty: none; `docs/home.md` has more.", broker},
+	{"mqtt", "user", OnDevice, "name", "", "As whom the broker knows this device. Without it: as anybody.", mqttUser},
+	{"mqtt", "password_file", OnDevice, "path", "", "A file with the password, which nobody but ota's user should be able to read (`chmod 600`), absolute or below the folder of `ota.toml`. It is read at each connection.", webFile("mqtt.password", func(c *Config) *string { return &c.MQTT.PasswordFile })},
+	{"mqtt", "ca", OnDevice, "path", "", "The certificate of the authority that vouches for the broker, a PEM file, in the same way; with `mqtts://`. Without it: those that the system trusts.", webFile("ca.pem", func(c *Config) *string { return &c.MQTT.CA })},
+	{"mqtt", "name", OnDevice, "name", "", "What the device is called there, of letters, digits, `-` and `_`. Each device of a broker needs another one. Without it: the name of the host and that of the folder, as in `raspberrypi-garden`.", mqttName},
+	{"mqtt", "prefix", OnDevice, "topic", `"homeassistant"`, "Where Home Assistant looks for new devices. Empty: it is not told of this one.", topic("homeassistant", true, func(c *Config) *string { return &c.MQTT.Prefix })},
+	{"mqtt", "topic", OnDevice, "topic", `"ota"`, "Where all other topics are, as in `ota/NAME/state`.", topic("ota", false, func(c *Config) *string { return &c.MQTT.Topic })},
+	{"mqtt", "control", OnDevice, "boolean", `true`, "`false`: the device only tells; that what is in `deposit/` be installed can't be asked for over MQTT.", boolean(func(c *Config) *bool { return &c.MQTT.Control })},
 }
 
 // Keys returns all settings, in the order in which they are documented.

@@ -14,6 +14,7 @@ var checks = []check{
 	{"program", (*patient).lookAtProgram},
 	{"python", (*patient).lookAtPython},
 	{"page", (*patient).lookAtPage},
+	{"broker", (*patient).lookAtBroker},
 	{"folders", (*patient).lookAtFolders},
 	{"deposit", (*patient).lookAtDeposit},
 	{"mounts", (*patient).lookAtMounts},

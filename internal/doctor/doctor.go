@@ -68,6 +68,9 @@ type Told struct {
 	Held        []string      // what holds the upload in deposit/
 	Page        string        // where the page is; empty: nowhere
 	PageProblem string
+	// BrokerProblem is why the MQTT broker is not reached; empty: it is, or there is
+	// none.
+	BrokerProblem string
 }
 
 // Crashes is how often the program crashes.

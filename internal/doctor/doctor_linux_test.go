@@ -213,6 +213,18 @@ var illnesses = []struct {
 		s.file("deposit/requirements.txt", "flask\n")
 	}},
 	{"page-problem", false, func(s *scene) { s.options.Told.PageProblem = "cannot read page.pem" }},
+	{"broker-away", false, func(s *scene) {
+		s.file("ota.toml", "[mqtt]\nbroker = \"mqtt://broker.local\"\n")
+		s.options.Told.BrokerProblem = "connection refused"
+	}},
+	{"broker-file", false, func(s *scene) {
+		s.file("ota.toml", "[mqtt]\nbroker = \"mqtts://broker.local\"\nca = \"ca.pem\"\nuser = \"garden\"\npassword_file = \"secret\"\n")
+		put(s.t, s.at("secret"), "secret\n", 0o600)
+	}},
+	{"broker-secret", false, func(s *scene) {
+		s.file("ota.toml", "[mqtt]\nbroker = \"mqtt://broker.local\"\nuser = \"garden\"\npassword_file = \"secret\"\n")
+		s.file("secret", "secret\n")
+	}},
 	{"page-port", false, func(s *scene) {
 		s.options.Told.Page = "http://127.0.0.1:8485"
 		s.fake("proc/net/tcp", listening)
@@ -408,7 +420,8 @@ func TestHostileNames(t *testing.T) {
 	s.fake("dev/kmsg", "3,900,1,-;EXT4-fs error \x1b[2J\u202e\n")
 	s.file("main/ota.toml", "[update]\n\"\\u001b[2J\" = 1\n")
 	s.options.Told.Held = []string{"\x1b[2J\u202e"}
-	s.options.Told.PageProblem = "\x1b[2J"
+	s.options.Told.PageProblem, s.options.Told.BrokerProblem = "\x1b[2J", "\x1b[2J"
+	s.file("ota.toml", "[mqtt]\nbroker = \"mqtt://broker.local\"\n")
 	s.chmod("main", 0o555)
 	found := s.examine()
 	if len(found) < 5 || !slices.ContainsFunc(found, func(one Finding) bool { return strings.Contains(one.Advice, shell(dir+"/main")) }) {

@@ -9,6 +9,7 @@ var Names = []string{
 	"program-missing", "program-port", "program-failing", "program-crashing", "program-trial", "upload-held",
 	"python-missing", "python-broken", "python-shim", "python-pip",
 	"page-problem", "page-port",
+	"broker-away", "broker-file", "broker-secret",
 	"folder-kind", "folder-rights", "folder-secrets",
 	"deposit-read", "deposit-remove", "deposit-sticky", "deposit-group", "deposit-unknown",
 	"mount-read-only", "mount-distant", "mount-modes", "mount-noexec", "mount-split", "mount-unknown",
