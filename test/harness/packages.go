@@ -43,9 +43,15 @@ func Packages(t testing.TB, version string, targets ...Target) string {
 	return Pack(t, binaries, version, names[1:])
 }
 
-// Pack packs binaries that are there.
+// Pack packs binaries that are there. The test skips where the modules of the
+// tool that packs can't be downloaded, which is no fault of ota's.
 func Pack(t testing.TB, binaries, version, targets string) string {
 	t.Helper()
+	download := exec.CommandContext(t.Context(), "go", "mod", "download")
+	download.Dir = filepath.Join("..", "..", "packaging")
+	if said, err := download.CombinedOutput(); err != nil {
+		t.Skipf("what packs can't be downloaded: %v\n%s", err, said)
+	}
 	packages := t.TempDir()
 	// Who is no root reads them, too: apt has a user of its own.
 	for dir := packages; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
