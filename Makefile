@@ -6,7 +6,7 @@ FLAGS := $(shell grep '^-' shipped/flags)
 LINK = $(patsubst -ldflags=%,%,$(filter -ldflags=%,$(FLAGS))) -X ota/internal/cli.linked=$(VERSION)
 BUILD = CGO_ENABLED=0 go build $(filter-out -ldflags=%,$(FLAGS)) -ldflags="$(LINK)"
 
-.PHONY: build cross man site test lint race bench clean
+.PHONY: build cross packages man site test lint race bench clean
 
 build:
 	$(BUILD) -o ota ./cmd/ota
@@ -17,9 +17,15 @@ cross:
 	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/ota-linux-arm64 ./cmd/ota
 	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -o dist/ota-linux-armv7 ./cmd/ota
 	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o dist/ota-linux-armv6 ./cmd/ota
+	GOOS=linux GOARCH=arm GOARM=5 $(BUILD) -o dist/ota-linux-armv5 ./cmd/ota
 	GOOS=linux GOARCH=riscv64 $(BUILD) -o dist/ota-linux-riscv64 ./cmd/ota
 	GOOS=darwin GOARCH=arm64 $(BUILD) -o dist/ota-darwin-arm64 ./cmd/ota
 	GOOS=windows GOARCH=amd64 $(BUILD) -o dist/ota-windows-amd64.exe ./cmd/ota
+
+# What is handed out, in dist/packages: a .deb for Debian, Raspberry Pi OS and
+# Ubuntu, a .tar.gz for each target, and their sums. The same bytes each time.
+packages: cross
+	go run ./cmd/packages -from dist -to dist/packages -version $(VERSION)
 
 # A page for each command, and one for ota.toml.
 man:

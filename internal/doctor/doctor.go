@@ -108,7 +108,8 @@ type system struct {
 
 // disk is the file system that a path is on, as it is mounted there.
 type disk struct {
-	mount      int // ID of the mount
+	mount      int    // ID of the mount
+	at         string // where it is mounted
 	kind       string
 	readOnly   bool
 	noExec     bool
