@@ -49,7 +49,7 @@ if os.environ.get("LISTEN_FDS"):
     threading.Thread(target=serve, daemon=True).start()
 def say(text):
     address = os.environ.get("NOTIFY_SOCKET")
-    if address:
+    if address and not os.environ.get("QUIET"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.sendto(text, "\0" + address[1:] if address[0] == "@" else address)
 say(b"READY=1\nSTATUS=counting")
@@ -355,7 +355,8 @@ func eventNumbers(t *testing.T, told string) []int {
 // TestItWaits: for a trial, and not for an upload that waits itself.
 func TestItWaits(t *testing.T) {
 	t.Parallel()
-	d := device(t, harness.Binary(), "[trial]\nperiod = \"3s\"\n")
+	// One that says that it is ready has proved itself.
+	d := device(t, harness.Binary(), "[program]\nenv = { QUIET = \"1\" }\n[trial]\nperiod = \"3s\"\n")
 	d.Start()
 	before := d.Await("the program runs", runs)
 	harness.Tree{"main.py": harness.File(talker + "# other\n")}.Write(t, d.Deposit())
