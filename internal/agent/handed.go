@@ -64,17 +64,13 @@ func unpackState(from *handover.Received) (*handed, error) {
 }
 
 func parseState(text []byte) (*handed, error) {
-	var head struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(text, &head); err != nil {
-		return nil, fmt.Errorf("cannot read the state that was handed over: %w", err)
-	}
-	if head.Format != handedFormat {
-		return nil, fmt.Errorf("the state that was handed over has format %d, and this ota knows %d", head.Format, handedFormat)
-	}
 	state := new(handed)
-	if err := json.Unmarshal(text, state); err != nil {
+	// What can't be decoded may be so because of its format, which is there then.
+	err := json.Unmarshal(text, state)
+	if state.Format != handedFormat {
+		return nil, fmt.Errorf("the state that was handed over has format %d, and this ota knows %d", state.Format, handedFormat)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cannot read the state that was handed over: %w", err)
 	}
 	return state, nil

@@ -130,7 +130,7 @@ func (s *service) stopping() {
 
 // leaving gives the ota that takes over time until it says READY=1 itself.
 func (s *service) leaving() {
-	s.say(sdnotify.Reloading(), sdnotify.Alive, sdnotify.Status("another ota takes over"), sdnotify.Extend(2*handover.Limit+closingLimit))
+	s.say(sdnotify.Reloading, sdnotify.Alive, sdnotify.Status("another ota takes over"), sdnotify.Extend(2*handover.Limit+closingLimit))
 }
 
 // feed keeps the manager's watchdog quiet for as long as the conductor answers:

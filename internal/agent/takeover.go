@@ -35,16 +35,19 @@ type plan struct {
 	page                web.Handed
 }
 
+// errReplacing is for who asks while ota is being replaced.
+var errReplacing = hint.With(errors.New("somebody else is just replacing ota"), "try again in a moment")
+
 // TakeOver lets another ota take over as soon as nothing is on its way.
 func (a *agent) TakeOver(ctx context.Context, binary string, waits func(string)) (string, error) {
 	if !a.heir.turn.TryLock() {
-		return "", hint.With(errors.New("somebody else is just replacing ota"), "try again in a moment")
+		return "", errReplacing
 	}
 	defer a.heir.turn.Unlock()
 	select {
 	case <-a.begun:
 	default:
-		return "", hint.With(errors.New("ota is just taking over"), "try again in a moment")
+		return "", errReplacing
 	}
 	if binary == "" {
 		own, err := handover.Own()

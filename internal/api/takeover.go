@@ -48,6 +48,11 @@ func (s *Server) heirRoutes() []route {
 	}
 }
 
+// heirWanted is what is asked for.
+type heirWanted struct {
+	Binary string `json:"binary"`
+}
+
 // takeoverStep is a line of the answer.
 type takeoverStep struct {
 	WaitsFor *string  `json:"waits_for"` // what is in the way
@@ -58,9 +63,7 @@ type takeoverStep struct {
 // takeOver writes a JSON object a line: what it waits for, and at last that it
 // leaves, or why not.
 func (s *Server) takeOver(w http.ResponseWriter, r *http.Request) error {
-	var asked struct {
-		Binary string `json:"binary"`
-	}
+	var asked heirWanted
 	if err := readJSON(w, r, &asked); err != nil {
 		return err
 	}

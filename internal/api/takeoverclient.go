@@ -23,7 +23,7 @@ const (
 // that it was started from), gives waits what is waited for, and returns what
 // became of it.
 func (c *Client) TakeOver(ctx context.Context, binary string, waits func(reason string)) (TakenOver, error) {
-	text, err := json.Marshal(map[string]string{"binary": binary})
+	text, err := json.Marshal(heirWanted{binary})
 	if err != nil {
 		return TakenOver{}, err
 	}
@@ -71,7 +71,8 @@ func (c *Client) awaitTakenOver(ctx context.Context, id string) (TakenOver, erro
 	again := time.NewTicker(takenLook)
 	defer again.Stop()
 	for {
-		found, err := await[*TakenOver](ctx, c, http.MethodGet, "/takeover")
+		var found *TakenOver
+		err := c.look(ctx, "/takeover", &found)
 		switch {
 		case err == nil && (found == nil || found.ID != id):
 			return TakenOver{}, errors.New("the new ota has ended outright, and ota was started anew; its log says more")

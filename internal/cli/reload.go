@@ -75,11 +75,10 @@ func (a *app) reloadOthers(ctx context.Context, but string, wanted func(dir stri
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot reload ota: %w", err))
 	}
-	dirs := slices.Concat(service.Folders(host, service.OfSystem), service.Folders(host, service.OfUser))
-	slices.Sort(dirs)
+	dirs := append(service.Folders(host, service.OfSystem), service.Folders(host, service.OfUser)...)
 	code := done
-	for _, dir := range slices.Compact(dirs) {
-		if dir == but || !wanted(dir) {
+	for i, dir := range dirs {
+		if dir == but || slices.Contains(dirs[:i], dir) || !wanted(dir) {
 			continue
 		}
 		switch err := a.takeOver(ctx, dir, ""); {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -196,12 +195,12 @@ func copyBeside(ctx context.Context, installed, file string) (next string, err e
 func (a *app) saysItsVersion(ctx context.Context, binary string) error {
 	ctx, end := context.WithTimeoutCause(ctx, versionLimit, fmt.Errorf("%s has not said its version within %v", binary, versionLimit))
 	defer end()
-	var said, complaint bytes.Buffer
-	code, err := command.RunApart(ctx, exec.Command(binary, "version"), limited{&said}, limited{&complaint}, nil)
+	said := &command.Tail{Lines: 1, Longest: 300}
+	code, err := command.RunApart(ctx, exec.Command(binary, "version"), said, new(command.Tail), nil)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	words := strings.Fields(said.String())
+	words := strings.Fields(strings.Join(said.Kept(), ""))
 	if err == nil && (code != 0 || len(words) < 2 || words[0] != "ota") {
 		err = errors.New("it is no ota")
 	}
@@ -210,16 +209,6 @@ func (a *app) saysItsVersion(ctx context.Context, binary string) error {
 	}
 	a.say("ota %s is put in place; ota is not running here", words[1])
 	return nil
-}
-
-// limited keeps the beginning of what is written.
-type limited struct{ to *bytes.Buffer }
-
-// Write takes all of it.
-func (l limited) Write(p []byte) (int, error) {
-	const most = 4 << 10
-	l.to.Write(p[:min(len(p), max(0, most-l.to.Len()))])
-	return len(p), nil
 }
 
 // putInPlace gives a file that is on the disk the name of another one.
@@ -242,14 +231,6 @@ const packageFiles = "/var/lib/dpkg/info/ota.list"
 
 // isOfPackage reports whether a package has brought a file.
 func isOfPackage(path string) bool {
-	text, err := os.ReadFile(packageFiles)
-	if err != nil {
-		return false
-	}
-	for line := range bytes.Lines(text) {
-		if strings.TrimSpace(string(line)) == path {
-			return true
-		}
-	}
-	return false
+	text, _ := os.ReadFile(packageFiles) // where there is none, it has brought nothing
+	return strings.Contains("\n"+string(text), "\n"+path+"\n")
 }

@@ -54,9 +54,9 @@ func (r *Room) Vouched() map[string]string {
 	return maps.Clone(r.vouched.traces)
 }
 
-// Revouch makes known what another room knew.
+// Revouch makes known what another room knew; the map is the room's from now on.
 func (r *Room) Revouch(traces map[string]string) {
 	r.vouched.mutex.Lock()
 	defer r.vouched.mutex.Unlock()
-	r.vouched.traces = maps.Clone(traces)
+	r.vouched.traces = traces
 }

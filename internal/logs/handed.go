@@ -171,7 +171,7 @@ func (l *Log) Resume(source Source, handed HandedWriter) *Writer {
 func (w *Writer) Leave() HandedWriter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	handed := HandedWriter{bytes.Clone(w.partial), w.cut, string(w.ending)}
+	handed := w.begun()
 	w.partial, w.cut = nil, 0
 	return handed
 }
@@ -180,5 +180,9 @@ func (w *Writer) Leave() HandedWriter {
 func (w *Writer) Peek() HandedWriter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.begun()
+}
+
+func (w *Writer) begun() HandedWriter {
 	return HandedWriter{bytes.Clone(w.partial), w.cut, string(w.ending)}
 }

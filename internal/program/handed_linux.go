@@ -60,13 +60,25 @@ func (r *Room) Handed(bag *handover.Bag) (Handed, error) {
 		return handed, nil
 	}
 	handed.Run = run.handed()
-	for name, one := range map[string]pipe{bagStdout: run.stdout, bagStderr: run.stderr} {
-		// One that the program has closed is closed here, too.
-		if err := bag.Put(name, handover.Pipe, one.out); err != nil && !errors.Is(err, os.ErrClosed) {
-			return Handed{}, err
-		}
+	return handed, errors.Join(run.stdout.put(bag, bagStdout), run.stderr.put(bag, bagStderr))
+}
+
+// put puts the reading end into a bag. One that the program has closed is closed
+// here, too.
+func (p pipe) put(bag *handover.Bag, name string) error {
+	err := bag.Put(name, handover.Pipe, p.out)
+	if errors.Is(err, os.ErrClosed) {
+		return nil
 	}
-	return handed, nil
+	return err
+}
+
+// take takes it out again.
+func (p *pipe) take(from *handover.Received, name string) (err error) {
+	if from.Has(name) {
+		p.out, err = from.Take(name)
+	}
+	return err
 }
 
 // hasNoOutput reports whether all output of a tree that is gone was handed over.
@@ -266,14 +278,8 @@ func (s *sockets) resume(handed []HandedSocket, from *handover.Received) error {
 // revive makes the run of a program that another room has started.
 func (r *Room) revive(handed *HandedRun, from *handover.Received) (*Run, error) {
 	run := newRun(r, pipe{}, pipe{})
-	for name, one := range map[string]*pipe{bagStdout: &run.stdout, bagStderr: &run.stderr} {
-		if !from.Has(name) {
-			continue
-		}
-		var err error
-		if one.out, err = from.Take(name); err != nil {
-			return nil, err
-		}
+	if err := errors.Join(run.stdout.take(from, bagStdout), run.stderr.take(from, bagStderr)); err != nil {
+		return nil, err
 	}
 	run.id, run.started, run.origin, run.group = handed.ID, handed.Started.Time(), handed.Origin, handed.Group.grouping()
 	run.steps, run.said, run.cause = handed.Steps, handed.Said, handed.Cause

@@ -181,12 +181,11 @@ func (c *Conductor) goOn(handed Handed) {
 	if c.state.Program == Running && c.state.Standing == Unproven {
 		c.watch(c.run)
 	}
-	acts := map[*pause]Act{&c.pause: Pause, &c.retry: RetrySoon, &c.later: RetryLate, &c.mending: MendSoon, &c.noting: NoteSoon}
+	acts := [...]Act{Pause, RetrySoon, RetryLate, MendSoon, "", NoteSoon} // as Conductor.pauses
 	for i, one := range c.pauses() {
-		act, known := acts[one]
-		if known && i < len(handed.Pauses) && handed.Pauses[i].Running {
+		if i < len(handed.Pauses) && handed.Pauses[i].Running && acts[i] != "" {
 			one.next = max(one.first, one.next/2) // that pause once more
-			c.act(act)
+			c.act(acts[i])
 		}
 	}
 	if c.state.Program == Backoff && c.pause.timer == nil { // its environment was being made

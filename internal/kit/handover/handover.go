@@ -69,17 +69,13 @@ type Parcel struct {
 
 // parse reads a parcel.
 func parse(text []byte) (Parcel, error) {
-	var head struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(text, &head); err != nil {
-		return Parcel{}, fmt.Errorf("cannot read what was handed over: %w", err)
-	}
-	if head.Format != format {
-		return Parcel{}, fmt.Errorf("what was handed over has format %d, and this ota knows %d", head.Format, format)
-	}
 	var parcel Parcel
-	if err := json.Unmarshal(text, &parcel); err != nil {
+	// What can't be decoded may be so because of its format, which is there then.
+	err := json.Unmarshal(text, &parcel)
+	if parcel.Format != format {
+		return Parcel{}, fmt.Errorf("what was handed over has format %d, and this ota knows %d", parcel.Format, format)
+	}
+	if err != nil {
 		return Parcel{}, fmt.Errorf("cannot read what was handed over: %w", err)
 	}
 	return parcel, nil

@@ -50,7 +50,7 @@ func (r *Received) Has(string) bool { return false }
 func (r *Received) Take(string) (*os.File, error) { return nil, ErrUnsupported }
 
 // Commit does nothing.
-func (r *Received) Commit() bool { return true }
+func (r *Received) Commit() {}
 
 // Repeat does nothing.
 func (r *Received) Repeat(func() []syscall.Signal) {}

@@ -46,7 +46,7 @@ func Receive() *Received {
 	r := &Received{memory: -1, old: -1, back: reason}
 	memory, old, _ := strings.Cut(names, ",")
 	old, signals, _ := strings.Cut(old, ",")
-	for one := range strings.SplitSeq(signals, ",") {
+	for _, one := range strings.Split(signals, ",") {
 		if number, err := strconv.Atoi(one); err == nil {
 			r.signals = append(r.signals, syscall.Signal(number))
 		}
@@ -144,12 +144,12 @@ func (r *Received) Take(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// Commit gives up the way back: this program is up. False: it came too late.
-func (r *Received) Commit() bool {
+// Commit gives up the way back: this program is up.
+func (r *Received) Commit() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.settled {
-		return true
+		return
 	}
 	r.settled = true
 	if r.limit != nil {
@@ -162,7 +162,6 @@ func (r *Received) Commit() bool {
 	if r.old >= 0 {
 		unix.Close(r.old)
 	}
-	return true
 }
 
 // Because remembers what went wrong, for [Received.Settle].

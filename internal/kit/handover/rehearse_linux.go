@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,7 +60,7 @@ func (b *Bag) Rehearse(ctx context.Context, binary string, args []string, parcel
 	if code == 0 && ready && whole && version != "" && !strings.ContainsAny(version, " \n") {
 		return version, nil
 	}
-	return "", &Refused{binary, answered(code, &said, complaint)}
+	return "", &Refused{binary, answered(code, complaint)}
 }
 
 // unfit says what is wrong with a file that is to be run.
@@ -83,33 +82,31 @@ func unfit(binary string) string {
 // lend gives cmd a parcel and the files, by the numbers that they have there.
 func (b *Bag) lend(cmd *exec.Cmd, parcel Parcel) (*os.File, error) {
 	const first = 3 // behind stdin, stdout and stderr
-	there := Bag{files: slices.Clone(b.files)}
+	var there Bag
 	for i, one := range b.files {
-		there.files[i].FD = first + 1 + i
 		fd, err := unix.FcntlInt(uintptr(one.FD), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
 			return nil, os.NewSyscallError("fcntl", err)
 		}
 		cmd.ExtraFiles = append(cmd.ExtraFiles, os.NewFile(uintptr(fd), one.Name))
+		one.FD = first + 1 + i
+		there.files = append(there.files, one)
 	}
 	memory, err := there.pack(parcel)
 	if err != nil {
 		return nil, err
 	}
-	cmd.ExtraFiles = slices.Insert(cmd.ExtraFiles, 0, memory)
+	cmd.ExtraFiles = append([]*os.File{memory}, cmd.ExtraFiles...)
 	// What a manager has to hear comes from us alone.
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(one string) bool { return strings.HasPrefix(one, "NOTIFY_SOCKET=") })
-	cmd.Env = append(cmd.Env, variable+"="+strconv.Itoa(first)+",")
+	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET=", variable+"="+strconv.Itoa(first)+",")
 	return memory, nil
 }
 
 // answered is what a rehearsal did instead.
-func answered(code int, said *bounded, complaint *command.Tail) string {
+func answered(code int, complaint *command.Tail) string {
 	text := fmt.Sprintf("it does not say that it is ready (exit code %d)", code)
 	if lines := complaint.Kept(); len(lines) > 0 {
 		text += ": " + oneLine(strings.Join(lines, "; "))
-	} else if first, _, _ := strings.Cut(said.String(), "\n"); first != "" {
-		text += ": " + oneLine(first[:min(len(first), 300)])
 	}
 	return text
 }

@@ -18,7 +18,9 @@ import (
 const (
 	Ready    = "READY=1"
 	Stopping = "STOPPING=1"
-	Alive    = "WATCHDOG=1"
+	// Reloading is until this process says Ready again.
+	Reloading = "RELOADING=1"
+	Alive     = "WATCHDOG=1"
 )
 
 // sendLimit is for a manager that reads nothing: to be heard is worth no more.
@@ -83,10 +85,6 @@ func Status(words string) string {
 		return r
 	}, words)
 }
-
-// Reloading says that there is no word of this process for a while, until it says
-// [Ready] again.
-func Reloading() string { return "RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic(), 10) }
 
 // Extend asks for as much time for what is under way.
 func Extend(by time.Duration) string {
