@@ -36,10 +36,13 @@ site:
 	go run ./cmd/site dist/site
 
 # Everything. The rooms with the race detector, then the real binary with real
-# programs, one package at a time, as each keeps all processors busy, and never
-# from the cache: go does not know that they test a binary.
+# programs, one package at a time, as each keeps all processors busy, but for
+# those that mostly wait for a system to boot; and never from the cache: go does
+# not know that they test a binary.
+WAITING = ./test/service ./test/packages ./test/docs ./test/messages ./test/shells
 test: lint race
-	go test -count=1 -p 1 -timeout 30m ./test/...
+	go test -count=1 -p 2 -timeout 30m $(WAITING)
+	go test -count=1 -p 1 -timeout 30m $$(go list ./test/... | grep -vxF "$$(go list $(WAITING))")
 
 race:
 	go test -race -timeout 15m ./internal/... ./cmd/... ./bench/... ./shipped/...
