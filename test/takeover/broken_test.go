@@ -22,11 +22,7 @@ func inodeOf(info fs.FileInfo) uint64 { return info.Sys().(*syscall.Stat_t).Ino 
 // faulty is an ota that does what the file beside it says, once it has passed its
 // rehearsal, and that waits for three seconds instead of thirty.
 var faulty = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "ota-faulty-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "ota")
+	path := harness.Built("faulty") // which goes with the others
 	return path, harness.BuildTagged(context.Background(), path, "otafault")
 })
 
