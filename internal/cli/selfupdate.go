@@ -83,7 +83,7 @@ func (a *app) selfUpdate(ctx context.Context, file string) (exitCode, error) {
 		return failed, errors.Join(renamed(err, next, file), removeIfThere(next))
 	}
 	a.say("%s is the new ota", installed)
-	if isOfPackage(installed) {
+	if isOfPackage(ctx, installed) {
 		a.tell("%s belongs to a package: its next upgrade replaces it", installed)
 	}
 	if a.directory != "" {
@@ -226,11 +226,9 @@ func removeIfThere(path string) error {
 	return nil
 }
 
-// packageFiles is where dpkg keeps which files a package of ours has.
-const packageFiles = "/var/lib/dpkg/info/ota.list"
-
-// isOfPackage reports whether a package has brought a file.
-func isOfPackage(path string) bool {
-	text, _ := os.ReadFile(packageFiles) // where there is none, it has brought nothing
-	return strings.Contains("\n"+string(text), "\n"+path+"\n")
+// isOfPackage reports whether a package has brought a file. Where there is no
+// dpkg, none has.
+func isOfPackage(ctx context.Context, path string) bool {
+	files, _ := exec.CommandContext(ctx, "dpkg-query", "--listfiles", "ota").Output()
+	return strings.Contains("\n"+string(files), "\n"+path+"\n")
 }

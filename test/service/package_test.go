@@ -67,15 +67,18 @@ func (m *machine) upgrade(t *testing.T) {
 	pid := m.do("sh", "-c", which)
 	m.apt("install", "/opt/second/ota_0.2.0_amd64.deb")
 	m.isWhole("0.2.0")
-	if strings.Contains(m.do("ota", "--help"), "\n  reload ") {
-		m.await("the new ota looks after the program", func() string {
-			status, _ := m.try("ota", "-C", "/home/pi/garden", "status")
-			return status
-		}, func(seen string) bool { return strings.HasPrefix(seen, "ota 0.2.0 is running") })
-	}
+	m.await("the new ota looks after the program", func() string {
+		status, _ := m.try("ota", "-C", "/home/pi/garden", "status")
+		return status
+	}, func(seen string) bool { return strings.HasPrefix(seen, "ota 0.2.0 is running") })
 	if got := m.do("sh", "-c", which); got != pid {
 		t.Errorf("the upgrade has made program %s of program %s", got, pid)
 	}
+	m.do("cp", "/usr/bin/ota", "/root/another")
+	if said := m.do("ota", "-C", "/home/pi/garden", "self-update", "/root/another"); !strings.Contains(said, "belongs to a package") {
+		t.Errorf("a file of the package was replaced without a word: %s", said)
+	}
+	m.do("rm", "/root/another")
 	if said := m.do("ota", "install", "/home/pi/garden"); strings.Contains(said, "done:") {
 		t.Errorf("an install after the upgrade did something:\n%s", said)
 	}
