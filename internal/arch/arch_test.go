@@ -28,6 +28,8 @@ var mayImport = map[string][]string{
 	"python":   {},
 	"doctor":   {"config", "device", "python"},
 	"notify":   {},
+	"sshsig":   {},
+	"parcel":   {},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "reason", "release", "trial"},
