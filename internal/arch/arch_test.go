@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"notify":   {},
 	"sshsig":   {},
 	"parcel":   {},
+	"pack":     {"deposit", "parcel", "sshsig"},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "reason", "release", "trial"},
@@ -37,7 +38,7 @@ var mayImport = map[string][]string{
 	"api":     {"logs", "reason"},
 	"web":     {"api", "logs", "reason"},
 	"service": {},
-	"cli":     {"agent", "api", "doctor", "logs", "service"},
+	"cli":     {"agent", "api", "doctor", "logs", "pack", "parcel", "service", "sshsig"},
 	"man":     {"config"},
 	"site":    {},
 	"arch":    {},

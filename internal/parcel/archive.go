@@ -30,6 +30,41 @@ func WriteArchive(to io.Writer, manifest, signature []byte, open func(path strin
 	if err != nil {
 		return err
 	}
+	return writeArchive(to, manifest, signature, func(out *tar.Writer) error {
+		for _, entry := range m.Files {
+			if err := writeEntry(out, entry, open); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// SignArchive writes an archive that is the one that it reads, with another
+// signature, which sign makes.
+func SignArchive(to io.Writer, from io.Reader, sign func(manifest, signature []byte) ([]byte, error)) error {
+	a, err := OpenArchive(from)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	m, err := Decode(a.Manifest)
+	if err != nil {
+		return err
+	}
+	signature, err := sign(a.Manifest, a.Signature)
+	if err != nil {
+		return err
+	}
+	return writeArchive(to, a.Manifest, signature, func(out *tar.Writer) error {
+		return a.each(m, func(entry Entry) error {
+			return writeEntry(out, entry, func(string) (io.ReadCloser, error) { return io.NopCloser(a.tar), nil })
+		})
+	})
+}
+
+// writeArchive writes the beginning and the end of an archive.
+func writeArchive(to io.Writer, manifest, signature []byte, files func(*tar.Writer) error) error {
 	compressed, err := zstd.NewWriter(to, zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1),
 		zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
 	if err != nil {
@@ -40,8 +75,8 @@ func WriteArchive(to io.Writer, manifest, signature []byte, open func(path strin
 	if err == nil && signature != nil {
 		err = writeHead(out, SignatureName, signature)
 	}
-	for i := 0; err == nil && i < len(m.Files); i++ {
-		err = writeEntry(out, m.Files[i], open)
+	if err == nil {
+		err = files(out)
 	}
 	if err != nil {
 		return err
@@ -84,12 +119,12 @@ func writeEntry(out *tar.Writer, entry Entry, open func(path string) (io.ReadClo
 	if err != nil {
 		return err
 	}
-	err = copyExactly(out, source, entry)
+	err = CopyExactly(out, source, entry)
 	return errors.Join(err, source.Close())
 }
 
-// copyExactly copies what the entry says, no byte more and none less.
-func copyExactly(to io.Writer, from io.Reader, entry Entry) error {
+// CopyExactly copies what the entry says, no byte more and none less.
+func CopyExactly(to io.Writer, from io.Reader, entry Entry) error {
 	hash := sha256.New()
 	copied, err := io.Copy(io.MultiWriter(to, hash), io.LimitReader(from, entry.Size))
 	if err != nil {
@@ -177,16 +212,25 @@ func (a *Archive) forward() error {
 // and nothing else. put takes the content of a file; it is not called for links
 // and folders, which the manifest knows all of.
 func (a *Archive) Unpack(m *Manifest, put func(entry Entry, content io.Reader) error) error {
+	return a.each(m, func(entry Entry) error {
+		if entry.Kind != File {
+			return nil
+		}
+		return a.unpack(entry, put)
+	})
+}
+
+// each calls visit where the content of an entry comes next.
+func (a *Archive) each(m *Manifest, visit func(entry Entry) error) error {
 	for _, entry := range m.Files {
-		if err := a.fits(entry); err != nil {
-			return err
+		err := a.fits(entry)
+		if err == nil {
+			err = visit(entry)
 		}
-		if entry.Kind == File {
-			if err := a.unpack(entry, put); err != nil {
-				return err
-			}
+		if err == nil {
+			err = a.forward()
 		}
-		if err := a.forward(); err != nil {
+		if err != nil {
 			return err
 		}
 	}
