@@ -210,6 +210,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Discarded: a.folder.discarded(),
 		Keep:      a.config.Store.Keep,
 		Ignore:    func(path string) bool { return a.outfit.current().Update.Ignored(path) },
+		Packing:   a.packing(),
 		Log:       a.log,
 	})
 	a.arrivals = drop.New(drop.Options{Dir: a.folder.uploads(), Deposit: a.folder.deposit(), Log: a.log, Vouch: a.deposit.Vouch, Changed: a.changed})

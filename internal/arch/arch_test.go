@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"config":   {},
 	"logs":     {},
 	"device":   {},
-	"deposit":  {"reason"},
+	"deposit":  {"parcel", "reason"},
 	"release":  {},
 	"check":    {"reason"},
 	"activate": {"reason", "release"},
@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"pack":     {"deposit", "parcel", "sshsig"},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
-	"update":  {"activate", "check", "deposit", "reason", "release", "trial"},
+	"update":  {"activate", "check", "deposit", "parcel", "reason", "release", "trial"},
 	"agent":   {"examples", "activate", "api", "check", "config", "deposit", "device", "doctor", "logs", "notify", "program", "python", "reason", "release", "trial", "update", "web"},
 	"api":     {"logs", "reason"},
 	"web":     {"api", "logs", "reason"},
