@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ota/internal/activate"
+	"ota/internal/admission"
 	"ota/internal/api"
 	"ota/internal/check"
 	"ota/internal/config"
@@ -52,6 +53,7 @@ type agent struct {
 	logs       *logs.Log
 	releases   *release.Room
 	deposit    *deposit.Room
+	trust      *admission.Keeper
 	arrivals   *drop.Room // for deposit/, over the network
 	program    *program.Room
 	main       *activate.Room
@@ -203,6 +205,9 @@ func (a *agent) furnish(hurry context.Context) error {
 	}
 	a.releases = releases
 	a.access = access.Open(a.folder.access(), a.log)
+	a.vitals = newVitals(a.folder.dir, a.program)
+	a.trust = a.newTrust()
+	a.catchUp()
 	a.deposit = deposit.New(deposit.Options{
 		Dir:       a.folder.deposit(),
 		Incoming:  a.folder.incoming(),
@@ -216,7 +221,6 @@ func (a *agent) furnish(hurry context.Context) error {
 	a.arrivals = drop.New(drop.Options{Dir: a.folder.uploads(), Deposit: a.folder.deposit(), Log: a.log, Vouch: a.deposit.Vouch, Changed: a.changed})
 	a.outfit.log, a.outfit.told, a.outfit.makeRoom = a.log, a.tell, a.makeRoom
 	a.supervisor = newSupervisor(a)
-	a.vitals = newVitals(a.folder.dir, a.program)
 	a.main = activate.New(activate.Options{
 		Main:     a.folder.main(),
 		Dir:      a.folder.own(),
@@ -247,14 +251,15 @@ func (a *agent) furnish(hurry context.Context) error {
 		Plausible: func(arrivals []check.Arrival) ([]reason.Reason, error) {
 			return check.Plausible(a.folder.main(), arrivals)
 		},
-		Check:    a.check,
-		Tidy:     a.tidy,
-		Bytecode: a.supervisor.bytecode,
-		Once:     a.options.Once,
-		Rest:     a.rest,
-		Hides:    func(path string) bool { return a.Veil()(path) },
-		Changed:  a.changed,
-		Log:      a.log,
+		Check:     a.check,
+		Confirmed: a.confirmed,
+		Tidy:      a.tidy,
+		Bytecode:  a.supervisor.bytecode,
+		Once:      a.options.Once,
+		Rest:      a.rest,
+		Hides:     func(path string) bool { return a.Veil()(path) },
+		Changed:   a.changed,
+		Log:       a.log,
 	})
 	return nil
 }

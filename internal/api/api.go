@@ -98,7 +98,7 @@ type Release struct {
 	Digest string       `json:"digest"` // "sha256:" and 64 hexadecimal digits
 	State  ReleaseState `json:"state"`
 	Pinned bool         `json:"pinned"` // never dropped
-	Packed *Packed      `json:"packed,omitempty"`
+	Packed *Packed      `json:"packed"` // nil: it came without a manifest
 }
 
 // Packed is what a packed release says of itself; nil where a release came
@@ -242,7 +242,7 @@ type HistoryEntry struct {
 	Reason  *string          `json:"reason"` // why it was rolled back; nil: it was not
 	// Environment names the environment that it runs with; nil: it needs none.
 	Environment *string `json:"environment"`
-	Packed      *Packed `json:"packed,omitempty"`
+	Packed      *Packed `json:"packed"` // nil: it came without a manifest
 }
 
 // ChangeKind is what a release did to a file.

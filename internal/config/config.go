@@ -32,6 +32,7 @@ type Config struct {
 	Logs    Logs
 	Notify  Notify
 	Web     Web
+	Device  Machine
 
 	values map[place]value // those that are no defaults
 }
@@ -136,5 +137,6 @@ func Default() Config {
 		Logs:   Logs{MaxFile: 10_000_000, MaxTotal: 50_000_000},
 		Notify: Notify{On: Happenings[:graveHappenings:graveHappenings]},
 		Web:    Web{Listen: "127.0.0.1:8484"},
+		Device: Machine{Threshold: 1},
 	}
 }

@@ -99,6 +99,8 @@ var keys = []Key{
 	{"web", "cert", OnDevice, "path", "", "The certificate of the page, a PEM file, absolute or below the folder of `ota.toml`; with `key`. Without both, `ota` makes one itself where it is needed.", webFile("cert.pem", func(c *Config) *string { return &c.Web.Cert })},
 	{"web", "key", OnDevice, "path", "", "The key of that certificate, a PEM file, in the same way.", webFile("key.pem", func(c *Config) *string { return &c.Web.Key })},
 	{"web", "hide", OnDevice, "array of strings", `[]`, "Patterns, as in `.gitignore` but without regard to case, of names in `main/` and `deposit/` that nobody can look into or take away over the network, as in `[\"*.pem\", \"private/\"]`. `.env` and the `env_file` are always such.", patterns(func(c *Config) *[]glob.Pattern { return &c.Web.Hide })},
+	{"device", "app", OnDevice, "name", `""`, "The program that this device runs, as in `\"garden\"`: a packed release of another program is held. Empty: any. See [packed.md](packed.md).", app},
+	{"device", "threshold", OnDevice, "integer", `1`, "How many people have to have signed a packed release, where there is a file `allowed_signers`.", integer(1, 16, func(c *Config) *int { return &c.Device.Threshold })},
 }
 
 // Keys returns all settings, in the order in which they are documented.

@@ -268,3 +268,14 @@ func (s Signers) of(key Key, namespace string, clock Clock) (Signer, error) {
 	}
 	return Signer{}, err
 }
+
+// People is how many could have signed: each name once, and no key twice.
+func (s Signers) People() int {
+	var found []Signed
+	for _, one := range s {
+		if !counted(found, one) {
+			found = append(found, Signed{Name: one.Name, Fingerprint: one.Key.Fingerprint()})
+		}
+	}
+	return len(found)
+}
