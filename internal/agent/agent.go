@@ -168,6 +168,9 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	if tells := a.newTeller(); tells != nil {
 		others.Go(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
 	}
+	if a.config.Update.USB {
+		others.Go(func() { a.serve(rooms, "USB sticks are not looked for", a.watchSticks) })
+	}
 	others.Go(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 
 	exit, err := a.conductor.Run(ctx, hurry)

@@ -29,13 +29,14 @@ var mayImport = map[string][]string{
 	"doctor":    {"config", "device", "python"},
 	"notify":    {},
 	"sshsig":    {},
+	"stick":     {"parcel"},
 	"parcel":    {},
 	"admission": {"parcel", "reason", "sshsig"},
 	"pack":      {"deposit", "parcel", "sshsig"},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "parcel", "reason", "release", "trial"},
-	"agent":   {"examples", "activate", "admission", "api", "check", "config", "deposit", "device", "doctor", "logs", "notify", "program", "python", "reason", "release", "sshsig", "trial", "update", "web"},
+	"agent":   {"examples", "activate", "admission", "api", "check", "config", "deposit", "device", "doctor", "logs", "notify", "parcel", "program", "python", "reason", "release", "sshsig", "stick", "trial", "update", "web"},
 	"api":     {"logs", "reason"},
 	"web":     {"api", "logs", "reason"},
 	"service": {},

@@ -84,6 +84,7 @@ type Update struct {
 	MaxDefer     time.Duration // how long a busy program may put a switch off
 	NoRestart    []glob.Pattern
 	ReloadSignal syscall.Signal // 0: none
+	USB          bool           // whether releases are taken from sticks
 }
 
 // Ignored tells whether a path below deposit/ never counts and stays there.
