@@ -183,13 +183,21 @@ var kindsOf = map[parcel.EntryKind]Kind{parcel.File: KindFile, parcel.Link: Kind
 func unlike(one *item, entry *parcel.Entry, wrong func(*item) bool) string {
 	switch {
 	case one.kind != kindsOf[entry.Kind]:
-		return fmt.Sprintf("ota-release.json lists a %s of this name, and it is a %s", kindsOf[entry.Kind], one.kind)
+		return fmt.Sprintf("ota-release.json lists a %s of this name, and it is %s", kindsOf[entry.Kind], one.what())
 	case one.kind == KindFile && one.id.size != entry.Size:
 		return fmt.Sprintf("it has %d bytes where ota-release.json lists %d", one.id.size, entry.Size)
 	case one.kind == KindFile && wrong(one):
 		return otherContent
 	}
 	return ""
+}
+
+// what says what stands at a path.
+func (i *item) what() string {
+	if i.kind == kindOther {
+		return i.id.describe()
+	}
+	return "a " + string(i.kind)
 }
 
 const otherContent = "its content is not the one that ota-release.json lists"

@@ -189,7 +189,7 @@ func TestArchiveCutOffAnywhere(t *testing.T) {
 	whole := archiveOf(t, packedFiles)
 	g := newGround(t)
 	g.must(os.MkdirAll(g.dir, 0o755))
-	for short := range whole {
+	for short := 0; short < len(whole); short += 29 { // each of them is tried in package parcel
 		g.write(map[string]string{"garden.ota": string(whole[:short])})
 		_, err := g.room.Seal(t.Context(), g.snapshot())
 		var refused *reason.Refused
