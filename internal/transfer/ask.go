@@ -23,7 +23,8 @@ import (
 // told by a short hash.
 //
 // Blocks: of the files that the sender picks, by their numbers among those
-// entries, each as an answer of its own.
+// entries; and then, where few of the bytes of a file were not found, smaller
+// blocks of just those.
 //
 // A short hash may be wrong once in a long while. The listing that comes out is
 // not the sender's then; all is asked again, with another salt and longer hashes.
@@ -168,50 +169,121 @@ func (a *asker) entries(target Listing) (known []Entry, keys []string, differ Li
 	return known, keys, differ, err
 }
 
-// blocks asks for those of the entries that the contents of a plan are like.
+// question asks for the blocks of a file.
+type question struct {
+	number, size, width int
+	spans               []span
+}
+
+// blocks asks for blocks of those entries that the contents of a plan are like,
+// and for fine ones where the large ones are not found.
 func (a *asker) blocks(e *encoder) error {
-	like := map[int]int64{} // by number: the size of the largest content like it
-	for i, number := range e.paired {
-		if size := e.plan.changed[i].entry.Size; e.known[number].Size > 0 {
-			like[number] = max(like[number], size)
+	e.blocks = map[int]*blockMap{}
+	contents := map[int][]int{} // planned entries, by the number of what they are like
+	for _, i := range slices.Sorted(maps.Keys(e.paired)) {
+		if number := e.paired[i]; e.known[number].Size > 0 {
+			contents[number] = append(contents[number], i)
 		}
 	}
-	numbers := slices.Sorted(maps.Keys(like))
-	if len(numbers) == 0 {
-		return nil
+	var large, fine []question
+	for _, number := range slices.Sorted(maps.Keys(contents)) {
+		var length int64
+		for _, i := range contents[number] {
+			length += e.plan.changed[i].entry.Size
+		}
+		size := e.known[number].Size
+		block := blockSizeOf(size)
+		large = append(large, question{number, block, a.blockWidth(size/int64(block)+1, length), []span{{0, size}}})
 	}
-	var question []byte
-	last := 0
-	for _, number := range numbers {
-		question = binary.AppendUvarint(question, uint64(number-last))
-		question = append(question, byte(blockWidth(a.width, e.known[number].Size, like[number])))
-		last = number
-	}
-	if err := a.line.say(askBlocks, pack(nil, question)); err != nil {
+	if err := a.ask(large, func(q question, m *blockMap) { e.blocks[q.number] = m }); err != nil {
 		return err
 	}
-	e.blocks = map[int]found{}
-	for _, number := range numbers {
+	for _, q := range large {
+		hits, literal, err := e.hits(contents[q.number], e.blocks[q.number])
+		if err != nil {
+			return err
+		}
+		spans, total := unfound(e.known[q.number].Size, hits)
+		if literal >= fineBlock && total >= fineBlock && total <= mostUnfound {
+			fine = append(fine, question{q.number, fineBlock, a.blockWidth(total/fineBlock+1, literal), spans})
+		}
+	}
+	return a.ask(fine, func(q question, m *blockMap) { e.blocks[q.number].fine = m })
+}
+
+// hits are the blocks that are found in some contents: the length by the place.
+// Literal is how much of the contents is none of them.
+func (e *encoder) hits(contents []int, m *blockMap) (hits map[int64]int64, literal int64, err error) {
+	hits = map[int64]int64{}
+	for _, i := range contents {
+		entry := e.plan.changed[i].entry
+		for at := int64(0); at < entry.Size; at += maxPiece {
+			content, err := read(e.target, entry.Path, at, min(maxPiece, entry.Size-at))
+			if err != nil {
+				return nil, 0, err
+			}
+			literal += int64(len(content))
+			for _, hit := range m.search(content) {
+				hits[hit.off] = hit.length
+				literal -= hit.length
+			}
+		}
+	}
+	return hits, literal, nil
+}
+
+// ask asks for the blocks of some files, in as many messages as it takes.
+func (a *asker) ask(questions []question, take func(question, *blockMap)) error {
+	for len(questions) > 0 {
+		var body []byte
+		asked := 0
+		for last := 0; asked < len(questions) && len(body) < maxMessage/4; asked++ {
+			q := questions[asked]
+			body = binary.AppendUvarint(body, uint64(q.number-last))
+			body = append(body, byte(q.width))
+			body = binary.AppendUvarint(body, uint64(q.size))
+			body = binary.AppendUvarint(body, uint64(len(q.spans)))
+			at := int64(0)
+			for _, span := range q.spans {
+				body = binary.AppendUvarint(body, uint64(span.from-at))
+				body = binary.AppendUvarint(body, uint64(span.to-span.from))
+				at = span.to
+			}
+			last = q.number
+		}
+		if err := a.line.say(askBlocks, pack(nil, body)); err != nil {
+			return err
+		}
 		answer, err := a.line.answered()
 		if err != nil {
 			return err
 		}
-		size := e.known[number].Size
-		e.blocks[number], err = newBlockMap(newRoller(a.salt, size, blockWidth(a.width, size, like[number])), size, answer)
-		if err != nil {
-			return err
+		for _, q := range questions[:asked] {
+			blocks := 0
+			for _, span := range q.spans {
+				blocks += int((span.to - span.from + int64(q.size) - 1) / int64(q.size))
+			}
+			if len(answer) < blocks*q.width {
+				return protocol("it tells of fewer blocks than there are")
+			}
+			m, err := newBlockMap(newRoller(a.salt, q.size, q.width), q.spans, answer[:blocks*q.width])
+			if err != nil {
+				return err
+			}
+			take(q, m)
+			answer = answer[blocks*q.width:]
 		}
+		questions = questions[asked:]
 	}
 	return nil
 }
 
 // blockWidth is how many bytes the hash of a block has: as many as leave one
 // chance in some ten thousand that any place in a content is taken for a block.
-func blockWidth(width int, old, content int64) int {
-	if width == widthAgain {
+func (a *asker) blockWidth(blocks, content int64) int {
+	if a.width == widthAgain {
 		return widthAgain
 	}
-	blocks := min((old+leastBlock-1)/leastBlock, mostBlocks)
 	return min((bits.Len64(uint64(blocks))+bits.Len64(uint64(content))+14+7)/8, widthAgain)
 }
 
@@ -270,24 +342,47 @@ type nothing struct{}
 func (nothing) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
 func (nothing) Close() error                      { return nil }
 
+// tellBlocks answers part by part, so that no more than a part is held.
 func (a *answerer) tellBlocks(body []byte) error {
 	f := &fields{rest: (&fields{rest: body}).unpack(maxMessage)}
 	at := 0
+	var answer []byte
 	for len(f.rest) > 0 {
 		at += int(f.number(int64(len(a.known))))
-		width := int(f.number(widthAgain))
-		if f.bad || at >= len(a.known) || a.known[at].Kind != KindFile || width < 2 {
+		width, size := int(f.number(widthAgain)), int(f.number(1<<30))
+		if f.bad || at >= len(a.known) || a.known[at].Kind != KindFile || width < 2 || size < fineBlock || size > blockSizeOf(a.known[at].Size) {
 			return protocol("it asks for a file that there is not")
 		}
-		entry := a.known[at]
 		var file File = nothing{}
-		if opened, err := a.device.Open(entry.Path); err == nil {
+		if opened, err := a.device.Open(a.known[at].Path); err == nil {
 			file = opened
 		}
-		err := a.line.answer(newRoller(a.salt, entry.Size, width).hashes(file, entry.Size))
+		var err error
+		answer, err = a.tellFile(f, newRoller(a.salt, size, width), file, a.known[at].Size, answer)
 		if err := errors.Join(err, file.Close()); err != nil {
 			return err
 		}
 	}
-	return nil
+	return a.line.say(sayLast, answer)
+}
+
+// tellFile says the hashes of the ranges of a file that are asked for; what is not
+// said yet it returns.
+func (a *answerer) tellFile(f *fields, r roller, file File, size int64, answer []byte) ([]byte, error) {
+	at := int64(0)
+	for range f.number(int64(len(f.rest))) {
+		from := at + f.number(size-at)
+		at = from + f.number(size-from)
+		if f.bad || r.size != fineBlock && r.size != blockSizeOf(size) {
+			return nil, protocol("it asks for a part of a file that there is not")
+		}
+		answer = r.hashes(answer, file, from, at)
+		for len(answer) >= partSize {
+			if err := a.line.say(sayPart, answer[:partSize]); err != nil {
+				return nil, err
+			}
+			answer = answer[partSize:]
+		}
+	}
+	return answer, nil
 }

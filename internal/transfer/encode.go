@@ -15,21 +15,15 @@ import (
 // encoder makes the stream on the sender. The same trees give the same stream.
 type encoder struct {
 	target Tree
-	known  []Entry       // what both sides know of the device
-	old    Tree          // the device's contents, nil if only their blocks are known
-	blocks map[int]found // those blocks by number, if so
+	known  []Entry           // what both sides know of the device
+	old    Tree              // the device's contents, nil if only their blocks are known
+	blocks map[int]*blockMap // those blocks by number, if so
 
 	plan   plan
 	paired map[int]int // by planned entry: the number of the entry that its content is like
 	out    *streamWriter
 
 	windows
-}
-
-// found are the blocks of an entry of the device, by what the device says of them.
-type found interface {
-	// search says which stretches of content are blocks of the entry.
-	search(content []byte) []located
 }
 
 // located is a stretch of a new content that the device has.

@@ -122,7 +122,9 @@ func executable(seed uint64, version int) string {
 			shift += 64
 		}
 		b.Write(binary.LittleEndian.AppendUint32(nil, random.Uint32N(1<<12)))
-		b.Write(binary.LittleEndian.AppendUint32(nil, random.Uint32N(1<<20)))
+		for range 5 {
+			b.Write(binary.LittleEndian.AppendUint32(nil, random.Uint32()))
+		}
 		b.Write(binary.LittleEndian.AppendUint32(nil, uint32(i*977%300000)+shift))
 	}
 	return b.String()

@@ -180,7 +180,7 @@ func (f *fields) done() bool { return !f.bad && len(f.rest) == 0 }
 func pack(b, data []byte) []byte {
 	packed, mark := data, byte(0)
 	if len(data) > 64 {
-		if small := compress(data, nil); len(small) < len(data) {
+		if small := compressLittle(data); len(small) < len(data) {
 			packed, mark = small, 1
 		}
 	}
@@ -219,6 +219,16 @@ func compress(data, dictionary []byte) []byte {
 		options = append(options, zstd.WithEncoderDictRaw(0, dictionary))
 	}
 	encoder, err := zstd.NewWriter(nil, options...)
+	if err != nil {
+		panic("the options of zstd contradict each other: " + err.Error())
+	}
+	return encoder.EncodeAll(data, nil)
+}
+
+// compressLittle makes a frame of data as a device has the memory for.
+func compressLittle(data []byte) []byte {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1),
+		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(128<<10))
 	if err != nil {
 		panic("the options of zstd contradict each other: " + err.Error())
 	}
