@@ -211,9 +211,15 @@ func (m *maker) lost(number int, err error) error {
 func (m *maker) delta(body []byte) error {
 	head := &fields{rest: body}
 	s := stretch{number: int(head.number(int64(len(m.known))))}
-	lengths := [3]int64{head.number(maxPiece), head.number(maxPiece), head.number(maxPiece)}
-	total := lengths[0] + lengths[1] + lengths[2]
-	if head.bad || !s.within(m.known) || total > maxBody {
+	code, at := delta.Code(head.number(int64(delta.ARM64))), head.number(1<<50)
+	var patch delta.Patch
+	var lengths [delta.Parts]int64
+	var total int64
+	for i := range lengths {
+		lengths[i] = head.number(maxBody)
+		total += lengths[i]
+	}
+	if head.bad || !s.within(m.known) || total > maxBody || at%4 != 0 {
 		return protocol("a difference in its stream does not fit together")
 	}
 	all, err := expand(head.rest, nil, m.piece[:0], maxBody)
@@ -226,11 +232,11 @@ func (m *maker) delta(body []byte) error {
 		return m.lost(s.number, err)
 	}
 	defer file.Close()
-	return delta.Apply(m, file, delta.Patch{
-		Control: all[:lengths[0]],
-		Diff:    all[lengths[0] : lengths[0]+lengths[1]],
-		Extra:   all[lengths[0]+lengths[1]:],
-	}, maxPiece)
+	for i, part := range patch.Parts() {
+		*part, all = all[:lengths[i]], all[lengths[i]:]
+	}
+	out := code.Writer(m, at)
+	return errors.Join(delta.Apply(out, code.Reader(file), patch, maxPiece), out.Flush())
 }
 
 // errNotAsListed is in the error if a file of the device is not what its own

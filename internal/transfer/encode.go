@@ -316,6 +316,7 @@ func (e *encoder) alone(i int) error {
 // piece of the new one: an index takes five times its size.
 type windows struct {
 	number int // of the entry
+	code   delta.Code
 	from   int64
 	old    []byte
 	index  *delta.Index
@@ -326,27 +327,39 @@ const (
 	windowStep = 8 << 20
 )
 
-// difference is the body of a section that makes piece, which lies at at; nil if
-// none is short enough.
+// difference is the body of a section that makes piece, which lies at at and is
+// not the caller's any more; nil if none is short enough.
 func (e *encoder) difference(number int, piece []byte, at int64) ([]byte, error) {
 	size := e.known[number].Size
 	from := max(0, min(at-windowSize/2, size-windowSize)) / windowStep * windowStep
 	if e.index == nil || e.windows.number != number || e.from != from {
-		old, err := read(e.old, e.known[number].Path, from, min(size-from, windowSize+windowStep))
+		path := e.known[number].Path
+		head, err := read(e.old, path, 0, min(size, 64))
 		if err != nil {
 			return nil, err
 		}
-		e.windows = windows{number, from, old, delta.NewIndex(old)}
+		old, err := read(e.old, path, from, min(size-from, windowSize+windowStep))
+		if err != nil {
+			return nil, err
+		}
+		code := delta.CodeOf(head)
+		code.Straighten(old, from)
+		e.windows = windows{number, code, from, old, delta.NewIndex(old)}
 	}
+	e.code.Straighten(piece, at)
 	patch := delta.Encode(e.windows.old, piece, e.index.Steps(piece), from)
-	if len(patch.Control) > maxBody-maxPiece {
+	body := binary.AppendUvarint(nil, uint64(number))
+	body = append(body, byte(e.code))
+	body = binary.AppendUvarint(body, uint64(at))
+	var all []byte
+	for _, part := range patch.Parts() {
+		body = binary.AppendUvarint(body, uint64(len(*part)))
+		all = append(all, *part...)
+	}
+	if len(all) > maxBody {
 		return nil, nil
 	}
-	body := binary.AppendUvarint(nil, uint64(number))
-	for _, part := range [][]byte{patch.Control, patch.Diff, patch.Extra} {
-		body = binary.AppendUvarint(body, uint64(len(part)))
-	}
-	return append(body, compress(slices.Concat(patch.Control, patch.Diff, patch.Extra), nil)...), nil
+	return append(body, compress(all, nil)...), nil
 }
 
 // read is a part of the content of a file.

@@ -13,6 +13,12 @@ const (
 	depth = 48
 	// gain is how many bytes more a new place must bring than going on.
 	gain = 8
+	// long is a stretch that is taken without looking for a longer one, and patience
+	// how often places that bring longer stretches than gain, but not enough more
+	// than going on, are looked at in a row: in long runs of zeros each look takes
+	// as long as the run.
+	long     = 4096
+	patience = 64
 )
 
 // Index finds in an old content the places that are like a part of a new one. It
@@ -53,7 +59,9 @@ func (x *Index) search(next []byte) (place, length int) {
 		here := int(at - 1)
 		if length == 0 || here+length < len(x.old) && length < len(next) && x.old[here+length] == next[length] {
 			if n := same(x.old[here:], next); n > length {
-				place, length = here, n
+				if place, length = here, n; n >= long {
+					break
+				}
 			}
 		}
 		at = x.before[here]
@@ -112,7 +120,7 @@ func (x *Index) Steps(next []byte) []Step {
 // following is the next place, from scan on, at which leaving the stretch last is
 // worth more than going on with it.
 func (x *Index) following(next []byte, scan int, last match) (found match, end bool) {
-	counted, score := scan, 0
+	counted, score, tried := scan, 0, 0
 	goesOn := func(at int) bool {
 		old := at - last.next + last.old
 		return old < len(x.old) && x.old[old] == next[at]
@@ -127,10 +135,13 @@ func (x *Index) following(next []byte, scan int, last match) (found match, end b
 		if length > 0 && length == score {
 			// The stretch goes on as it is.
 			scan += length
-			counted, score = scan, 0
+			counted, score, tried = scan, 0, 0
 			continue
 		}
-		if length > score+gain {
+		if length > 4*gain {
+			tried++
+		}
+		if length > score+gain || tried > patience && length > 4*gain {
 			return match{scan, place}, false
 		}
 		if counted > scan {
