@@ -33,6 +33,9 @@ var mayImport = map[string][]string{
 	"parcel":    {},
 	"admission": {"parcel", "reason", "sshsig"},
 	"pack":      {"deposit", "parcel", "sshsig"},
+	"transfer":  {},
+	"receive":   {"api", "check", "logs", "parcel", "release", "transfer"},
+	"push":      {"pack", "parcel", "receive", "transfer"},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "parcel", "reason", "release", "trial"},
@@ -41,7 +44,7 @@ var mayImport = map[string][]string{
 	"web":     {"api", "logs", "reason"},
 	"home":    {"api"},
 	"service": {},
-	"cli":     {"agent", "api", "doctor", "logs", "pack", "parcel", "service", "sshsig"},
+	"cli":     {"agent", "api", "doctor", "logs", "pack", "parcel", "push", "receive", "service", "sshsig"},
 	"man":     {"config"},
 	"site":    {},
 	"arch":    {},

@@ -21,6 +21,23 @@ type Sender struct {
 	// Folder is where a stream lies from the time it is made until the device has
 	// it all. It is made if it is not there.
 	Folder string
+	// Progress hears how much of the stream the device has. Nil: nobody asks.
+	Progress func(done, total int64)
+}
+
+// told tells of what it writes.
+type told struct {
+	out         io.Writer
+	done, total int64
+	tell        func(done, total int64)
+}
+
+func (t *told) Write(p []byte) (int, error) {
+	n, err := t.out.Write(p)
+	if t.done += int64(n); t.tell != nil {
+		t.tell(t.done, t.total)
+	}
+	return n, err
 }
 
 // hello is what a device says first.
@@ -128,7 +145,8 @@ func (s *Sender) serve(line *line, h hello, target Digest) (done bool, err error
 	if err := line.say(sayOffer, o.encode()); err != nil {
 		return false, err
 	}
-	if _, err := io.Copy(line.out, io.NewSectionReader(stream.file, o.from, o.length-o.from)); err != nil {
+	out := &told{line.out, o.from, o.length, s.Progress}
+	if _, err := io.Copy(out, io.NewSectionReader(stream.file, o.from, o.length-o.from)); err != nil {
 		return false, fmt.Errorf("cannot send: %w", err)
 	}
 	what, _, err := line.hear()

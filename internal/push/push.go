@@ -1,0 +1,290 @@
+// Package push brings a release from the machine of who develops the program to
+// a device.
+//
+// In: a project and the name of a place, a folder of this machine or one behind
+// ssh. Out: the release in deposit/ of that place, and what became of it there.
+// Never: a byte in main/, a judgement of the release, a secret (ssh has its own).
+//
+// Both kinds of places are spoken to in the same way, see package receive: for a
+// folder of this machine its side runs here, for another one it is `ota receive`
+// there. A connection that is lost is made again, with growing pauses.
+package push
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"ota/internal/kit/hint"
+	"ota/internal/pack"
+	"ota/internal/parcel"
+	"ota/internal/receive"
+	"ota/internal/transfer"
+)
+
+// Options say what to push, and to where.
+type Options struct {
+	Project *pack.Project
+	Place   Place
+	// Cache is a folder for what is sent, from the time that it is made until the
+	// device has it all; for this release and place alone.
+	Cache string
+	// Tell hears what happens, from one goroutine at a time.
+	Tell func(receive.News)
+	// Sent hears how many bytes of how many are sent. Nil: nobody asks.
+	Sent func(done, total int64)
+	// Wait is whether the release is followed to its end.
+	Wait Wait
+}
+
+// Wait says for what a push waits.
+type Wait string
+
+// What there is to wait for.
+const (
+	ForTheEnd     Wait = "the end"
+	ForTheArrival Wait = "the arrival"
+)
+
+// Report is what a push did.
+type Report struct {
+	receive.Outcome
+	Bytes int64 // that were sent
+}
+
+// Pauses before a connection that was lost is made again, and for how long that
+// is tried when nothing gets through.
+const (
+	firstPause = 250 * time.Millisecond
+	lastPause  = 30 * time.Second
+	patience   = 10 * time.Minute
+)
+
+// final is in errors that no new connection makes better.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// pushing is one push.
+type pushing struct {
+	Options
+	head     receive.Head
+	bytes    atomic.Int64
+	progress time.Time // when something got through last
+	answered answered
+}
+
+// answered is whether the device has ever said something.
+type answered string
+
+const (
+	never answered = ""
+	once  answered = "once"
+)
+
+// Push pushes a release and returns when it has come to its end. The error says
+// why it can't be said what became of it.
+func Push(ctx context.Context, options Options) (Report, error) {
+	sum := sha256.Sum256(options.Project.Manifest)
+	p := &pushing{Options: options, progress: time.Now(), head: receive.Head{
+		Version: receive.Version, Ask: receive.Push, Serial: options.Project.Release.Serial, Sum: hex.EncodeToString(sum[:]),
+	}}
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		before := p.progress
+		outcome, err := p.try(ctx)
+		switch {
+		case err == nil:
+			return Report{*outcome, p.bytes.Load()}, nil
+		case ctx.Err() != nil:
+			return Report{}, ctx.Err()
+		case isFinal(err), p.answered == never, time.Since(p.progress) > patience:
+			return Report{}, err
+		case p.progress.After(before):
+			pause = firstPause
+		}
+		p.Tell(receive.News{Doing: "the connection was lost: trying again"})
+		again := time.NewTimer(pause)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return Report{}, ctx.Err()
+		}
+	}
+}
+
+func isFinal(err error) bool {
+	_, ok := errors.AsType[final](err)
+	return ok || errors.Is(err, transfer.ErrProtocol)
+}
+
+// try is one connection.
+func (p *pushing) try(ctx context.Context) (*receive.Outcome, error) {
+	conn, err := p.Place.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	leave := context.AfterFunc(ctx, func() { conn.Close() })
+	defer leave()
+	outcome, err := p.talk(conn)
+	closing := conn.Close()
+	if err != nil && closing != nil {
+		// Why the other side has ended says more than that it has.
+		return nil, errors.Join(closing, silent{err})
+	}
+	return outcome, err
+}
+
+// silent is an error that is asked for and not shown.
+type silent struct{ error }
+
+func (silent) Error() string   { return "the connection was lost" }
+func (s silent) Unwrap() error { return s.error }
+
+func (p *pushing) talk(conn io.ReadWriter) (*receive.Outcome, error) {
+	counted := &counter{conn, p}
+	answer, err := ask(counted, p.head)
+	if err != nil {
+		return nil, err
+	}
+	if answer.Problem != "" {
+		err := hint.With(errors.New(answer.Problem), answer.Hint)
+		if answer.Busy && p.answered == once {
+			return nil, err // this push itself, over a connection that is about to end
+		}
+		return nil, final{err}
+	}
+	p.answered = once
+	if !answer.Have {
+		sender := &transfer.Sender{Target: newTree(p.Project), Folder: p.Cache, Progress: p.Sent}
+		if err := sender.Send(counted); err != nil {
+			return nil, fmt.Errorf("cannot send the release: %w", err)
+		}
+	}
+	if p.Wait == ForTheArrival {
+		return &receive.Outcome{Result: receive.Uploaded}, nil
+	}
+	if _, err := io.WriteString(conn, "\n"); err != nil {
+		return nil, err
+	}
+	return p.listen(conn)
+}
+
+// ask says the first line and reads the answer, behind what a login may print.
+func ask(conn io.ReadWriter, head receive.Head) (receive.Answer, error) {
+	var answer receive.Answer
+	line, err := json.Marshal(head)
+	if err != nil {
+		return answer, err
+	}
+	if _, err := conn.Write(append(line, '\n')); err != nil {
+		return answer, fmt.Errorf("cannot say what comes: %w", err)
+	}
+	for range mostGreeting {
+		line, err := receive.ReadLine(conn, longestAnswer)
+		if err != nil {
+			return answer, fmt.Errorf("cannot hear an answer: %w", err)
+		}
+		if !strings.HasPrefix(string(line), `{"ota_receive":`) {
+			continue
+		}
+		if err := json.Unmarshal(line, &answer); err != nil {
+			return answer, final{fmt.Errorf("cannot read the answer: %w", err)}
+		}
+		if answer.Version != receive.Version {
+			return answer, final{hint.With(errors.New("the device's ota is of another version"), "use the same version of ota on both sides")}
+		}
+		return answer, nil
+	}
+	return answer, final{errors.New("the login prints line after line, and no answer")}
+}
+
+const (
+	mostGreeting  = 200
+	longestAnswer = 16 << 20
+)
+
+// listen hears the news to their end.
+func (p *pushing) listen(conn io.Reader) (*receive.Outcome, error) {
+	lines := bufio.NewScanner(conn)
+	lines.Buffer(nil, 4<<20)
+	for lines.Scan() {
+		var news receive.News
+		if err := json.Unmarshal(lines.Bytes(), &news); err != nil {
+			return nil, fmt.Errorf("cannot read what the device tells: %w", err)
+		}
+		p.progress = time.Now()
+		switch {
+		case news.Problem != "":
+			return nil, final{hint.With(errors.New(news.Problem), news.Hint)}
+		case news.Outcome != nil:
+			return news.Outcome, nil
+		}
+		p.Tell(news)
+	}
+	return nil, errors.Join(lines.Err(), io.ErrUnexpectedEOF)
+}
+
+// counter counts what gets through.
+type counter struct {
+	io.ReadWriter
+	push *pushing
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.ReadWriter.Read(p)
+	if n > 0 {
+		c.push.progress = time.Now()
+	}
+	return n, err
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.ReadWriter.Write(p)
+	c.push.bytes.Add(int64(n))
+	if n > 0 {
+		c.push.progress = time.Now()
+	}
+	return n, err
+}
+
+// newTree is a project with its manifest, as it arrives.
+func newTree(project *pack.Project) *tree {
+	t := &tree{project: project, listing: receive.ListingOf(project.Release), memory: map[string][]byte{parcel.ManifestName: project.Manifest}}
+	if project.Signature != nil {
+		t.memory[parcel.SignatureName] = project.Signature
+	}
+	for name, content := range t.memory {
+		t.listing = append(t.listing, receive.FileOf(name, content))
+	}
+	slices.SortFunc(t.listing, func(a, b transfer.Entry) int { return strings.Compare(a.Path, b.Path) })
+	return t
+}
+
+type tree struct {
+	project *pack.Project
+	listing transfer.Listing
+	memory  map[string][]byte
+}
+
+func (t *tree) Listing() transfer.Listing { return t.listing }
+
+func (t *tree) Open(path string) (transfer.File, error) {
+	if content, ok := t.memory[path]; ok {
+		return inMemory{strings.NewReader(string(content))}, nil
+	}
+	return t.project.Open(path)
+}
+
+type inMemory struct{ *strings.Reader }
+
+func (inMemory) Close() error { return nil }

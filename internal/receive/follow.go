@@ -1,0 +1,249 @@
+package receive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"ota/internal/api"
+	"ota/internal/logs"
+)
+
+// Result is what became of a release.
+type Result string
+
+// The results.
+const (
+	Confirmed  Result = "confirmed"
+	Unchanged  Result = "unchanged" // main/ is the same already
+	Held       Result = "held"      // the reasons say why
+	Deferred   Result = "deferred"  // good; the reasons say what it waits for
+	RolledBack Result = "rolled back"
+	Superseded Result = "superseded" // another was laid over it during its trial
+	Uploaded   Result = "uploaded"   // nobody waited for more
+)
+
+// Outcome is the end of a release, with the evidence.
+type Outcome struct {
+	Result  Result               `json:"outcome"`
+	Release *int                 `json:"release"` // nil: none was made
+	Reasons api.List[api.Reason] `json:"reasons"`
+	Why     *api.Why             `json:"why"` // of one that was rolled back
+}
+
+// News is a line that the device tells after the transfer.
+type News struct {
+	Doing   string   `json:"doing,omitempty"`
+	Output  *string  `json:"output,omitempty"` // a line of the program
+	Outcome *Outcome `json:"outcome,omitempty"`
+	Problem string   `json:"problem,omitempty"` // it can't be followed
+	Hint    string   `json:"hint,omitempty"`
+}
+
+const (
+	// firstLines are as many lines of the program as are told.
+	firstLines = 8
+	lookAgain  = 300 * time.Millisecond
+)
+
+// follower follows one release.
+type follower struct {
+	ota    *api.Client
+	serial int64
+	tell   func(News) error
+	doing  string
+	lines  int
+}
+
+// Follow has the ota of the folder take what is in deposit/, and tells what
+// becomes of the release with this serial. It returns after its end was told.
+func Follow(ctx context.Context, dir string, serial int64, tell func(News) error) error {
+	f := &follower{ota: api.Dial(dir), serial: serial, tell: tell}
+	outcome, err := f.follow(ctx)
+	if isNotRunning(err) {
+		return tell(News{
+			Problem: "ota is not running there: the release waits in deposit/",
+			Hint:    `start it with "ota run", or "ota install"`,
+		})
+	}
+	if err != nil {
+		return errors.Join(err, tell(News{Problem: fmt.Sprintf("cannot follow the release: %v", err)}))
+	}
+	return tell(News{Outcome: outcome})
+}
+
+func isNotRunning(err error) bool {
+	_, ok := errors.AsType[*api.NotRunning](err)
+	return ok
+}
+
+func (f *follower) follow(ctx context.Context) (*Outcome, error) {
+	for {
+		if entry, err := f.entry(ctx, 0); err != nil {
+			return nil, err
+		} else if entry != nil {
+			return f.trial(ctx, entry.Number)
+		}
+		end := f.meanwhile(ctx)
+		result, err := f.ota.Apply(ctx, false)
+		end()
+		if err != nil {
+			return nil, err
+		}
+		switch result.Outcome {
+		case api.Applied:
+			if result.Release != nil {
+				return f.trial(ctx, *result.Release)
+			}
+			return &Outcome{Result: Unchanged}, nil
+		case api.NotTaken:
+			return &Outcome{Result: Held, Reasons: result.Reasons}, nil
+		case api.Postponed:
+			return &Outcome{Result: Deferred, Reasons: result.Reasons}, nil
+		case api.NothingChanged, api.NothingThere:
+			// ota may have taken it by itself in between.
+			if entry, err := f.entry(ctx, 0); err != nil {
+				return nil, err
+			} else if entry != nil {
+				return f.trial(ctx, entry.Number)
+			}
+			return &Outcome{Result: Unchanged}, nil
+		}
+		if err := pause(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func pause(ctx context.Context) error {
+	again := time.NewTimer(lookAgain)
+	defer again.Stop()
+	select {
+	case <-again.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// entry finds the release in the history by its number, or by its serial.
+func (f *follower) entry(ctx context.Context, number int) (*api.HistoryEntry, error) {
+	entries, err := f.ota.History(ctx)
+	for i := range entries {
+		one := &entries[i]
+		if one.Number == number || number == 0 && one.Packed != nil && one.Packed.Serial == f.serial {
+			return one, nil
+		}
+	}
+	return nil, err
+}
+
+// meanwhile tells what ota is at until end is called.
+func (f *follower) meanwhile(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for pause(ctx) == nil {
+			if status, err := f.ota.Status(ctx); err == nil && f.say(doingOf(status)) != nil {
+				return
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+func doingOf(status api.Status) string {
+	switch {
+	case status.Deposit.Doing != nil:
+		return *status.Deposit.Doing
+	case status.Program.Doing != nil:
+		return *status.Program.Doing
+	}
+	return string(status.Deposit.State)
+}
+
+func (f *follower) say(doing string) error {
+	if doing == "" || doing == f.doing {
+		return nil
+	}
+	f.doing = doing
+	return f.tell(News{Doing: doing})
+}
+
+var errEnd = errors.New("the release has come to its end")
+
+// trial follows a release from its switch to its end, also over new starts of
+// ota.
+func (f *follower) trial(ctx context.Context, number int) (*Outcome, error) {
+	var outcome *Outcome
+	if err := f.say(fmt.Sprintf("release %d is on trial", number)); err != nil {
+		return nil, err
+	}
+	err := f.ota.Events(ctx, 0, func(event api.Event) error {
+		switch event.Kind {
+		case api.EventLog:
+			return f.log(event.Data)
+		case api.EventStatus:
+			ended, err := f.ended(ctx, number)
+			if err != nil && !isNotRunning(err) {
+				return err
+			}
+			if outcome = ended; outcome != nil {
+				return errEnd
+			}
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errEnd):
+		return outcome, nil
+	case err == nil:
+		return nil, ctx.Err()
+	}
+	return nil, err
+}
+
+func (f *follower) log(data []byte) error {
+	var lines []logs.Line
+	if err := json.Unmarshal(data, &lines); err != nil {
+		return fmt.Errorf("cannot read what ota says: %w", err)
+	}
+	for _, line := range lines {
+		if line.Source != logs.Main && line.Source != logs.MainErr || f.lines >= firstLines {
+			continue
+		}
+		f.lines++
+		if err := f.tell(News{Output: &line.Text}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ended is the end of the release, nil while it is on trial.
+func (f *follower) ended(ctx context.Context, number int) (*Outcome, error) {
+	entry, err := f.entry(ctx, number)
+	if err != nil || entry == nil {
+		return nil, err
+	}
+	outcome := &Outcome{Release: &number}
+	switch entry.State {
+	case api.Confirmed, api.Adopted:
+		outcome.Result = Confirmed
+	case api.Superseded:
+		outcome.Result = Superseded
+	case api.RolledBack:
+		outcome.Result = RolledBack
+		why, err := f.ota.Why(ctx, number)
+		if err != nil {
+			return nil, err
+		}
+		outcome.Why = &why
+	default:
+		return nil, nil
+	}
+	return outcome, nil
+}
