@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"pack":      {"deposit", "parcel", "sshsig"},
 	"transfer":  {},
 	"receive":   {"api", "check", "logs", "parcel", "release", "transfer"},
-	"push":      {"pack", "parcel", "receive", "transfer"},
+	"push":      {"pack", "parcel", "receive", "ssh", "transfer"},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "parcel", "reason", "release", "trial"},
@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"home":    {"api"},
 	"service": {},
 	"cli":     {"agent", "api", "doctor", "logs", "pack", "parcel", "push", "receive", "service", "sshsig"},
+	"ssh":     {},
 	"man":     {"config"},
 	"site":    {},
 	"arch":    {},

@@ -8,61 +8,59 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"ota/internal/kit/hint"
 	"ota/internal/receive"
+	"ota/internal/ssh"
 )
 
 // Place is where a release goes.
 type Place struct {
-	host string // [user@]host, as ssh reads it; empty: this machine
-	dir  string
+	remote *ssh.Target // nil: this machine
+	dir    string      // of this machine
 }
 
-// ParsePlace reads [user@]host:dir, or the path of a folder.
-func ParsePlace(text string) (Place, error) {
-	host, dir, isRemote := strings.Cut(text, ":")
-	if text == "" || isRemote && host == "" {
-		return Place{}, fmt.Errorf("%q names no folder", text)
+// ParsePlace reads [USER@]HOST:DIR, ssh://…, or the path of a folder. A relative
+// one is below here.
+func ParsePlace(text, here string) (Place, error) {
+	if text == "" {
+		return Place{}, errors.New("the place to push to has no name")
 	}
-	if strings.HasPrefix(dir, "//") {
-		return Place{}, hint.With(fmt.Errorf("%q is no place to push to", text), "name a folder, or [user@]host:dir for one behind ssh")
+	if scheme, _, isURL := strings.Cut(text, "://"); isURL && scheme != "ssh" {
+		return Place{}, hint.With(fmt.Errorf("%q is no place to push to", text), "name a folder, or [USER@]HOST:DIR for one behind ssh")
 	}
-	if !isRemote || strings.Contains(host, "/") || len(host) == 1 { // C:\
+	if !IsRemote(text) {
+		if !filepath.IsAbs(text) {
+			text = filepath.Join(here, text)
+		}
 		return Place{dir: text}, nil
 	}
-	if strings.HasPrefix(host, "-") || strings.ContainsAny(host, " \t\r\n\x00") {
-		return Place{}, fmt.Errorf("%q is no name of a host", host)
-	}
-	if dir == "" {
-		dir = "."
-	}
-	return Place{host: host, dir: strings.TrimPrefix(dir, "~/")}, nil
+	target, err := ssh.ParseTarget(text)
+	return Place{remote: &target}, err
 }
 
-// IsRemote reports whether it is behind ssh.
-func (p Place) IsRemote() bool { return p.host != "" }
-
-// Folder is the path of a folder of this machine.
-func (p Place) Folder() string { return p.dir }
-
-// At is the place with another path.
-func (p Place) At(dir string) Place { return Place{p.host, dir} }
+// IsRemote reports whether a text names a folder of another machine: what has a
+// colon before any slash, but for the letter of a drive.
+func IsRemote(text string) bool {
+	if strings.HasPrefix(text, "ssh://") {
+		return true
+	}
+	host, _, hasColon := strings.Cut(text, ":")
+	return hasColon && len(host) > 1 && !strings.Contains(host, "/")
+}
 
 // connect connects to the other side. Close waits for its end; its error says how
 // that came.
 func (p Place) connect(ctx context.Context) (io.ReadWriteCloser, error) {
-	if !p.IsRemote() {
+	if p.remote == nil {
 		return connectHere(ctx, p.dir), nil
 	}
-	return connectSSH(p.host, "exec ota receive "+quoted(p.dir))
+	return connectSSH(ctx, *p.remote)
 }
-
-// quoted is a word for a shell.
-func quoted(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
 
 // here is the other side on this machine.
 type here struct {
@@ -105,14 +103,11 @@ type overSSH struct {
 	err    error
 }
 
-// Options of ssh: a connection that is dead is noticed within a minute.
-var sshOptions = []string{"-T", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3", "-o", "ConnectTimeout=20"}
-
 // leaveAfter is how long ssh has to end by itself.
 const leaveAfter = 3 * time.Second
 
-func connectSSH(host, command string) (*overSSH, error) {
-	s := &overSSH{cmd: exec.Command("ssh", append(append([]string{}, sshOptions...), "--", host, command)...)}
+func connectSSH(ctx context.Context, target ssh.Target) (*overSSH, error) {
+	s := &overSSH{cmd: target.Command(ctx, "ota", "receive", target.RemoteDir())}
 	s.cmd.Stderr = &s.errors
 	s.cmd.WaitDelay = leaveAfter
 	in, err := s.cmd.StdinPipe()
@@ -125,7 +120,7 @@ func connectSSH(host, command string) (*overSSH, error) {
 	}
 	s.Reader, s.WriteCloser = out, in
 	if err := s.cmd.Start(); err != nil {
-		return nil, hint.With(fmt.Errorf("cannot start ssh: %w", err), "install the client of OpenSSH")
+		return nil, fmt.Errorf("cannot start ssh: %w", err)
 	}
 	return s, nil
 }
