@@ -1,7 +1,7 @@
 // Package cli is the face that a person sees: the commands of `ota`.
 //
 // In: arguments. Out: results on stdout, messages on stderr, and an exit code:
-// 0 done, 1 failed, 2 wrong usage, 3 held by a check. Never: a decision; what
+// 0 done, 1 failed, 2 wrong usage, 3 held by a check, 4 rolled back. Never: a decision; what
 // a command does is done by the agent, in this process (run, verify, doctor,
 // config, and what only needs the disk where no ota runs) or through the
 // control socket.
@@ -44,6 +44,7 @@ const (
 	failed     exitCode = 1
 	wrongUsage exitCode = 2
 	heldBack   exitCode = 3
+	rolledBack exitCode = 4
 )
 
 // app is one call of the command.
@@ -125,6 +126,8 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.checkCommand(),
 		a.packCommand(),
 		a.signCommand(),
+		a.pushCommand(),
+		a.receiveCommand(),
 		a.whyCommand(),
 		a.retryCommand(),
 		a.discardCommand(),

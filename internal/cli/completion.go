@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,7 +100,7 @@ func (a *app) completeAll(root *cobra.Command) {
 	_ = root.RegisterFlagCompletionFunc("directory", folders)
 	completeFiles(root)
 	for path, arguments := range map[string]completes{
-		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "pack": folders, "sign": files, "busy": files,
+		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "pack": folders, "push": places, "receive": folders, "sign": files, "busy": files,
 		"rollback": a.releasesUpTo(1), "why": a.releasesUpTo(1), "diff": a.releasesUpTo(2),
 		"pin": a.releasesUpTo(1), "unpin": a.releasesUpTo(1),
 		"web token revoke": a.tokenNames,
@@ -111,7 +113,7 @@ func (a *app) completeAll(root *cobra.Command) {
 
 // completeFiles is for the flags that name files.
 func completeFiles(root *cobra.Command) {
-	for path, names := range map[string][]string{"pack": {"output", "allowed-signers", "key", "check"}, "sign": {"key"}} {
+	for path, names := range map[string][]string{"pack": {"output", "allowed-signers", "key", "check"}, "sign": {"key"}, "push": {"key"}} {
 		if cmd, _, err := root.Find([]string{path}); err == nil {
 			for _, name := range names {
 				_ = cmd.RegisterFlagCompletionFunc(name, files)
@@ -123,6 +125,34 @@ func completeFiles(root *cobra.Command) {
 func folders(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// places offers folders, and the hosts that ssh's config names.
+func places(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	var offers []string
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	settings, err := os.ReadFile(filepath.Join(home, ".ssh", "config"))
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	}
+	for line := range strings.Lines(string(settings)) {
+		words := strings.Fields(line)
+		if len(words) < 2 || !strings.EqualFold(words[0], "Host") {
+			continue
+		}
+		for _, host := range words[1:] {
+			if !strings.ContainsAny(host, "*?!") && strings.HasPrefix(host+":", begun) {
+				offers = append(offers, host+":")
+			}
+		}
+	}
+	if len(offers) > 0 {
+		return offers, cobra.ShellCompDirectiveNoSpace
 	}
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }

@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -57,4 +58,20 @@ func Describe(ctx context.Context, options Options) (*Project, error) {
 // Open opens the content of a file of the release.
 func (p *Project) Open(path string) (*os.File, error) {
 	return os.Open(filepath.Join(p.source, filepath.FromSlash(path)))
+}
+
+// GoOn makes the project the very release that was begun before, if they differ
+// in their serial only, and reports whether it is.
+func (p *Project) GoOn(manifest, signature []byte) bool {
+	before, err := parcel.Decode(manifest)
+	if err != nil || (signature == nil) != (p.Signature == nil) {
+		return false
+	}
+	same := *p.Release
+	same.Serial = before.Serial
+	if again, err := same.Encode(); err != nil || !bytes.Equal(again, manifest) {
+		return false
+	}
+	p.Release, p.Manifest, p.Signature = &same, manifest, signature
+	return true
 }

@@ -40,7 +40,7 @@ func Compare(ctx context.Context, project *pack.Project, place Place) ([]Change,
 	defer leave()
 	sum := sha256.Sum256(project.Manifest)
 	answer, err := ask(conn, receive.Head{Version: receive.Version, Ask: receive.Compare, Sum: hex.EncodeToString(sum[:])})
-	if closing := conn.Close(); err != nil && closing != nil {
+	if closing := conn.Close(); err != nil && closing != nil && !isFinal(err) {
 		return nil, closing
 	}
 	if err != nil {

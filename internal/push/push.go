@@ -137,7 +137,7 @@ func (p *pushing) try(ctx context.Context) (*receive.Outcome, error) {
 	defer leave()
 	outcome, err := p.talk(conn)
 	closing := conn.Close()
-	if err != nil && closing != nil {
+	if err != nil && closing != nil && !isFinal(err) {
 		// Why the other side has ended says more than that it has.
 		return nil, errors.Join(closing, silent{err})
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ota/internal/api"
+	"ota/internal/kit/hint"
 	"ota/internal/logs"
 )
 
@@ -45,22 +46,26 @@ type News struct {
 const (
 	// firstLines are as many lines of the program as are told.
 	firstLines = 8
-	lookAgain  = 300 * time.Millisecond
+	// someLines are as many lines of the log as are looked through for them.
+	someLines = 100
+	lookAgain = 300 * time.Millisecond
 )
 
 // follower follows one release.
 type follower struct {
 	ota    *api.Client
 	serial int64
+	after  int // releases up to this number are others
 	tell   func(News) error
 	doing  string
-	lines  int
+	lines  int       // of the program that were told
+	start  time.Time // of the program; zero: not known yet
 }
 
 // Follow has the ota of the folder take what is in deposit/, and tells what
-// becomes of the release with this serial. It returns after its end was told.
-func Follow(ctx context.Context, dir string, serial int64, tell func(News) error) error {
-	f := &follower{ota: api.Dial(dir), serial: serial, tell: tell}
+// becomes of the release with this serial and a number above after. It returns after its end was told.
+func Follow(ctx context.Context, dir string, serial int64, after int, tell func(News) error) error {
+	f := &follower{ota: api.Dial(dir), serial: serial, after: after, tell: tell}
 	outcome, err := f.follow(ctx)
 	if isNotRunning(err) {
 		return tell(News{
@@ -69,10 +74,16 @@ func Follow(ctx context.Context, dir string, serial int64, tell func(News) error
 		})
 	}
 	if err != nil {
-		return errors.Join(err, tell(News{Problem: fmt.Sprintf("cannot follow the release: %v", err)}))
+		return errors.Join(err, tell(News{Problem: fmt.Sprintf("cannot follow the release: %v", err), Hint: hint.Of(err)}))
 	}
 	return tell(News{Outcome: outcome})
 }
+
+// ErrGone is in the error if somebody has taken the release out of deposit/.
+var ErrGone = hint.With(errors.New("it is not in deposit/ any more, and no release"), "push it again")
+
+// mostEmpty is how often deposit/ is found empty before the release is given up.
+const mostEmpty = 3
 
 func isNotRunning(err error) bool {
 	_, ok := errors.AsType[*api.NotRunning](err)
@@ -80,7 +91,7 @@ func isNotRunning(err error) bool {
 }
 
 func (f *follower) follow(ctx context.Context) (*Outcome, error) {
-	for {
+	for empty := 0; ; {
 		if entry, err := f.entry(ctx, 0); err != nil {
 			return nil, err
 		} else if entry != nil {
@@ -102,14 +113,13 @@ func (f *follower) follow(ctx context.Context) (*Outcome, error) {
 			return &Outcome{Result: Held, Reasons: result.Reasons}, nil
 		case api.Postponed:
 			return &Outcome{Result: Deferred, Reasons: result.Reasons}, nil
-		case api.NothingChanged, api.NothingThere:
-			// ota may have taken it by itself in between.
-			if entry, err := f.entry(ctx, 0); err != nil {
-				return nil, err
-			} else if entry != nil {
-				return f.trial(ctx, entry.Number)
-			}
+		case api.NothingChanged:
 			return &Outcome{Result: Unchanged}, nil
+		case api.NothingThere:
+			// ota may have taken it by itself in between: look again.
+			if empty++; empty > mostEmpty {
+				return nil, ErrGone
+			}
 		}
 		if err := pause(ctx); err != nil {
 			return nil, err
@@ -133,7 +143,7 @@ func (f *follower) entry(ctx context.Context, number int) (*api.HistoryEntry, er
 	entries, err := f.ota.History(ctx)
 	for i := range entries {
 		one := &entries[i]
-		if one.Number == number || number == 0 && one.Packed != nil && one.Packed.Serial == f.serial {
+		if one.Number == number || number == 0 && one.Number > f.after && one.Packed != nil && one.Packed.Serial == f.serial {
 			return one, nil
 		}
 	}
@@ -182,11 +192,19 @@ func (f *follower) trial(ctx context.Context, number int) (*Outcome, error) {
 	if err := f.say(fmt.Sprintf("release %d is on trial", number)); err != nil {
 		return nil, err
 	}
-	err := f.ota.Events(ctx, 0, func(event api.Event) error {
+	if status, err := f.ota.Status(ctx); err == nil {
+		f.started(status, number)
+	}
+	err := f.ota.Events(ctx, someLines, func(event api.Event) error {
 		switch event.Kind {
 		case api.EventLog:
 			return f.log(event.Data)
 		case api.EventStatus:
+			var status api.Status
+			if err := json.Unmarshal(event.Data, &status); err != nil {
+				return fmt.Errorf("cannot read what ota says: %w", err)
+			}
+			f.started(status, number)
 			ended, err := f.ended(ctx, number)
 			if err != nil && !isNotRunning(err) {
 				return err
@@ -206,13 +224,22 @@ func (f *follower) trial(ctx context.Context, number int) (*Outcome, error) {
 	return nil, err
 }
 
+// started learns when the program of the release was started first: what was
+// printed before is another's.
+func (f *follower) started(status api.Status, number int) {
+	if f.start.IsZero() && status.Release != nil && status.Release.Number == number && status.Program.Started != nil {
+		f.start = *status.Program.Started
+	}
+}
+
 func (f *follower) log(data []byte) error {
 	var lines []logs.Line
 	if err := json.Unmarshal(data, &lines); err != nil {
 		return fmt.Errorf("cannot read what ota says: %w", err)
 	}
 	for _, line := range lines {
-		if line.Source != logs.Main && line.Source != logs.MainErr || f.lines >= firstLines {
+		if isOthers(line.Source) || f.lines >= firstLines ||
+			f.start.IsZero() || line.Time.Before(f.start) {
 			continue
 		}
 		f.lines++
@@ -222,6 +249,8 @@ func (f *follower) log(data []byte) error {
 	}
 	return nil
 }
+
+func isOthers(source logs.Source) bool { return source != logs.Main && source != logs.MainErr }
 
 // ended is the end of the release, nil while it is on trial.
 func (f *follower) ended(ctx context.Context, number int) (*Outcome, error) {

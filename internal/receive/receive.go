@@ -173,7 +173,7 @@ func (r *receiving) push(ctx context.Context) error {
 		return r.refuse(err)
 	}
 	defer turn.end()
-	have, err := r.isPlaced()
+	placed, have, err := r.placed()
 	if err != nil {
 		return r.refuse(err)
 	}
@@ -181,7 +181,7 @@ func (r *receiving) push(ctx context.Context) error {
 		return err
 	}
 	if !have {
-		if err := r.receive(ctx); err != nil {
+		if placed, err = r.receive(ctx); err != nil {
 			return err
 		}
 	}
@@ -190,49 +190,57 @@ func (r *receiving) push(ctx context.Context) error {
 		return nil // it does not wait
 	}
 	turn.end()
-	return Follow(ctx, r.dir, r.head.Serial, func(news News) error { return r.say(news) })
+	err = Follow(ctx, r.dir, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
+	if errors.Is(err, ErrGone) {
+		err = errors.Join(err, os.Remove(r.receipt()))
+	}
+	return err
 }
 
 // receipt says what was put into deposit/ last.
 type receipt struct {
 	Sum string `json:"manifest"`
+	// After is the number of the newest release that was there: what has a higher
+	// one may be this.
+	After int `json:"after"`
 }
 
-func (r *receiving) isPlaced() (bool, error) {
-	var last receipt
-	err := durable.ReadJSON(r.receipt(), &last)
+// placed is the receipt of this release, if it was put there before.
+func (r *receiving) placed() (last receipt, have bool, err error) {
+	err = durable.ReadJSON(r.receipt(), &last)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return last, false, nil
 	}
-	return last.Sum == r.head.Sum, err
+	return last, last.Sum == r.head.Sum, err
 }
 
 // receive has the connection until all has arrived, and puts it into deposit/,
 // whether or not the sender is still there.
-func (r *receiving) receive(ctx context.Context) error {
+func (r *receiving) receive(ctx context.Context) (receipt, error) {
+	placed := receipt{r.head.Sum, r.releases.Next() - 1}
 	base, err := r.base()
 	if err != nil {
-		return err
+		return placed, err
 	}
 	receiver := &transfer.Receiver{Device: base, Folder: r.spool(), Room: func(bytes int64) error {
 		return check.Space(check.Need{Dir: r.own(), Bytes: bytes})
 	}}
 	received, err := receiver.Receive(r.conn)
 	if err != nil {
-		return err
+		return placed, err
 	}
-	problem := r.put(ctx, base, received)
-	if problem != nil {
+	if err := r.put(ctx, base, received); err != nil {
 		// The sender hears it in place of news.
-		if _, err := ReadLine(r.conn, LongestLine); err == nil {
-			_ = r.say(News{Problem: problem.Error(), Hint: hint.Of(problem)})
+		if _, silence := ReadLine(r.conn, LongestLine); silence == nil {
+			_ = r.say(News{Problem: err.Error(), Hint: hint.Of(err)})
 		}
-		return problem
+		return placed, err
 	}
-	if err := durable.WriteFile(r.receipt(), fmt.Appendf(nil, "{\"manifest\":%q}\n", r.head.Sum), 0o600); err != nil {
-		return err
+	text, err := durable.Lines(placed)
+	if err == nil {
+		err = durable.WriteFile(r.receipt(), text, 0o600)
 	}
-	return os.RemoveAll(r.spool())
+	return placed, errors.Join(err, os.RemoveAll(r.spool()))
 }
 
 // turn is the right to receive. One connection has it at a time.
