@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"ota/shipped"
 )
 
 //go:embed oldway.py
@@ -80,7 +82,8 @@ func (t *tools) findOta(ctx context.Context, prebuilt string) error {
 }
 
 func build(ctx context.Context, path string, env ...string) error {
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags=nethttpomithttp2", "-ldflags=-s -w", "-o", path, "ota/cmd/ota")
+	arguments := append([]string{"build"}, shipped.Flags()...)
+	command := exec.CommandContext(ctx, "go", append(arguments, "-o", path, "ota/cmd/ota")...)
 	command.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build ota: %w\n%s", err, output)

@@ -82,6 +82,7 @@ func answer(status api.Status, now time.Time) doctor.Told {
 	met := doctor.Told{Presence: doctor.Answers, Program: string(status.Program.State)}
 	if status.PID != nil {
 		met.PID = *status.PID
+		met.Outdated = outdated(met.PID)
 	}
 	switch {
 	case status.Program.CrashLooping:
@@ -105,6 +106,9 @@ func answer(status api.Status, now time.Time) doctor.Told {
 	}
 	if status.Web.Problem != nil {
 		met.PageProblem = *status.Web.Problem
+	}
+	if mqtt := status.MQTT; mqtt != nil && mqtt.Problem != nil {
+		met.BrokerProblem = *mqtt.Problem
 	}
 	return met
 }

@@ -59,6 +59,7 @@ func (f folder) warm() string      { return filepath.Join(f.own(), "warm") }
 func (f folder) checking() string  { return filepath.Join(f.own(), "check") }
 func (f folder) bytecode() string  { return filepath.Join(f.checking(), "bytecode") }
 func (f folder) lockFile() string  { return filepath.Join(f.own(), "lock") }
+func (f folder) announced() string { return filepath.Join(f.own(), "mqtt.json") }
 func (f folder) busy() string      { return filepath.Join(f.own(), "busy") }
 
 // BusyFile is the file below the folder dir that is locked, shared, by whoever

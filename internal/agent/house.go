@@ -22,6 +22,7 @@ func (a *agent) Status() api.Status {
 		Program: programStatus(report),
 		Deposit: depositStatus(report),
 		Web:     a.Web(),
+		MQTT:    a.mqtt(),
 		History: a.releases.Revision(),
 	}
 	if report.State.Attempt == update.Preparing {

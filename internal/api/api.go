@@ -30,8 +30,26 @@ type Status struct {
 	Release *Release `json:"release"` // in main/; nil: none
 	Deposit Deposit  `json:"deposit"`
 	Web     Web      `json:"web"`
+	MQTT    *MQTT    `json:"mqtt"`    // nil: no broker is told anything
 	History int      `json:"history"` // grows when what History returns has changed
 }
+
+// MQTT is how things stand with the broker.
+type MQTT struct {
+	Broker  string    `json:"broker"` // "mqtt://host:1883"
+	State   MQTTState `json:"state"`
+	Problem *string   `json:"problem"` // why it is not connected; nil: it is, or that is not known yet
+}
+
+// MQTTState is whether the broker listens.
+type MQTTState string
+
+// The states of the connection.
+const (
+	Connecting   MQTTState = "connecting" // for the first time
+	Connected    MQTTState = "connected"
+	Disconnected MQTTState = "disconnected" // it is tried again
+)
 
 // ProgramState is what the program does. The empty state is null in JSON:
 // nobody looks after the program, so nobody knows.

@@ -3,6 +3,7 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -30,10 +32,40 @@ type description struct {
 	compiler *jsonschema.Compiler
 }
 
+// TestTheDocumentIsTheOneThatWasWritten: what ota has in it is openapi.yaml.
+func TestTheDocumentIsTheOneThatWasWritten(t *testing.T) {
+	written, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	if err := new(Server).document(answer, nil); err == nil && bytes.Equal(answer.Body.Bytes(), written) {
+		return
+	}
+	if !*rewrite {
+		t.Fatal("openapi.yaml.gz is not openapi.yaml: \"go test ./internal/api -update\" packs it")
+	}
+	var packed bytes.Buffer
+	to, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // there is such a level
+	if _, err := to.Write(written); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("openapi.yaml.gz", packed.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func described(t testing.TB) description {
 	t.Helper()
 	var found any
-	if err := yaml.Unmarshal(document, &found); err != nil {
+	written, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(written, &found); err != nil {
 		t.Fatal(err)
 	}
 	text, err := json.Marshal(found)
@@ -152,6 +184,7 @@ var schemas = map[string]reflect.Type{
 	"Device": reflect.TypeFor[Device](), "ApplyResult": reflect.TypeFor[ApplyResult](), "Discarded": reflect.TypeFor[Discarded](),
 	"WentBack": reflect.TypeFor[WentBack](), "Listing": reflect.TypeFor[Listing](), "LogFile": reflect.TypeFor[LogFile](),
 	"Drop": reflect.TypeFor[Drop](), "Arrival": reflect.TypeFor[Arrival](), "Web": reflect.TypeFor[Web](),
+	"TakenOver": reflect.TypeFor[TakenOver](), "TakeoverStep": reflect.TypeFor[takeoverStep](),
 	"PairCode": reflect.TypeFor[PairCode](), "Token": reflect.TypeFor[Token](),
 }
 
@@ -175,7 +208,8 @@ func TestSchemasAreThoseOfTheTypes(t *testing.T) {
 var words = map[reflect.Type]string{
 	reflect.TypeFor[ProgramState](): string(Equipping), reflect.TypeFor[ReleaseState](): string(RolledBack),
 	reflect.TypeFor[DepositState](): string(Deferred), reflect.TypeFor[ChangeKind](): string(Replaced),
-	reflect.TypeFor[Outcome](): string(NothingChanged), reflect.TypeFor[Right](): string(Upload), reflect.TypeFor[logs.Source](): string(logs.MainErr),
+	reflect.TypeFor[MQTTState](): string(Connected), reflect.TypeFor[Outcome](): string(NothingChanged), reflect.TypeFor[Right](): string(Upload), reflect.TypeFor[logs.Source](): string(logs.MainErr),
+	reflect.TypeFor[TakenOutcome](): string(TookOver),
 }
 
 // fill gives everything a value; with whole, also what may be absent.

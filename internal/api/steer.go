@@ -66,6 +66,11 @@ type steering struct {
 // underWay is something that somebody asked for and that is not done yet.
 type underWay struct{ act, by string }
 
+// inTheWay is what it is to who would do something else.
+func (u *underWay) inTheWay() string {
+	return fmt.Sprintf("%s is just doing %q; look what comes of it, then decide anew", u.by, u.act)
+}
+
 // inTurn lets a caller from the network act only while nobody else does: of two
 // people who press at once, the second has not seen what the first one did. The
 // owner, at the command line, knows better.
@@ -73,12 +78,21 @@ func (s *steering) inTurn(act string, do answering) answering {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		mine := &underWay{act, CallerOf(r.Context()).Name}
 		if other := s.begin(mine, CallerOf(r.Context()).May(Owner)); other != nil {
-			return newProblem(http.StatusConflict,
-				fmt.Sprintf("%s is just doing %q; look what comes of it, then decide anew", other.by, other.act))
+			return newProblem(http.StatusConflict, other.inTheWay())
 		}
 		defer s.end(mine)
 		return do(w, r)
 	}
+}
+
+// Turn is for another face of the same house, which asks in the name of somebody
+// beyond the machine: it begins an act, or says who is just doing what.
+func (s *Server) Turn(act, by string) (end func(), err error) {
+	mine := &underWay{act, by}
+	if other := s.steering.begin(mine, false); other != nil {
+		return nil, errors.New(other.inTheWay())
+	}
+	return func() { s.steering.end(mine) }, nil
 }
 
 // begin returns what is in the way.

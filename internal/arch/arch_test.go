@@ -36,9 +36,10 @@ var mayImport = map[string][]string{
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "parcel", "reason", "release", "trial"},
-	"agent":   {"examples", "activate", "admission", "api", "check", "config", "deposit", "device", "doctor", "logs", "notify", "parcel", "program", "python", "reason", "release", "sshsig", "stick", "trial", "update", "web"},
+	"agent":   {"examples", "activate", "admission", "api", "check", "config", "deposit", "device", "doctor", "home", "logs", "notify", "parcel", "program", "python", "reason", "release", "sshsig", "stick", "trial", "update", "web"},
 	"api":     {"logs", "reason"},
 	"web":     {"api", "logs", "reason"},
+	"home":    {"api"},
 	"service": {},
 	"cli":     {"agent", "api", "doctor", "logs", "pack", "parcel", "service", "sshsig"},
 	"man":     {"config"},

@@ -412,6 +412,7 @@ func TestStatusAsJSON(t *testing.T) {
     "problem": null,
     "fingerprint": null
   },
+  "mqtt": null,
   "history": 0
 }
 `

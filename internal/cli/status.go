@@ -102,7 +102,8 @@ func describe(status api.Status, now time.Time) []row {
 	rows := append([]row{head}, describeProgram(status.Program, now)...)
 	rows = append(rows, describeRelease(status.Release))
 	rows = append(rows, describeDeposit(status.Deposit)...)
-	return append(rows, describePage(status.Web)...)
+	rows = append(rows, describePage(status.Web)...)
+	return append(rows, describeBroker(status.MQTT)...)
 }
 
 func describeProgram(program api.Program, now time.Time) []row {
@@ -242,4 +243,22 @@ func describePage(web api.Web) []row {
 		rows[0].subject = "page"
 	}
 	return rows
+}
+
+// describeBroker says whether the broker listens, if there is one.
+func describeBroker(mqtt *api.MQTT) []row {
+	if mqtt == nil {
+		return nil
+	}
+	about := row{subject: "mqtt", tone: notice, word: string(mqtt.State), rest: ": " + mqtt.Broker}
+	switch mqtt.State {
+	case api.Connected:
+		about.tone = good
+	case api.Disconnected:
+		about.tone = bad
+	}
+	if mqtt.Problem != nil {
+		about.rest += ": " + *mqtt.Problem
+	}
+	return []row{about}
 }

@@ -153,6 +153,34 @@ func TestDescribe(t *testing.T) {
 `,
 		},
 		{
+			"with a broker",
+			api.Status{
+				Running: true, Version: "0.1.0", Dir: "/", Program: api.Program{State: api.Running},
+				Release: confirmed, Deposit: api.Deposit{State: api.Empty},
+				MQTT: &api.MQTT{Broker: "mqtt://broker.local:1883", State: api.Connected},
+			},
+			`ota 0.1.0 is running in /
+  program  running
+  release  3, confirmed
+  deposit  empty
+  mqtt     connected: mqtt://broker.local:1883
+`,
+		},
+		{
+			"with a broker that is away",
+			api.Status{
+				Running: true, Version: "0.1.0", Dir: "/", Program: api.Program{State: api.Running},
+				Release: confirmed, Deposit: api.Deposit{State: api.Empty},
+				MQTT: &api.MQTT{Broker: "mqtt://broker.local:1883", State: api.Disconnected, Problem: new("connection \x1b refused")},
+			},
+			`ota 0.1.0 is running in /
+  program  running
+  release  3, confirmed
+  deposit  empty
+  mqtt     disconnected: mqtt://broker.local:1883: connection \x1b refused
+`,
+		},
+		{
 			"on trial",
 			api.Status{
 				Running: true, Version: "0.1.0", Dir: "/", Program: api.Program{State: api.Running},

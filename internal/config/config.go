@@ -32,6 +32,7 @@ type Config struct {
 	Logs    Logs
 	Notify  Notify
 	Web     Web
+	MQTT    MQTT
 	Device  Machine
 
 	values map[place]value // those that are no defaults
@@ -138,6 +139,7 @@ func Default() Config {
 		Logs:   Logs{MaxFile: 10_000_000, MaxTotal: 50_000_000},
 		Notify: Notify{On: Happenings[:graveHappenings:graveHappenings]},
 		Web:    Web{Listen: "127.0.0.1:8484"},
+		MQTT:   MQTT{Prefix: "homeassistant", Topic: "ota", Control: true},
 		Device: Machine{Threshold: 1},
 	}
 }

@@ -137,6 +137,7 @@ max_total = 3000000
 		Notify: Default().Notify,
 		Device: Machine{Threshold: 1},
 		Web:    Default().Web,
+		MQTT:   Default().MQTT,
 	}
 	if diff := cmp.Diff(want, got, settingsOnly); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -191,6 +191,20 @@ func (r *reading) together() {
 		r.say(cmp.Or(r.lineOf("web", "cert"), r.lineOf("web", "key")), "cert and key belong together: one of them is missing", "")
 		web.Cert, web.Key = "", ""
 	}
+	r.mqttTogether()
+}
+
+// mqttTogether takes nothing that would be left out in silence.
+func (r *reading) mqttTogether() {
+	mqtt := &r.config.MQTT
+	if mqtt.PasswordFile != "" && mqtt.User == "" { // the standard has no password without a user
+		r.say(r.lineOf("mqtt", "password_file"), "password_file needs a user: whose password is it?", "")
+		mqtt.PasswordFile = ""
+	}
+	if mqtt.CA != "" && !strings.HasPrefix(mqtt.Broker, secureScheme+"://") {
+		r.say(r.lineOf("mqtt", "ca"), "ca counts only with a broker that is spoken to with TLS: mqtts://", "")
+		mqtt.CA = ""
+	}
 }
 
 func (r *reading) lineOf(table, name string) int { return r.lines[place{table, name, ""}] }

@@ -247,7 +247,7 @@ var manipulations = []struct {
 		a.lay()
 		a.must(os.Rename(a.at(parcel.SignatureName), a.at("s")))
 		a.must(os.Symlink("s", a.at(parcel.SignatureName)))
-	}, "ota-release.json.sig: it is no file"},
+	}, "ota-release.json.sig: it has to be a file"},
 	{"no manifest", func(a *attacked) { a.lay(); a.must(os.Remove(a.at(parcel.ManifestName))) }, "it is no packed release"},
 	{"the manifest further down", func(a *attacked) {
 		a.lay()

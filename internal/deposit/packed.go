@@ -287,7 +287,7 @@ func (s *sealing) readSmall(one *item, most int64) ([]byte, error) {
 	}
 	switch {
 	case one.kind != KindFile:
-		return nil, refused("it is no file")
+		return nil, refused("it has to be a file")
 	case one.id.size > most:
 		return nil, refused(fmt.Sprintf("it is longer than the %d bytes that it may have", most))
 	}

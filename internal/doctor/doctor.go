@@ -59,6 +59,7 @@ const (
 type Told struct {
 	Presence    Presence
 	PID         int           // 0: not known
+	Outdated    string        // the file that it runs from, if another one has that name by now; empty: it is that
 	Why         string        // it is silent or refuses
 	Program     string        // the state of the program
 	Crashes     Crashes       // of the program
@@ -68,6 +69,9 @@ type Told struct {
 	Held        []string      // what holds the upload in deposit/
 	Page        string        // where the page is; empty: nowhere
 	PageProblem string
+	// BrokerProblem is why the MQTT broker is not reached; empty: it is, or there is
+	// none.
+	BrokerProblem string
 }
 
 // Crashes is how often the program crashes.
@@ -104,7 +108,8 @@ type system struct {
 
 // disk is the file system that a path is on, as it is mounted there.
 type disk struct {
-	mount      int // ID of the mount
+	mount      int    // ID of the mount
+	at         string // where it is mounted
 	kind       string
 	readOnly   bool
 	noExec     bool

@@ -144,7 +144,7 @@ func limit(w http.ResponseWriter) {
 
 // asset sends a file of the page. A browser that has it asks whether it is still
 // the same.
-func asset(w http.ResponseWriter, r *http.Request, name string, find func(string) (content []byte, kind, tag string, ok bool)) {
+func asset(w http.ResponseWriter, r *http.Request, name string, find func(string) (packed []byte, kind, tag string, ok bool)) {
 	content, kind, tag, ok := find(name)
 	if !ok {
 		api.WriteProblem(w, api.NewProblem(http.StatusNotFound, "the page has no such file", ""))
@@ -152,7 +152,30 @@ func asset(w http.ResponseWriter, r *http.Request, name string, find func(string
 	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("ETag", tag)
+	w.Header().Add("Vary", "Accept-Encoding")
+	if takesGzip(r.Header) {
+		w.Header().Set("Content-Encoding", "gzip")
+	} else {
+		content, tag = page.Unpacked(content), tag+"-plain"
+	}
+	w.Header().Set("ETag", `"`+tag+`"`)
 	limit(w)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+}
+
+// takesGzip says whether somebody names gzip among the encodings that he reads,
+// as all browsers do. Anybody else gets the plain text, which is never wrong.
+func takesGzip(header http.Header) bool {
+	for _, line := range header.Values("Accept-Encoding") {
+		for one := range strings.SplitSeq(line, ",") {
+			name, weight, weighed := strings.Cut(one, ";")
+			if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
+				continue
+			}
+			_, value, _ := strings.Cut(weight, "=")
+			wish, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return !weighed || err == nil && wish > 0
+		}
+	}
+	return false
 }

@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ota/shipped"
 )
 
 // Deadline is how long a condition is waited for: long enough for the slowest
@@ -44,7 +46,7 @@ func buildAndRun(m *testing.M, others []string) int {
 		binary, others = filepath.Join(dir, "ota"), append(others, product)
 	}
 	for _, one := range others {
-		if err := build(context.Background(), one, filepath.Join(dir, path.Base(one)), shippedTags); err != nil {
+		if err := build(context.Background(), one, filepath.Join(dir, path.Base(one)), nil); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -61,21 +63,19 @@ func Binary() string { return binary }
 // Build builds ota as it is shipped: static and stripped. Assignments such as
 // "GOARCH=arm" choose for which machine.
 func Build(ctx context.Context, output string, assignments ...string) error {
-	return build(ctx, product, output, shippedTags, assignments...)
+	return build(ctx, product, output, nil, assignments...)
 }
 
 // BuildTagged is Build with one more build tag.
 func BuildTagged(ctx context.Context, output, tag string) error {
-	return build(ctx, product, output, shippedTags+","+tag)
+	return build(ctx, product, output, []string{tag})
 }
 
-const (
-	product     = "ota/cmd/ota"
-	shippedTags = "nethttpomithttp2"
-)
+const product = "ota/cmd/ota"
 
-func build(ctx context.Context, what, output, tags string, assignments ...string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags="+tags, "-ldflags=-s -w", "-o", output, what)
+func build(ctx context.Context, what, output string, tags []string, assignments ...string) error {
+	args := append([]string{"build"}, shipped.Flags(tags...)...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "-o", output, what)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Env = append(cmd.Env, assignments...)
 	if said, err := cmd.CombinedOutput(); err != nil {

@@ -169,7 +169,7 @@ func siteOf(v page.View) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", kind)
-		w.Write(content)
+		w.Write(page.Unpacked(content))
 	})
 	site.HandleFunc("/login/icon.svg", func(http.ResponseWriter, *http.Request) {})
 	answer("/api/v1/history", api.List[api.HistoryEntry](v.History))

@@ -1,13 +1,70 @@
 package page
 
 import (
+	"bytes"
+	"compress/gzip"
+	"maps"
 	"math"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
+
+// contentOf is an asset as it was written.
+func contentOf(name string) []byte { return Unpacked(packedOf(name)) }
+
+// TestPackedIsWhatWasWritten: what is embedded is what lies in assets/. The
+// content is compared, as another Go may compress it otherwise.
+func TestPackedIsWhatWasWritten(t *testing.T) {
+	written, err := filepath.Glob("assets/*")
+	if err != nil || len(written) < 30 {
+		t.Fatalf("%q, %v", written, err)
+	}
+	for i, from := range written {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		written[i] = filepath.Base(from)
+		to := filepath.Join("packed", written[i]+".gz")
+		packed, _ := os.ReadFile(to) // none: as good as another
+		if len(packed) > 0 && bytes.Equal(Unpacked(packed), content) {
+			continue
+		}
+		if !*update {
+			t.Errorf("%s is not what is in %s: \"go test ./internal/web/page -update\" packs it", to, from)
+			continue
+		}
+		if err := os.WriteFile(to, pack(t, content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	embedded := slices.Sorted(maps.Keys(assets()))
+	if slices.Sort(written); !*update && !slices.Equal(written, embedded) {
+		t.Errorf("in assets/: %q\nin packed/: %q", written, embedded)
+	}
+}
+
+func pack(t *testing.T, content []byte) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	to, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := to.Write(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return packed.Bytes()
+}
 
 func TestEveryAssetCanBeServed(t *testing.T) {
 	tags := map[string]string{}
@@ -65,10 +122,11 @@ func TestModulesFitTogether(t *testing.T) {
 	imports := regexp.MustCompile(`(?s)import \{([^}]*)\} from '\./([^']+)'`)
 	for name := range assets() {
 		for _, one := range imports.FindAllStringSubmatch(string(contentOf(name)), -1) {
-			from, _, _, ok := Asset(one[2])
-			if !ok {
+			if _, _, _, ok := Asset(one[2]); !ok {
 				t.Errorf("%s imports %s, which is not there", name, one[2])
+				continue
 			}
+			from := contentOf(one[2])
 			for imported := range strings.SplitSeq(one[1], ",") {
 				what, _, _ := strings.Cut(strings.TrimSpace(imported), " as ")
 				exported := regexp.MustCompile(`(?m)^export (?:async )?(?:const|function|class) ` + what + `\b`)
