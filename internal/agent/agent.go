@@ -30,6 +30,7 @@ import (
 	"ota/internal/program"
 	"ota/internal/reason"
 	"ota/internal/release"
+	"ota/internal/sshsig"
 	"ota/internal/update"
 	"ota/internal/web"
 	"ota/internal/web/access"
@@ -234,10 +235,10 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	if tells := a.newTeller(); tells != nil {
 		run(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
 	}
-	run(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 	if a.config.Update.USB {
 		run(func() { a.serve(rooms, "USB sticks are not looked for", a.watchSticks) })
 	}
+	run(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 
 	exit, err := a.conductor.Run(ctx, hurry)
 
@@ -278,7 +279,7 @@ func (a *agent) furnish(hurry context.Context) error {
 	a.releases = releases
 	a.access = access.Open(a.folder.access(), a.log)
 	a.vitals = newVitals(a.folder.dir, a.program)
-	a.trust = a.newTrust()
+	a.trust = trustOf(a.folder, a.config.Device, a.releases, func() sshsig.Clock { return clockOf(a.vitals) })
 	a.catchUp()
 	a.deposit = deposit.New(deposit.Options{
 		Dir:       a.folder.deposit(),
