@@ -150,7 +150,7 @@ func (r *Receiver) made(spool *spool, device Tree, known []Entry) (Listing, erro
 	sink := &contentSink{folder: spool.contents()}
 	defer sink.close()
 	maker := &maker{device: device, known: known, out: sink, room: r.room}
-	return maker.make(stream)
+	return maker.make(newSections(stream, spool.kept.Length))
 }
 
 func (r *Receiver) room(bytes int64) error {
