@@ -59,7 +59,6 @@ func main() {
 var asChild = map[string]func(args []string) error{
 	"receive": receiveAsDevice,
 	"shell":   shellForRsync,
-	"listen":  listenAsDevice,
 }
 
 func run(ctx context.Context) error {
@@ -130,9 +129,9 @@ func (b *bench) measure() error {
 		return errors.New("no pair of releases could be measured: " + strings.Join(b.missing, "; "))
 	}
 	if err := b.slowly(); err != nil {
-		b.missing = append(b.missing, fmt.Sprintf("the slow link: %v", err))
+		return fmt.Errorf("over the slow link: %w", err)
 	}
-	return nil
+	return b.cut()
 }
 
 func (b *bench) pairs(pairs []pair) error {
@@ -141,7 +140,7 @@ func (b *bench) pairs(pairs []pair) error {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "%s, %s: %s to %s\n", one.project, one.kind, one.from, one.to)
-		costs, err := b.compare(one)
+		costs, err := b.compare(one, ways, false)
 		if err != nil {
 			return fmt.Errorf("%s, %s to %s: %w", one.project, one.from, one.to, err)
 		}

@@ -27,6 +27,7 @@ const (
 	sayLast    signal = 0x07 // device: the last part of it
 	sayDone    signal = 0x08 // device: the tree is whole
 	sayAgain   signal = 0x09 // device: it is not, hello follows
+	sayGoOn    signal = 0x0A // sender: the rest of the stream of hello follows
 )
 
 const (
@@ -67,7 +68,7 @@ func (l *line) hear() (signal, []byte, error) {
 	if _, err := io.ReadFull(l.in, head[:1]); err != nil {
 		return 0, nil, err
 	}
-	if signal(head[0]) < sayHello || signal(head[0]) > sayAgain {
+	if signal(head[0]) < sayHello || signal(head[0]) > sayGoOn {
 		return 0, nil, protocol("its first byte is no message")
 	}
 	if _, err := io.ReadFull(l.in, head[1:]); err != nil {
