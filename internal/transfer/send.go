@@ -97,7 +97,7 @@ func decodeOffer(body []byte) (offer, error) {
 func (s *Sender) Send(conn io.ReadWriter) error {
 	line := newLine(conn)
 	target := s.Target.Listing().Digest()
-	for {
+	for range maxAttempts {
 		body, err := line.expect(sayHello)
 		if err != nil {
 			return fmt.Errorf("cannot hear what the device has: %w", err)
@@ -111,6 +111,7 @@ func (s *Sender) Send(conn io.ReadWriter) error {
 			return err
 		}
 	}
+	return ErrNotTheSame
 }
 
 // serve sends to a device that has said hello; false if it will say so again.
@@ -147,6 +148,7 @@ func (s *Sender) serve(line *line, h hello, target Digest) (done bool, err error
 		return false, protocol("it does not say whether it has it all")
 	}
 	// The device does not ask for it any more, or has found it wrong.
+	stream.file.Close()
 	os.Remove(stream.file.Name())
 	return what == sayDone, nil
 }
