@@ -101,8 +101,16 @@ func TestOnlyWhatIsLackingCrosses(t *testing.T) {
 			t.Errorf("%s: %d bytes, want at most %d (%v)", name, o.down+o.up, most, o.err)
 		}
 	}
-	for name, most := range map[string]int64{"one line": 1800, "moved": 1200} {
+	long := text(70, 60_000)
+	base = base.with(map[string]string{"long.py": long})
+	all["moved"] = base.with(map[string]string{"app/part1/module08.py": gone, "elsewhere/m.py": string(base.contents["app/part1/module08.py"])})
+	for i := range 6 {
+		long = long[:9000*i+4000] + "changed" + long[9000*i+4003:]
+	}
+	all["six places"] = base.with(map[string]string{"long.py": long})
+	for name, most := range map[string]int64{"six places": 1500, "moved": 1200} {
 		o := both(unknown(t, all[name]), &Receiver{Device: base, Folder: t.TempDir()}, -1, -1)
+		t.Logf("%s, of an unknown base: %d bytes", name, o.down+o.up)
 		if o.err != nil || o.down+o.up > most {
 			t.Errorf("%s, of an unknown base: %d bytes, want at most %d (%v)", name, o.down+o.up, most, o.err)
 		}
