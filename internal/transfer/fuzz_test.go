@@ -40,7 +40,7 @@ func streamOf(t testing.TB, base, target *memory) []byte {
 }
 
 func small() *memory {
-	return treeOf(map[string]string{"a": text(1, 300), "b/c": text(2, 200), "empty/": "", "l": "->a", "program": executable(1, 1)[:20_000]})
+	return treeOf(map[string]string{"a": text(1, 300), "b/c": text(2, 200), "empty/": "", "l": "->a", "program": builtFile(1, 1)[:20_000]})
 }
 
 // FuzzStream: whatever a stream says, the device does not fall over, makes no more
@@ -48,7 +48,7 @@ func small() *memory {
 func FuzzStream(f *testing.F) {
 	base := small()
 	f.Add(streamOf(f, base, base.with(map[string]string{"a": edited(text(1, 300)), "b/c": gone, "new": text(3, 99)})))
-	f.Add(streamOf(f, base, base.with(map[string]string{"program": executable(1, 2)[:20_100], "moved": text(2, 200)})))
+	f.Add(streamOf(f, base, base.with(map[string]string{"program": builtFile(1, 2)[:20_100], "moved": text(2, 200)})))
 	f.Add(streamOf(f, base, treeOf(nil)))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		out := &counter{}

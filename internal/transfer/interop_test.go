@@ -51,7 +51,7 @@ func TestFramesAreThoseOfZstd(t *testing.T) {
 
 func TestTheSameMakesTheSame(t *testing.T) {
 	base := program(t)
-	target := base.with(map[string]string{"main.py": edited(text(1, 3000)), "program": executable(1, 2), "z.py": text(55, 9000)})
+	target := base.with(map[string]string{"main.py": edited(text(1, 3000)), "program": builtFile(1, 2), "z.py": text(55, 9000)})
 	var streams [][]byte
 	for range 2 {
 		e := &encoder{target: target}

@@ -67,8 +67,8 @@ func TestADeviceNeeds24MB(t *testing.T) {
 	for i := maxPiece; i < len(b); i += 10_000 {
 		b[i]++
 	}
-	base := treeOf(map[string]string{"large": large, "program": executable(1, 1), "text": text(1, maxPiece)})
-	target := base.with(map[string]string{"large": string(b), "program": executable(1, 2), "text": text(1, 3<<20) + text(2, 1<<20)})
+	base := treeOf(map[string]string{"large": large, "program": builtFile(1, 1), "text": text(1, maxPiece)})
+	target := base.with(map[string]string{"large": string(b), "program": builtFile(1, 2), "text": text(1, 3<<20) + text(2, 1<<20)})
 	for _, knows := range []bool{true, false} {
 		folder := t.TempDir()
 		layOut(t, folder, base)

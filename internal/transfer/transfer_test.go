@@ -42,7 +42,7 @@ func steps(base *memory) map[string]*memory {
 		"emptied":        base.with(map[string]string{one: "", "main.py": ""}),
 		"all new":        treeOf(map[string]string{"a": text(77, 40000), "b/c": noise(3, 9000)}),
 		"all gone":       treeOf(nil),
-		"binary":         base.with(map[string]string{"lib/code.so": executable(5, 1)}),
+		"binary":         base.with(map[string]string{"lib/code.so": builtFile(5, 1)}),
 	}
 }
 
@@ -117,9 +117,9 @@ func TestOnlyWhatIsLackingCrosses(t *testing.T) {
 	}
 }
 
-// executable is like a program of a version: instructions with addresses that
+// builtFile is like a program of a version: instructions with addresses that
 // move when something is put in before them.
-func executable(seed uint64, version int) string {
+func builtFile(seed uint64, version int) string {
 	random := rand.New(rand.NewPCG(seed, 3))
 	var b bytes.Buffer
 	b.WriteString("\x7fELF\x00\x00\x00\x00")
@@ -139,8 +139,8 @@ func executable(seed uint64, version int) string {
 }
 
 func TestExecutablesAreSentAsDifferences(t *testing.T) {
-	base := treeOf(map[string]string{"program": executable(1, 1)})
-	target := treeOf(map[string]string{"program": executable(1, 2)})
+	base := treeOf(map[string]string{"program": builtFile(1, 1)})
+	target := treeOf(map[string]string{"program": builtFile(1, 2)})
 	o := both(known(t, base, target), &Receiver{Device: base, Folder: t.TempDir()}, -1, -1)
 	if o.err != nil || o.sent != nil {
 		t.Fatal(o.err, o.sent)
