@@ -6,7 +6,7 @@ FLAGS := $(shell grep '^-' shipped/flags)
 LINK = $(patsubst -ldflags=%,%,$(filter -ldflags=%,$(FLAGS))) -X ota/internal/cli.linked=$(VERSION)
 BUILD = CGO_ENABLED=0 go build $(filter-out -ldflags=%,$(FLAGS)) -ldflags="$(LINK)"
 
-.PHONY: build cross man site test lint race bench clean
+.PHONY: build cross packages man site test lint race bench clean
 
 build:
 	$(BUILD) -o ota ./cmd/ota
@@ -17,9 +17,15 @@ cross:
 	GOOS=linux GOARCH=arm64 $(BUILD) -o dist/ota-linux-arm64 ./cmd/ota
 	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -o dist/ota-linux-armv7 ./cmd/ota
 	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o dist/ota-linux-armv6 ./cmd/ota
+	GOOS=linux GOARCH=arm GOARM=5 $(BUILD) -o dist/ota-linux-armv5 ./cmd/ota
 	GOOS=linux GOARCH=riscv64 $(BUILD) -o dist/ota-linux-riscv64 ./cmd/ota
 	GOOS=darwin GOARCH=arm64 $(BUILD) -o dist/ota-darwin-arm64 ./cmd/ota
 	GOOS=windows GOARCH=amd64 $(BUILD) -o dist/ota-windows-amd64.exe ./cmd/ota
+
+# What is handed out, in dist/packages: a .deb for Debian, Raspberry Pi OS and
+# Ubuntu, a .tar.gz for each target, and their sums. The same bytes each time.
+packages: cross
+	go run ./cmd/packages -from dist -to dist/packages -version $(VERSION)
 
 # A page for each command, and one for ota.toml.
 man:
@@ -30,10 +36,13 @@ site:
 	go run ./cmd/site dist/site
 
 # Everything. The rooms with the race detector, then the real binary with real
-# programs, one package at a time, as each keeps all processors busy, and never
-# from the cache: go does not know that they test a binary.
+# programs, one package at a time, as each keeps all processors busy, but for
+# those that mostly wait for a system to boot; and never from the cache: go does
+# not know that they test a binary.
+WAITING = ./test/service ./test/packages ./test/docs ./test/messages ./test/shells
 test: lint race
-	go test -count=1 -p 1 -timeout 30m ./test/...
+	go test -count=1 -p 2 -timeout 30m $(WAITING)
+	go test -count=1 -p 1 -timeout 30m $$(go list ./test/... | grep -vxF "$$(go list $(WAITING))")
 
 race:
 	go test -race -timeout 15m ./internal/... ./cmd/... ./bench/... ./shipped/...

@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ota/internal/activate"
@@ -21,6 +23,7 @@ import (
 	"ota/internal/deposit"
 	"ota/internal/deposit/drop"
 	"ota/internal/home"
+	"ota/internal/kit/handover"
 	"ota/internal/kit/reserve"
 	"ota/internal/logs"
 	"ota/internal/program"
@@ -41,6 +44,12 @@ type Options struct {
 	// Private: what goes to Console is seen by the person who started ota, and
 	// kept nowhere, so that a link that logs in may be shown there.
 	Private bool
+	// Handed is what an ota before this one has left in this process: this one
+	// takes over. Nil: there was none.
+	Handed *handover.Received
+	// Caught returns the signals that came and on which nobody has acted for good.
+	// May be nil.
+	Caught func() []syscall.Signal
 }
 
 // agent is everything that lives as long as Run.
@@ -66,14 +75,28 @@ type agent struct {
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
 	start      string                 // names this start of ota
 	bell       bell                   // rings when something has changed
+	lock       *os.File               // of the folder; nil: there is none
+	server     *api.Server
+	heir       heir
+	handed     *handed       // of the ota before this one, which takes over; nil: it begins
+	begun      chan struct{} // closed as soon as there is no way back to that one
 }
 
 // Run looks after the folder until ctx ends and then stops the program. The
 // closing of kill makes it end the program at once. It returns the exit code of
 // the process: 0, or that of the program in the mode Once. The error is a
-// *Locked if another process looks after the folder already.
+// *Locked if another process looks after the folder already. It does not return
+// where another ota takes over in this process.
 func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode int, err error) {
-	a := &agent{options: options, start: newStartID()}
+	a := &agent{options: options, start: newStartID(), begun: make(chan struct{})}
+	if options.Handed == nil {
+		close(a.begun)
+	} else if a.handed, err = unpackState(options.Handed); err != nil {
+		return 1, err
+	} else {
+		a.start = a.handed.Start
+		a.heir.set(nil, a.takenOver(api.TakingOver))
+	}
 	if a.folder, err = folderAt(options.Dir); err != nil {
 		return 1, err
 	}
@@ -83,11 +106,15 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 	}
 	a.config, a.outfit = layers.Device(), newOutfit(a.folder, a.folder.main(), layers, nil)
 	made, lacking := a.folder.make()
-	lock, err := a.folder.lockSoon(ctx)
+	if a.handed != nil {
+		a.lock, err = a.takeLock()
+	} else {
+		a.lock, err = a.folder.lockSoon(ctx)
+	}
 	if err != nil {
 		return 1, err
 	}
-	defer lock.Close()
+	defer a.lock.Close()
 
 	hurry, stopWaiting := whenClosed(kill)
 	defer stopWaiting()
@@ -98,23 +125,33 @@ func Run(ctx context.Context, kill <-chan struct{}, options Options) (exitCode i
 	a.openLogs(made, lacking)
 	logging.Go(func() { a.logs.Run(house) })
 	furnished, leaveManager := a.serveManager(ctx)
-	defer leaveManager()
-	return a.live(ctx, hurry, furnished)
+	exitCode, err = a.live(ctx, hurry, furnished)
+	leaveManager()
+	if err == nil && a.isLeaving() {
+		return 1, a.giveWay(func() { stopLogs(); logging.Wait() })
+	}
+	return exitCode, err
 }
 
 // openLogs begins to log: what was made, and what could not be made, which the
 // program may do without.
 func (a *agent) openLogs(made []string, lacking error) {
 	a.console = shared(a.options.Console)
-	a.logs = logs.New(logs.Options{
+	options := logs.Options{
 		Dir:      a.folder.logs(),
 		Console:  a.console,
 		Color:    a.options.Color,
 		MaxFile:  a.config.Logs.MaxFile,
 		MaxTotal: a.config.Logs.MaxTotal,
-	})
+	}
+	if a.handed != nil {
+		options.Handed = &a.handed.Logs
+	}
+	a.logs = logs.New(options)
 	a.log = slog.New(a.logs.Handler(slog.LevelInfo))
-	a.log.Info("ota is starting", "version", a.options.Version, "folder", a.folder.dir)
+	if a.handed == nil {
+		a.log.Info("ota is starting", "version", a.options.Version, "folder", a.folder.dir)
+	}
 	for _, name := range made {
 		a.log.Info("made the folder " + name + "/")
 	}
@@ -139,17 +176,40 @@ func (a *agent) live(ctx, hurry context.Context, furnished func()) (exitCode int
 	var faces sync.WaitGroup
 	defer faces.Wait()
 	defer closeFaces()
-	server := api.New(a, a.folder.socket(), a.log)
-	a.page, a.home = a.newPage(server.Handler()), a.newHome(server)
-	furnished()
-	faces.Go(func() { a.serve(open, "ota can't be steered", server.Run) })
-	faces.Go(func() { a.serve(open, "the page is not served", a.page.Run) })
-	faces.Go(func() { a.serve(open, "no MQTT broker is told anything", a.home.Run) })
+	a.server = api.New(a, a.folder.socket(), a.log)
+	a.page, a.home = a.newPage(a.server.Handler()), a.newHome(a.server)
+	isNewPage, err := a.takeFaces()
+	if err != nil {
+		return 1, err
+	}
+	faces.Go(func() { a.serve(open, "ota can't be steered", a.server.Run) })
+	faces.Go(func() {
+		if isNewPage { // it may be at the port that the way back keeps open
+			a.awaitBegun(open)
+		}
+		a.serve(open, "the page is not served", a.page.Run)
+	})
+	faces.Go(func() {
+		a.awaitBegun(open)
+		a.serve(open, "no MQTT broker is told anything", a.home.Run)
+	})
+	if a.handed == nil {
+		furnished()
+	} else {
+		faces.Go(func() { a.comeUp(open, furnished) })
+	}
 
+	if a.handed != nil {
+		if err := handover.Fault(); err != nil {
+			return 1, err
+		}
+	}
 	exit, err := a.conduct(ctx, hurry)
 	switch {
 	case err != nil:
 		return 1, err
+	case a.conductor.Left():
+		return 0, a.leaveFaces()
 	case exit != nil:
 		exitCode = exit.Code
 	}
@@ -164,17 +224,25 @@ func (a *agent) live(ctx, hurry context.Context, furnished func()) (exitCode int
 func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	rooms, closeRooms := context.WithCancel(context.Background())
 	var others sync.WaitGroup
-	others.Go(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
-	others.Go(func() { a.serve(rooms, "uploads over the network are not looked after", a.arrivals.Run) })
-	if tells := a.newTeller(); tells != nil {
-		others.Go(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
+	run := func(work func()) {
+		others.Go(func() { a.awaitBegun(rooms); work() })
 	}
-	others.Go(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
+	run(func() { a.serve(rooms, "deposit/ is not looked at", a.deposit.Run) })
+	run(func() { a.serve(rooms, "uploads over the network are not looked after", a.arrivals.Run) })
+	if tells := a.newTeller(); tells != nil {
+		run(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
+	}
+	run(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 
 	exit, err := a.conductor.Run(ctx, hurry)
 
 	closeRooms()
 	others.Wait()
+	if a.conductor.Left() {
+		a.supervisor.Cool()
+		a.program.Leave()
+		return nil, err
+	}
 	a.supervisor.listening.Wait()
 	if closeErr := a.program.Close(); closeErr != nil {
 		a.log.Warn("something of the program is left behind", "error", closeErr)
@@ -191,11 +259,9 @@ func (a *agent) furnish(hurry context.Context) error {
 		Notify: a.folder.notify(),
 		Log:    a.log,
 	})
-	switch left, err := a.program.EndLeftovers(hurry); {
-	case err != nil:
-		return fmt.Errorf("cannot end what an earlier ota left running: %w", err)
-	case left > 0:
-		a.log.Warn("ended what an earlier ota had left running", "processes", left)
+	running, err := a.clearAway(hurry)
+	if err != nil {
+		return err
 	}
 	releases, warning, err := release.Open(a.folder.own())
 	if err != nil {
@@ -224,6 +290,36 @@ func (a *agent) furnish(hurry context.Context) error {
 		Dir:      a.folder.own(),
 		Bytecode: a.supervisor.bytecode,
 	})
+	options := a.conductorOptions()
+	options.Unclean = a.wasUnclean()
+	if a.handed != nil {
+		options.Handed, options.Begin = &a.handed.Conductor, a.begun
+		options.Run = a.supervisor.resume(a.handed.Launch, running)
+		a.deposit.Revouch(a.handed.Vouched)
+	}
+	a.conductor = update.New(options)
+	return nil
+}
+
+// clearAway ends what an ota before this one left running, or takes it over.
+func (a *agent) clearAway(hurry context.Context) (running *program.Run, err error) {
+	if a.handed != nil {
+		return a.program.Resume(a.handed.Program, a.options.Handed)
+	}
+	switch left, err := a.program.EndLeftovers(hurry); {
+	case err != nil:
+		return nil, fmt.Errorf("cannot end what an earlier ota left running: %w", err)
+	case left > 0:
+		a.log.Warn("ended what an earlier ota had left running", "processes", left)
+	}
+	return nil, nil
+}
+
+// wasUnclean reports whether the last ota here did not end by itself.
+func (a *agent) wasUnclean() bool {
+	if a.handed != nil { // it has not ended
+		return false
+	}
 	unclean, err := a.folder.takeClean()
 	if err != nil {
 		a.log.Warn("it can't be written down that ota runs", "error", err)
@@ -231,17 +327,20 @@ func (a *agent) furnish(hurry context.Context) error {
 	if unclean {
 		a.outfit.doubt()
 	}
-	a.conductor = update.New(update.Options{
+	return unclean
+}
+
+func (a *agent) conductorOptions() update.Options {
+	return update.Options{
 		Deposit:  a.deposit,
 		Main:     a.main,
-		Releases: releases,
+		Releases: a.releases,
 		Program:  a.supervisor,
 		Trial:    trials{a},
 		Busy:     busyLock{a.folder.busy()},
 		Reserve:  reserve.New(a.folder.reserve(), reserveBytes),
 		Settings: a.settings,
 		Limits:   release.Limits{Keep: a.config.Store.Keep, MaxBytes: a.config.Store.MaxBytes},
-		Unclean:  unclean,
 		Space:    a.space,
 		Links: func(upload map[string]string) ([]reason.Reason, error) {
 			return check.Links(a.folder.main(), upload)
@@ -257,8 +356,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Hides:    func(path string) bool { return a.Veil()(path) },
 		Changed:  a.changed,
 		Log:      a.log,
-	})
-	return nil
+	}
 }
 
 // reserveBytes is enough for all that ota writes of itself to go back.

@@ -82,6 +82,7 @@ func answer(status api.Status, now time.Time) doctor.Told {
 	met := doctor.Told{Presence: doctor.Answers, Program: string(status.Program.State)}
 	if status.PID != nil {
 		met.PID = *status.PID
+		met.Outdated = outdated(met.PID)
 	}
 	switch {
 	case status.Program.CrashLooping:

@@ -6,13 +6,18 @@ import (
 	"fmt"
 
 	"ota/internal/api"
+	"ota/internal/kit/handover"
 	"ota/internal/kit/hint"
+	"ota/internal/web"
 )
 
 // page is the server of the page, a [web.Server].
 type page interface {
 	Run(ctx context.Context) error
 	Web() api.Web
+	TakeOver(web.Handed, *handover.Received) error
+	Handed(*handover.Bag) (web.Handed, error)
+	Answers(ctx context.Context) error
 }
 
 // Web says where the page is.

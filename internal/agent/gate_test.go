@@ -11,7 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ota/internal/api"
+	"ota/internal/kit/handover"
 	"ota/internal/kit/hint"
+	"ota/internal/web"
 	"ota/internal/web/access"
 )
 
@@ -20,6 +22,10 @@ type fixedPage api.Web
 
 func (p fixedPage) Web() api.Web              { return api.Web(p) }
 func (p fixedPage) Run(context.Context) error { return nil }
+
+func (p fixedPage) TakeOver(web.Handed, *handover.Received) error { return nil }
+func (p fixedPage) Handed(*handover.Bag) (web.Handed, error)      { return web.Handed{}, nil }
+func (p fixedPage) Answers(context.Context) error                 { return nil }
 
 func gate(t *testing.T, at page) *agent {
 	t.Helper()

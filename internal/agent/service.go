@@ -10,6 +10,7 @@ import (
 
 	"ota/internal/api"
 	"ota/internal/kit/amount"
+	"ota/internal/kit/handover"
 	"ota/internal/kit/sdnotify"
 	"ota/internal/update"
 )
@@ -76,7 +77,10 @@ func (s *service) tell(ctx context.Context, ending <-chan struct{}) {
 			ending = nil
 			s.stopping()
 		case <-ctx.Done():
-			if ending != nil { // the mode Once, or a failure
+			switch {
+			case s.isLeaving():
+				s.leaving()
+			case ending != nil: // the mode Once, or a failure
 				s.say(sdnotify.Stopping)
 			}
 			return
@@ -124,19 +128,27 @@ func (s *service) stopping() {
 	s.say(sdnotify.Stopping, sdnotify.Extend(limit))
 }
 
+// leaving gives the ota that takes over time until it says READY=1 itself.
+func (s *service) leaving() {
+	s.say(sdnotify.Reloading, sdnotify.Alive, sdnotify.Status("another ota takes over"), sdnotify.Extend(2*handover.Limit+closingLimit))
+}
+
 // feed keeps the manager's watchdog quiet for as long as the conductor answers:
 // it comes to that at once, unless it hangs.
 func (s *service) feed(ctx context.Context) {
-	select {
-	case <-s.furnished:
-	case <-ctx.Done():
-		return
-	}
 	beat := time.NewTicker(s.manager.Watchdog() / 2)
 	defer beat.Stop()
+	if !s.awaitFurnished(ctx, beat.C) {
+		return
+	}
+	var limit time.Time // for what is left to do when another ota takes over
 	for {
-		if err := s.conductor.Answer(ctx); err != nil {
+		if err := s.conductor.Answer(ctx); err != nil && !s.isLeaving() {
 			return // it ends: what is left to do must not hang either
+		} else if err != nil && time.Now().After(limit) {
+			return
+		} else if err == nil {
+			limit = time.Now().Add(handover.Limit)
 		}
 		if err := s.manager.Tell(sdnotify.Alive); err != nil {
 			s.log.Debug("the watchdog is not fed", "error", err)
@@ -145,6 +157,24 @@ func (s *service) feed(ctx context.Context) {
 		case <-beat.C:
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// awaitFurnished reports whether there is a conductor to ask. An ota that takes
+// over has a limit of its own: until then it says that it is alive.
+func (s *service) awaitFurnished(ctx context.Context, beat <-chan time.Time) bool {
+	if s.handed == nil {
+		beat = nil
+	}
+	for {
+		select {
+		case <-s.furnished:
+			return true
+		case <-beat:
+			s.say(sdnotify.Alive)
+		case <-ctx.Done():
+			return false
 		}
 	}
 }

@@ -44,6 +44,7 @@ type supervisor struct {
 	tried    attempted  // whether it was readied, with or without success
 	modules  []string   // that its sources import; see Warm
 	last     *program.Run
+	says     says
 	lacking  lacking
 	waiting  *program.Waiting // nil: none
 	waitsFor update.Which
@@ -100,14 +101,11 @@ func (s *supervisor) Start(release int, of check.Walk) (update.Run, error) {
 	if err != nil {
 		return nil, errors.Join(err, stdout.Close(), stderr.Close())
 	}
+	to := says{began, stdout, stderr}
 	s.mu.Lock()
-	s.present, s.last = l, started
+	s.present, s.last, s.says = l, started, to
 	s.mu.Unlock()
-	s.listening.Go(func() {
-		<-started.Drained()
-		stdout.Close()
-		stderr.Close()
-	})
+	s.closeAfter(started, to)
 	return run{started, s, began, l.environment}, nil
 }
 

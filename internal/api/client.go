@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -76,14 +77,43 @@ func (c *Client) History(ctx context.Context) ([]HistoryEntry, error) {
 
 // Tail gives show the last n lines of the log, oldest first.
 func (c *Client) Tail(ctx context.Context, n int, show func(logs.Line) error) error {
-	return c.logs(ctx, n, false, show)
+	err := (&logReading{client: c, show: show}).read(ctx, url.Values{"n": {strconv.Itoa(n)}})
+	if shown, byShow := errors.AsType[showError](err); byShow {
+		return shown.error
+	}
+	return err
 }
 
 // Follow is Tail, and gives show every line that comes after them until ctx
-// ends, or until ota does: then it returns nil. An error of show ends it.
+// ends, or until ota does: then it returns nil. An error of show ends it. Where
+// another ota takes over it goes on with that.
 func (c *Client) Follow(ctx context.Context, n int, show func(logs.Line) error) error {
-	return c.logs(ctx, n, true, show)
+	r := &logReading{client: c, show: show}
+	query := url.Values{"n": {strconv.Itoa(n)}, "follow": {"true"}}
+	for {
+		err := r.read(ctx, query)
+		shown, byShow := errors.AsType[showError](err)
+		switch {
+		case byShow:
+			return shown.error
+		case ctx.Err() != nil || r.start == "":
+			return err
+		case query.Has("after") && err != nil && !errors.Is(err, errBrokenOff):
+			return nil // it has ended, or was started anew
+		}
+		query.Set("after", fmt.Sprintf("%s.%d", r.start, r.seq))
+		again := time.NewTimer(followAgain)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+		}
+	}
 }
+
+// followAgain is the pause before a follower looks whether another ota has taken
+// over, or ota has ended.
+const followAgain = 20 * time.Millisecond
 
 // Start starts the program and returns when it runs.
 func (c *Client) Start(ctx context.Context) error { return c.steer(ctx, "/start") }
@@ -170,13 +200,24 @@ func (c *Client) steer(ctx context.Context, path string) error {
 	return answer.Body.Close()
 }
 
-func (c *Client) logs(ctx context.Context, n int, follow bool, show func(logs.Line) error) error {
-	query := url.Values{"n": {strconv.Itoa(n)}, "follow": {strconv.FormatBool(follow)}}
+// logReading is one who reads the log.
+type logReading struct {
+	client *Client
+	show   func(logs.Line) error
+	start  string // of ota; empty: not known
+	seq    uint64 // of the last line
+}
+
+func (r *logReading) read(ctx context.Context, query url.Values) error {
+	c := r.client
 	answer, err := c.ask(ctx, http.MethodGet, "/logs?"+query.Encode())
 	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
+	if start, seq, ok := parseEventID(answer.Header.Get(positionHeader)); ok && r.start == "" {
+		r.start, r.seq = start, seq
+	}
 	lines := json.NewDecoder(answer.Body)
 	for {
 		var line logs.Line
@@ -185,9 +226,10 @@ func (c *Client) logs(ctx context.Context, n int, follow bool, show func(logs.Li
 		} else if err != nil {
 			return c.reasonFor(ctx, err)
 		}
-		if err := show(line); err != nil {
-			return err
+		if err := r.show(line); err != nil {
+			return showError{err}
 		}
+		r.seq = line.Seq
 	}
 }
 
@@ -227,6 +269,8 @@ func (c *Client) read(ctx context.Context, answer *http.Response, into any) erro
 	return nil
 }
 
+var errBrokenOff = errors.New("ota ended before it had answered")
+
 // errSilent is the cause when an answer takes too long.
 var errSilent = hint.With(errors.New("ota does not answer"), `look again in a moment; "ota doctor" says what may be wrong`)
 
@@ -246,7 +290,7 @@ func (c *Client) reasonFor(ctx context.Context, err error) error {
 	case errors.Is(err, fs.ErrNotExist), refused(err):
 		return &NotRunning{c.dir}
 	case slices.ContainsFunc(brokenOff, func(broken error) bool { return errors.Is(err, broken) }):
-		return errors.New("ota ended before it had answered")
+		return errBrokenOff
 	default:
 		return err
 	}

@@ -184,6 +184,7 @@ var schemas = map[string]reflect.Type{
 	"Device": reflect.TypeFor[Device](), "ApplyResult": reflect.TypeFor[ApplyResult](), "Discarded": reflect.TypeFor[Discarded](),
 	"WentBack": reflect.TypeFor[WentBack](), "Listing": reflect.TypeFor[Listing](), "LogFile": reflect.TypeFor[LogFile](),
 	"Drop": reflect.TypeFor[Drop](), "Arrival": reflect.TypeFor[Arrival](), "Web": reflect.TypeFor[Web](),
+	"TakenOver": reflect.TypeFor[TakenOver](), "TakeoverStep": reflect.TypeFor[takeoverStep](),
 	"PairCode": reflect.TypeFor[PairCode](), "Token": reflect.TypeFor[Token](),
 }
 
@@ -208,6 +209,7 @@ var words = map[reflect.Type]string{
 	reflect.TypeFor[ProgramState](): string(Equipping), reflect.TypeFor[ReleaseState](): string(RolledBack),
 	reflect.TypeFor[DepositState](): string(Deferred), reflect.TypeFor[ChangeKind](): string(Replaced),
 	reflect.TypeFor[MQTTState](): string(Connected), reflect.TypeFor[Outcome](): string(NothingChanged), reflect.TypeFor[Right](): string(Upload), reflect.TypeFor[logs.Source](): string(logs.MainErr),
+	reflect.TypeFor[TakenOutcome](): string(TookOver),
 }
 
 // fill gives everything a value; with whole, also what may be absent.

@@ -33,6 +33,8 @@ type fakeHouse struct {
 	tokens  []Token
 	web     Web
 	lines   []logs.Line
+	waits   string // what a takeover waits for
+	taken   *TakenOver
 	coming  chan []logs.Line // what followers get
 	log     *logs.Log        // in place of lines and coming; nil: there is none
 
@@ -162,6 +164,19 @@ func (f *fakeHouse) Follow(after uint64) Follower {
 func (f *fakeHouse) Web() Web           { return f.web }
 func (f *fakeHouse) Tokens() []Token    { return f.tokens }
 func (f *fakeHouse) EndSessions() error { return f.note("logout") }
+
+func (f *fakeHouse) TakeOver(_ context.Context, binary string, waits func(string)) (string, error) {
+	if f.waits != "" {
+		waits(f.waits)
+	}
+	return "k3x", f.note("takeover " + binary)
+}
+
+func (f *fakeHouse) TakenOver() *TakenOver {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.taken
+}
 
 func (f *fakeHouse) WebLink() (string, error) {
 	return "http://127.0.0.1:8484/login?code=1", f.note("link")

@@ -40,6 +40,7 @@ type House interface {
 	Past
 	Logs
 	Gate
+	Heir
 	Files
 	Live
 	Drops

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -76,15 +78,16 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if query.wrong != nil {
 		return query.wrong
 	}
+	last, lines, err := s.logsFrom(query.Get("after"), n)
+	if err != nil {
+		return err
+	}
+	n = min(n, len(lines))
 	takeTime(w)
 	w.Header().Set("Content-Type", "application/jsonl")
-	lines := s.house.Tail(max(n, 1))
-	var last uint64
-	if len(lines) > 0 {
-		last = lines[len(lines)-1].Seq
-	}
+	w.Header().Set(positionHeader, fmt.Sprintf("%s.%d", s.house.StartID(), last))
 	// A reader that has gone, or takes nothing, ends its own request only.
-	if writeLines(w, lines[len(lines)-min(n, len(lines)):]) != nil || !follow {
+	if writeLines(w, lines[len(lines)-n:]) != nil || !follow {
 		return nil
 	}
 	follower := s.house.Follow(last)
@@ -94,6 +97,29 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 			return nil
 		}
 	}
+}
+
+// positionHeader tells after which line a follower goes on: the name of this start
+// of ota, and the number of the line.
+const positionHeader = "Ota-Position"
+
+// errAnew is for who goes on after a line of another start.
+var errAnew = errors.New("the log is that of another start by now")
+
+// logsFrom is where an answer begins: with the last n lines, or after a position
+// that a follower had before.
+func (s *Server) logsFrom(after string, n int) (last uint64, lines []logs.Line, err error) {
+	if start, seq, ok := parseEventID(after); ok {
+		if start != s.house.StartID() {
+			return 0, nil, errAnew
+		}
+		return seq, nil, nil
+	}
+	lines = s.house.Tail(max(n, 1))
+	if len(lines) > 0 {
+		last = lines[len(lines)-1].Seq
+	}
+	return last, lines, nil
 }
 
 func writeLines(w http.ResponseWriter, lines []logs.Line) error {

@@ -63,6 +63,7 @@ func (s *Server) routes() []route {
 		s.steerRoutes(),
 		s.fileRoutes(),
 		s.gateRoutes(),
+		s.heirRoutes(),
 		s.eventRoutes(),
 		s.machineRoutes(),
 		dropAnswers{s.house}.routes(),

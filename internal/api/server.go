@@ -39,6 +39,7 @@ type Server struct {
 	log      *slog.Logger
 	steering steering
 	streams  streams
+	door     door
 
 	comparing, packing turns // releases: both take memory and time
 }
@@ -59,17 +60,18 @@ func New(house House, socket string, log *slog.Logger) *Server {
 // An error means that the socket can't be opened or has failed: nothing but the
 // steering is lost.
 func (s *Server) Run(ctx context.Context) error {
-	listener, err := listen(ctx, s.socket)
+	listener, err := s.door.open(func() (net.Listener, error) { return listen(ctx, s.socket) })
 	if err != nil {
 		return fmt.Errorf("cannot open the control socket: %w", err)
 	}
-	defer os.Remove(s.socket)
+	defer s.door.close(func() { os.Remove(s.socket) })
 	return s.serve(ctx, listener)
 }
 
 func (s *Server) serve(ctx context.Context, listener net.Listener) error {
 	server := s.httpServer(ctx)
-	if err := serve.Until(ctx, server, graceTime, func() error { return server.Serve(listener) }); err != nil {
+	door := serve.NewDoor(listener)
+	if err := serve.Until(ctx, server, graceTime, door, func() error { return server.Serve(door) }); err != nil {
 		return fmt.Errorf("cannot answer on the control socket: %w", err)
 	}
 	return nil

@@ -30,6 +30,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"ota/internal/kit/handover"
 	"ota/internal/kit/hint"
 )
 
@@ -50,12 +51,25 @@ type app struct {
 	*speaker
 	directory string // -C as given
 	code      exitCode
+	received  *handover.Received // from an ota before this one in the same process; nil: there was none
 }
 
 // Main runs the command with these arguments and returns the exit code of the
 // process. It may be called once in a process: `ota run` takes its signals.
 func Main(args []string, stdout, stderr io.Writer) int {
-	a := &app{speaker: newSpeaker(stdout, stderr)}
+	// First of all: if this process was another ota, that one is to be back should
+	// this one fail.
+	received := handover.Receive()
+	if received != nil {
+		defer func() {
+			fault := recover()
+			received.Settle(fault)
+			if fault != nil {
+				panic(fault)
+			}
+		}()
+	}
+	a := &app{speaker: newSpeaker(stdout, stderr), received: received}
 	root := a.rootCommand()
 	// An empty list is not the same to cobra: nil means os.Args.
 	root.SetArgs(append([]string{}, args...))
@@ -118,6 +132,9 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.unpinCommand(),
 		a.verifyCommand(),
 		a.doctorCommand(),
+		a.selfUpdateCommand(),
+		a.reloadCommand(),
+		a.takeoverCommand(),
 		a.notifyCommand(),
 		a.webCommand(),
 		a.configCommand(),

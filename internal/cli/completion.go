@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,11 +26,31 @@ var shells = []struct {
 	{"fish", func(root *cobra.Command, to io.Writer) error { return root.GenFishCompletion(to, true) }},
 }
 
-func (a *app) completionCommand() *cobra.Command {
+// Shells returns those that [WriteCompletion] knows.
+func Shells() []string {
 	var names []string
 	for _, shell := range shells {
 		names = append(names, shell.name)
 	}
+	return names
+}
+
+// WriteCompletion writes what `ota completion` prints, for who packages ota.
+func WriteCompletion(name string, to io.Writer) error {
+	return writeCompletion(Commands(), name, to)
+}
+
+func writeCompletion(root *cobra.Command, name string, to io.Writer) error {
+	for _, shell := range shells {
+		if shell.name == name {
+			return shell.write(root, to)
+		}
+	}
+	return fmt.Errorf("%q is not one of %s", name, strings.Join(Shells(), ", "))
+}
+
+func (a *app) completionCommand() *cobra.Command {
+	names := Shells()
 	cmd := &cobra.Command{
 		Use:   "completion " + strings.Join(names, "|"),
 		Short: "Print what makes a shell complete the commands of ota",
@@ -48,22 +69,15 @@ bash-completion for that.`,
 			case len(args) > 1:
 				return usageError(cmd, fmt.Sprintf("one shell at a time, not also %q", args[1]))
 			}
-			for _, shell := range shells {
-				if shell.name == args[0] {
-					return nil
-				}
+			if !slices.Contains(names, args[0]) {
+				return usageError(cmd, fmt.Sprintf("%q is not one of %s", args[0], strings.Join(names, ", ")))
 			}
-			return usageError(cmd, fmt.Sprintf("%q is not one of %s", args[0], strings.Join(names, ", ")))
+			return nil
 		},
 	}
 	cmd.RunE = a.act(func(_ context.Context, args []string) exitCode {
-		for _, shell := range shells {
-			if shell.name != args[0] {
-				continue
-			}
-			if err := shell.write(cmd.Root(), a.stdout); err != nil {
-				return a.fail(fmt.Errorf("cannot print the script: %w", err))
-			}
+		if err := writeCompletion(cmd.Root(), args[0], a.stdout); err != nil {
+			return a.fail(fmt.Errorf("cannot print the script: %w", err))
 		}
 		return done
 	})

@@ -59,17 +59,25 @@ func (a *app) run(ctx context.Context, once bool) exitCode {
 	if err != nil {
 		return a.fail(err)
 	}
-	ctx, kill, release := untilSignal(ctx)
-	defer release()
-	code, err := agent.Run(ctx, kill, agent.Options{
+	caught := untilSignal(ctx)
+	defer caught.release()
+	if a.received != nil {
+		a.received.Repeat(caught.left)
+	}
+	code, err := agent.Run(caught.ctx, caught.hurry, agent.Options{
 		Dir:     dir,
 		Once:    once,
 		Version: version(),
 		Console: a.stdout,
 		Color:   a.color,
 		Private: isTerminal(a.stdout),
+		Handed:  a.received,
+		Caught:  caught.left,
 	})
 	if err != nil {
+		if a.received != nil {
+			a.received.Because(err)
+		}
 		return max(a.fail(err), exitCode(code))
 	}
 	return exitCode(code)
@@ -81,10 +89,24 @@ func isTerminal(to io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// untilSignal returns a context that ends with the first signal to end, and a
-// channel that is closed by the second one. release stops it.
-func untilSignal(parent context.Context) (ctx context.Context, kill <-chan struct{}, release func()) {
-	signals := make(chan os.Signal, 2)
+// caught are the signals to end that have come.
+type caught struct {
+	ctx      context.Context // ends with the first
+	hurry    chan struct{}   // closed by the second
+	release  func()          // ends the catching
+	signals  chan os.Signal
+	heard    []syscall.Signal // by the goroutine that hears them
+	asks     chan chan []syscall.Signal
+	released chan struct{}
+	ended    chan struct{} // closed when nobody hears them any more
+}
+
+// untilSignal catches signals until its release is called.
+func untilSignal(parent context.Context) *caught {
+	c := &caught{
+		hurry: make(chan struct{}), signals: make(chan os.Signal, 2),
+		asks: make(chan chan []syscall.Signal), released: make(chan struct{}), ended: make(chan struct{}),
+	}
 	for _, one := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		// nohup means it when it has a signal ignored, and Notify would undo
 		// that. A shell that starts a job in the background has SIGINT ignored
@@ -92,7 +114,7 @@ func untilSignal(parent context.Context) (ctx context.Context, kill <-chan struc
 		if one == syscall.SIGHUP && signal.Ignored(one) {
 			continue
 		}
-		signal.Notify(signals, one)
+		signal.Notify(c.signals, one)
 	}
 	// Where the console goes away a write to it would end ota and leave the
 	// program alone. Caught, the signal is an error of that write; ignored, it
@@ -100,32 +122,59 @@ func untilSignal(parent context.Context) (ctx context.Context, kill <-chan struc
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
 	ctx, end := context.WithCancel(parent)
-	hurry := make(chan struct{})
-	released := make(chan struct{})
-	go func() {
+	c.ctx = ctx
+	go c.hear(end)
+	c.release = func() {
+		signal.Stop(c.signals)
+		close(c.released)
+		end()
+	}
+	return c
+}
+
+// hear acts on what comes: the first signal ends the context, the second one
+// closes hurry.
+func (c *caught) hear(end context.CancelFunc) {
+	defer close(c.ended)
+	for {
 		select {
-		case <-signals:
+		case one := <-c.signals:
+			// A terminal that closes says so twice, once by the kernel and once by
+			// the shell: nobody has lost patience.
+			if len(c.heard) == 1 && one != syscall.SIGHUP {
+				close(c.hurry)
+			}
+			if len(c.heard) == 0 || len(c.heard) == 1 && one != syscall.SIGHUP {
+				c.heard = append(c.heard, one.(syscall.Signal))
+			}
 			end()
-		case <-released:
+		case ask := <-c.asks:
+			ask <- append([]syscall.Signal(nil), c.heard...)
+		case <-c.released:
 			return
 		}
-		for {
-			select {
-			case again := <-signals:
-				// A terminal that closes says so twice, once by the kernel and
-				// once by the shell: nobody has lost patience.
-				if again != syscall.SIGHUP {
-					close(hurry)
-					return
-				}
-			case <-released:
-				return
-			}
+	}
+}
+
+// left returns the signals that have come.
+func (c *caught) left() []syscall.Signal {
+	any := make(chan os.Signal, 1)
+	signal.Notify(any, syscall.SIGTERM)
+	signal.Stop(any) // which waits for those on their way
+	var heard []syscall.Signal
+	answer := make(chan []syscall.Signal)
+	select {
+	case c.asks <- answer:
+		heard = <-answer
+	case <-c.ended:
+		heard = c.heard
+	}
+	for {
+		select {
+		case one := <-c.signals:
+			heard = append(heard, one.(syscall.Signal))
+		default:
+			return heard
 		}
-	}()
-	return ctx, hurry, func() {
-		signal.Stop(signals)
-		close(released)
-		end()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/user"
 	"strings"
 	"time"
 
@@ -103,8 +104,20 @@ func (a *app) adviseTunnel(link string) {
 		return
 	}
 	if ip := net.ParseIP(address.Hostname()); ip != nil && ip.IsLoopback() || address.Hostname() == "localhost" {
-		a.advise(fmt.Sprintf("on your own machine: ssh -N -L %s:%s %s, then open the link there", address.Port(), address.Host, ours[2]))
+		a.advise(fmt.Sprintf("on your own machine: ssh -N -L %s:%s %s%s, then open the link there", address.Port(), address.Host, caller(), ours[2]))
 	}
+}
+
+// caller is who called us, as ssh takes it before an address: also by sudo.
+// Empty: not known.
+func caller() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name + "@"
+	}
+	if account, err := user.Current(); err == nil && account.Username != "" {
+		return account.Username + "@"
+	}
+	return ""
 }
 
 func (a *app) webPairCommand() *cobra.Command {

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"os"
+	"os/user"
 	"strings"
 	"testing"
 
@@ -35,6 +36,18 @@ func TestWebLinkBySSH(t *testing.T) {
 		got := call("web", "-C", serve(t, page(address)))
 		if strings.Contains(got.Stderr, "hint: on your own machine: ssh -N -L 8484:") != advised {
 			t.Errorf("%s: %s", address, got.Stderr)
+		}
+	}
+	dir := serve(t, page("http://127.0.0.1:8484"))
+	account, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sudoer, comes := range map[string]string{"": account.Username, "pi": "pi"} {
+		t.Setenv("SUDO_USER", sudoer)
+		want := "ssh -N -L 8484:127.0.0.1:8484 " + comes + "@192.0.2.7, then"
+		if got := call("web", "-C", dir); !strings.Contains(got.Stderr, want) {
+			t.Errorf("%q is not in %s", want, got.Stderr)
 		}
 	}
 }

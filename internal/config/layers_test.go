@@ -303,7 +303,7 @@ env_file = "-x"
 func TestMasked(t *testing.T) {
 	got := with(t, `
 [program]
-env = { API_TOKEN = "1", "db.password" = "2", SSHKEY = "3", LANG = "C", URL = "postgres://me:word@db/x?a:b@c", PLAIN = "http://me@a/b:c" }
+env = { API_TOKEN = "1", "db.password" = "2", SSHKEY = "3", LANG = "C", DB_PASS = "4", smtp_pw2 = "5", WIFI-PSK = "6", COMPASS = "0x1e", PWD = "/srv", URL = "postgres://me:word@db/x?a:b@c", PLAIN = "http://me@a/b:c" }
 command = ["a", "http://u:p@a and b://v:q@r"]
 [python]
 index = "https://u:pw@a/simple"
@@ -318,8 +318,8 @@ webhook = "https://u:pw@hooks.example.com/services/T0/B0/secret?key=1"
 	}
 	want := []string{
 		`command = ["a", "http://u:…@a and b://v:…@r"]`,
-		`env.API_TOKEN = "…"`, `env.LANG = "C"`, `env.PLAIN = "http://me@a/b:c"`, `env.SSHKEY = "…"`, `env.URL = "postgres://me:…@db/x?a:b@c"`,
-		`env."db.password" = "…"`, `index = "https://u:…@a/simple"`,
+		`env.API_TOKEN = "…"`, `env.COMPASS = "0x1e"`, `env.DB_PASS = "…"`, `env.LANG = "C"`, `env.PLAIN = "http://me@a/b:c"`, `env.PWD = "/srv"`, `env.SSHKEY = "…"`, `env.URL = "postgres://me:…@db/x?a:b@c"`, `env.WIFI-PSK = "…"`,
+		`env."db.password" = "…"`, `env.smtp_pw2 = "…"`, `index = "https://u:…@a/simple"`,
 		`webhook = "https://hooks.example.com/…"`,
 	}
 	if diff := cmp.Diff(want, lines); diff != "" {

@@ -73,7 +73,11 @@ func (s Setting) TOML() string {
 
 // secretWords are in the names of variables that nobody should read over
 // somebody's shoulder.
-var secretWords = []string{"SECRET", "TOKEN", "KEY", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL"}
+var secretWords = []string{"SECRET", "TOKEN", "KEY", "PASSWORD", "PASSWD", "PASSPHRASE", "PASSCODE", "CREDENTIAL", "BEARER", "COOKIE"}
+
+// secretParts are too short for that: a part of the name has to be one, as in
+// DB_PASS, and not in COMPASS.
+var secretParts = []string{"PASS", "PW", "PWD", "PSK", "AUTH"}
 
 // hidden stands for what is not shown.
 const hidden = "…"
@@ -81,15 +85,20 @@ const hidden = "…"
 // Masked is the setting without what looks like a secret: by the name of a
 // variable, as the password in an address, or as the path of a webhook.
 func (s Setting) Masked() Setting {
-	name := strings.ToUpper(s.Entry)
 	if s.Table == "notify" && s.Name == "webhook" && s.Value != nil {
 		s.Value = withoutPath(s.Value)
-	} else if slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) }) {
+	} else if soundsSecret(strings.ToUpper(s.Entry)) {
 		s.Value = hidden
 	} else {
 		s.Value = masked(s.Value)
 	}
 	return s
+}
+
+func soundsSecret(name string) bool {
+	parts := strings.FieldsFunc(name, func(letter rune) bool { return letter < 'A' || letter > 'Z' })
+	return slices.ContainsFunc(secretWords, func(word string) bool { return strings.Contains(name, word) }) ||
+		slices.ContainsFunc(parts, func(part string) bool { return slices.Contains(secretParts, part) }) && name != "PWD"
 }
 
 func masked(value any) any {

@@ -23,15 +23,24 @@ type Web struct {
 	Cert, Key string         // paths as they were written; both or neither
 }
 
-// envName is that of a file with secrets in nearly every program that has one.
+// envName is that of a file with secrets in nearly every program that has one;
+// others are called .env.local, .env.production and the like.
 const envName = ".env"
+
+// envModels say what such a file is to hold, and hold none of it.
+var envModels = []string{".env.example", ".env.sample", ".env.template", ".env.dist"}
+
+func isEnv(name string) bool {
+	name = strings.ToLower(name)
+	return name == envName || strings.HasPrefix(name, envName+".") && !slices.Contains(envModels, name)
+}
 
 // Hidden tells whether nobody may look into a path below main/ or deposit/ over
 // the network. What lies in a hidden folder is hidden too. Upper and lower case
 // are the same here: on some file systems they are.
 func (w Web) Hidden(at string) bool {
 	for name := range strings.SplitSeq(at, "/") {
-		if strings.EqualFold(name, envName) {
+		if isEnv(name) {
 			return true
 		}
 	}

@@ -82,9 +82,9 @@ func TestHidden(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]bool{
-		".env": true, ".ENV": true, "deep/er/.Env": true, ".env/in": true,
+		".env": true, ".ENV": true, ".env.local": true, "x/.Env.production/y": true, "deep/er/.Env": true, ".env/in": true,
 		"a.KEY": true, "x/b.key": true, "private/a": true, "in/PRIVATE/b/c": true, "top.txt": true, "A/x/B/c": true,
-		"": false, "env": false, ".env.example": false, "x.env": false, "keys": false, "x/top.txt": false, "main.py": false,
+		"": false, "env": false, ".env.example": false, "x/.env.Sample": false, ".envelope": false, "x.env": false, "keys": false, "x/top.txt": false, "main.py": false,
 	} {
 		if got := config.Web.Hidden(name); got != want {
 			t.Errorf("%q: hidden %t", name, got)

@@ -2,6 +2,7 @@ package deposit
 
 import (
 	"io/fs"
+	"maps"
 	"sync"
 )
 
@@ -44,4 +45,18 @@ func (v *vouched) forget(files []File) {
 	for _, file := range files {
 		delete(v.traces, file.Path)
 	}
+}
+
+// Vouched returns for which files somebody has vouched, for [Room.Revouch].
+func (r *Room) Vouched() map[string]string {
+	r.vouched.mutex.Lock()
+	defer r.vouched.mutex.Unlock()
+	return maps.Clone(r.vouched.traces)
+}
+
+// Revouch makes known what another room knew; the map is the room's from now on.
+func (r *Room) Revouch(traces map[string]string) {
+	r.vouched.mutex.Lock()
+	defer r.vouched.mutex.Unlock()
+	r.vouched.traces = traces
 }

@@ -17,6 +17,7 @@ var checks = []check{
 	{"broker", (*patient).lookAtBroker},
 	{"folders", (*patient).lookAtFolders},
 	{"deposit", (*patient).lookAtDeposit},
+	{"open", (*patient).lookAtOpen},
 	{"mounts", (*patient).lookAtMounts},
 	{"space", (*patient).lookAtSpace},
 	{"watches", (*patient).lookAtWatches},

@@ -38,7 +38,7 @@ func diskOf(path string) (disk, error) {
 	all, err := mounts.Read()
 	for _, one := range all {
 		if one.ID == found.mount {
-			found.kind = one.Type
+			found.kind, found.at = one.Type, one.Point
 		}
 	}
 	return found, err
@@ -107,7 +107,7 @@ func (p *patient) lookAtMounts(context.Context) []Finding {
 		kinds = append(kinds, kind)
 		if d.readOnly {
 			found = append(found, problem("mount-read-only", fmt.Sprintf("%s can't be written to: it is mounted read-only (%s)", where, kind),
-				"sudo mount -o remount,rw "+shell(on[i][0].path)+"  # if it became so by itself, look at the card: dmesg"))
+				"sudo mount -o remount,rw "+shell(d.at)+"  # if it became so by itself, look at the card: dmesg"))
 		}
 		for _, one := range on[i] {
 			switch one.path {
@@ -127,9 +127,12 @@ func (p *patient) lookAtMounts(context.Context) []Finding {
 			}
 		}
 	}
+	if own < 0 && len(disks) > 0 && !exists(p.own()) {
+		own = 0 // it will be made in the folder
+	}
 	if own >= 0 && disks[own].noExec && p.needsPackages() {
 		found = append(found, problem("mount-noexec", ".ota is on a mount with noexec: compiled modules of its environments can't be loaded",
-			"sudo mount -o remount,exec "+shell(p.own())+"  # and the same in /etc/fstab"))
+			"sudo mount -o remount,exec "+shell(disks[own].at)+"  # and the same in /etc/fstab"))
 	}
 	if own >= 0 && main >= 0 && own != main {
 		found = append(found, notice("mount-split", "main/ and .ota are on different mounts: each new file is written twice, and a part of the state lies in main/.ota", "put both on one"))

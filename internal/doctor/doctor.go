@@ -59,6 +59,7 @@ const (
 type Told struct {
 	Presence    Presence
 	PID         int           // 0: not known
+	Outdated    string        // the file that it runs from, if another one has that name by now; empty: it is that
 	Why         string        // it is silent or refuses
 	Program     string        // the state of the program
 	Crashes     Crashes       // of the program
@@ -107,7 +108,8 @@ type system struct {
 
 // disk is the file system that a path is on, as it is mounted there.
 type disk struct {
-	mount      int // ID of the mount
+	mount      int    // ID of the mount
+	at         string // where it is mounted
 	kind       string
 	readOnly   bool
 	noExec     bool

@@ -4,14 +4,15 @@ package doctor
 // docs/doctor.md.
 var Names = []string{
 	"settings-wrong", "settings-left-out",
-	"ota-absent", "ota-left-socket", "ota-silent", "ota-refuses",
+	"ota-absent", "ota-left-socket", "ota-silent", "ota-refuses", "ota-outdated",
 	"service-none", "service-disabled", "service-beside", "service-down",
 	"program-missing", "program-port", "program-failing", "program-crashing", "program-trial", "upload-held",
-	"python-missing", "python-broken", "python-shim", "python-pip",
+	"python-missing", "python-broken", "python-shim", "python-parts", "python-pip",
 	"page-problem", "page-port",
 	"broker-away", "broker-file", "broker-secret",
-	"folder-kind", "folder-rights", "folder-secrets",
+	"folder-kind", "folder-rights", "folder-secrets", "folder-owner",
 	"deposit-read", "deposit-remove", "deposit-sticky", "deposit-group", "deposit-unknown",
+	"open-deposit", "open-folder",
 	"mount-read-only", "mount-distant", "mount-modes", "mount-noexec", "mount-split", "mount-unknown",
 	"space-full", "space-low", "inodes-full", "inodes-low", "space-unknown",
 	"watches-few", "watches-low", "watchers-few", "watches-unknown",

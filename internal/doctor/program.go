@@ -37,6 +37,10 @@ func (p *patient) lookAtOta(context.Context) []Finding {
 	case Refuses:
 		return []Finding{unknown("ota-refuses", fmt.Sprintf("ota is running%s as %s and answers to that user and root only", who, p.user.name), p.asOta("doctor"))}
 	}
+	if p.Told.Outdated != "" {
+		return []Finding{notice("ota-outdated", "the ota that is running"+who+" is another one than that in "+escape.Name(p.Told.Outdated)+
+			", which was replaced", p.asOta("reload")+"  # the program runs on")}
+	}
 	return fine(fmt.Sprintf("ota is running%s as %s", who, p.user.name))
 }
 

@@ -28,9 +28,26 @@ func (p *patient) lookAtFolders(context.Context) []Finding {
 	}
 	info, err := os.Stat(p.own())
 	if err == nil && info.Mode().Perm()&0o066 != 0 {
-		found = append(found, notice("folder-secrets", "others may look into .ota, which has copies of every secret in main/", "sudo chmod go-rw "+shell(p.own())))
+		what := "others may look into .ota, which has copies of every secret in main/"
+		if info.Mode().Perm()&0o022 != 0 {
+			what = "others may write to .ota, from which ota takes what it runs"
+		}
+		found = append(found, notice("folder-secrets", what, "sudo chmod go-rw "+shell(p.own())))
 	}
+	found = append(found, p.lookAtOwner(info)...)
 	return otherwise(found, p.user.name+" may do in main/, deposit/, logs/ and .ota what ota needs")
+}
+
+// lookAtOwner is about a folder in which ota was called as root once, by
+// mistake: its user can't start it any more.
+func (p *patient) lookAtOwner(own fs.FileInfo) []Finding {
+	top, err := os.Stat(p.Dir)
+	if err != nil || own == nil || p.runs() || p.settings.Program.User != "" || ownerOf(own) != 0 || ownerOf(top) == 0 {
+		return nil
+	}
+	keeper := p.account(ownerOf(top), int(top.Sys().(*syscall.Stat_t).Gid))
+	return []Finding{notice("folder-owner", fmt.Sprintf("ota ran here as root, and .ota is root's: %s, whose folder it is, can't start it", keeper.name),
+		fmt.Sprintf("sudo chown -R %s: %s  # unless root is to run it", keeper.word(), shell(p.Dir)))}
 }
 
 func (p *patient) lookAtFolder(path, name, what string) []Finding {

@@ -3,6 +3,7 @@ package doctor
 import (
 	"context"
 	"errors"
+	"os"
 
 	"ota/internal/config"
 	"ota/internal/kit/escape"
@@ -19,6 +20,9 @@ func (p *patient) readSettings() {
 	}
 	inForce, warnings, err := layers.Load(p.main())
 	p.settings = inForce
+	if info, failed := os.Stat(p.main()); failed == nil && !info.IsDir() {
+		return // that is told of main/ itself
+	}
 	if err != nil {
 		p.blame("main/ota.toml", err, "upload a corrected ota.toml: this one does not count")
 	}

@@ -78,6 +78,30 @@ func (f *folder) ready() error {
 	return f.begin()
 }
 
+// goOn goes on with a file that another has begun. Where that can't be, a new one
+// is begun with the next line.
+func (f *folder) goOn(path string) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return
+	}
+	info, err := file.Stat()
+	older, listErr := list(f.dir)
+	if err != nil || listErr != nil || !info.Mode().IsRegular() {
+		file.Close()
+		return
+	}
+	f.older, f.total = nil, 0
+	for _, one := range older {
+		if one.name != filepath.Base(path) {
+			f.older = append(f.older, one)
+			f.total += one.size
+		}
+	}
+	f.file, f.info, f.size = file, info, info.Size()
+	f.begun(path)
+}
+
 // begin begins a new file.
 func (f *folder) begin() error {
 	if err := f.close(); err != nil {

@@ -50,6 +50,9 @@ type Options struct {
 	MaxFile  int64     // bytes of one file
 	MaxTotal int64     // bytes of all files
 	Now      func() time.Time
+	// Handed is set if this log goes on where another has left, see [Log.Handed].
+	// Then nothing is seen of what it is given before [Log.Release].
+	Handed *Handed
 }
 
 // Log takes lines from any number of goroutines, from New on; before Run they
@@ -59,6 +62,9 @@ type Log struct {
 	memory  memory
 	gates   map[Source]*gate
 	path    atomic.Pointer[string]
+	leaving atomic.Bool
+
+	file, console *Reader // who writes them; guarded by memory.mu while Run is at work
 }
 
 // New returns a Log that writes when Run is called.
@@ -83,6 +89,11 @@ func New(o Options) *Log {
 		Main:    newGate(func(text string) { l.add(stdout, Warning, text) }),
 		MainErr: newGate(func(text string) { l.add(stderr, Warning, text) }),
 	}
+	l.file, l.console = l.fromTheStart(), l.fromTheStart()
+	if o.Handed != nil {
+		l.resume(*o.Handed)
+		l.hold()
+	}
 	return l
 }
 
@@ -97,17 +108,18 @@ func (l *Log) Run(ctx context.Context) error {
 	defer close(giveUp)
 	var file, console <-chan error
 	if l.options.Dir != "" {
-		reader := l.fromTheStart()
-		l.memory.keep(reader)
+		l.memory.keep(l.file)
 		defer l.memory.keep(nil)
-		file = pump(writing, giveUp, reader, l.newFile())
+		file = pump(writing, giveUp, l.file, l.newFile())
 	}
 	if l.options.Console != nil {
-		console = pump(writing, giveUp, l.fromTheStart(), &terminal{to: l.options.Console, color: l.options.Color})
+		console = pump(writing, giveUp, l.console, &terminal{to: l.options.Console, color: l.options.Color})
 	}
 	<-ctx.Done()
-	for _, gate := range l.gates {
-		gate.stop()
+	if !l.leaving.Load() {
+		for _, gate := range l.gates {
+			gate.stop()
+		}
 	}
 	consoleEnd, fileEnd := time.After(drainConsole), time.After(drainFile)
 	stop()

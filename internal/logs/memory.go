@@ -42,6 +42,8 @@ type memory struct {
 	keeper *Reader // the one that writes the file; nil while there is none
 	pace   pace
 	taken  chan struct{} // closed when keeper has taken lines; nil while nobody waits
+
+	held []heldLine // before Release; nil: nothing is held
 }
 
 // ring holds lines up to a number of bytes; the oldest make room.
@@ -76,8 +78,17 @@ func (l *Log) add(part int, source Source, text string) {
 	m := &l.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	line := heldLine{part, source, text, now}
+	if m.held != nil {
+		m.held = append(m.held, line)
+		return
+	}
+	m.push(line)
+}
+
+func (m *memory) push(one heldLine) {
 	m.seq++
-	m.rings[part].push(Line{m.seq, now, source, text})
+	m.rings[one.part].push(Line{m.seq, one.at, one.source, one.text})
 	if m.more != nil {
 		close(m.more)
 		m.more = nil

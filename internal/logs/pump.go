@@ -63,7 +63,11 @@ type file struct {
 
 func (l *Log) newFile() *file {
 	begun := func(path string) { l.path.Store(&path) }
-	return &file{newFolder(l.options, l.logger().Warn, begun), l, fileWorks}
+	folder := newFolder(l.options, l.logger().Warn, begun)
+	if l.options.Handed != nil {
+		folder.goOn(l.options.Handed.Path)
+	}
+	return &file{folder, l, fileWorks}
 }
 
 func (f *file) write(ctx context.Context, lines []Line) error {

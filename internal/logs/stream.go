@@ -28,13 +28,16 @@ const (
 // its stdout, MainErr for its stderr. Whoever gets it closes it when the output
 // has ended.
 func (l *Log) Stream(source Source) *Writer {
+	l.gates[source].renew()
+	return l.writer(source)
+}
+
+func (l *Log) writer(source Source) *Writer {
 	part := stdout
 	if source == MainErr {
 		part = stderr
 	}
-	gate := l.gates[source]
-	gate.renew()
-	return &Writer{log: l, source: source, part: part, gate: gate, ending: endingNew}
+	return &Writer{log: l, source: source, part: part, gate: l.gates[source], ending: endingNew}
 }
 
 // Writer turns output into lines. Any number of goroutines may use it. No call

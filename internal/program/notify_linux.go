@@ -49,6 +49,11 @@ func (n *notifier) serve(path string, log *slog.Logger) {
 		log.Warn("the program can't tell of itself: no socket for it", "error", err)
 		return
 	}
+	n.attend()
+}
+
+// attend takes what comes.
+func (n *notifier) attend() {
 	n.done = make(chan struct{})
 	go func(raw syscall.RawConn, done chan struct{}) {
 		defer close(done)

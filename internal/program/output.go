@@ -36,7 +36,9 @@ func newPipes() (stdout, stderr pipe, err error) {
 // finish makes the reading end, if need be without the end of the file.
 func (p pipe) finish() {
 	// Where pipes have no deadline, the end of the file has to do.
-	_ = p.out.SetReadDeadline(time.Now().Add(drainLimit))
+	if p.out != nil {
+		_ = p.out.SetReadDeadline(time.Now().Add(drainLimit))
+	}
 }
 
 // listen hands the output over, after all that of the program before: its last
@@ -47,18 +49,27 @@ func (run *Run) listen(spec Spec, last *Run) {
 		if last != nil {
 			<-last.drained
 		}
+		if from.out == nil { // of a program taken over, which has closed it
+			return
+		}
 		from.copyTo(to)
+		if !run.isLeft.Load() {
+			from.out.Close()
+		}
 	}
 	streams.Go(func() { hand(run.stdout, spec.Stdout) })
 	streams.Go(func() { hand(run.stderr, spec.Stderr) })
 	go func() {
 		streams.Wait()
-		close(run.drained)
+		if run.isLeft.Load() {
+			close(run.stopped) // what is in the pipes is for who comes after us
+		} else {
+			close(run.drained)
+		}
 	}()
 }
 
 func (p pipe) copyTo(w io.Writer) {
-	defer p.out.Close()
 	if w == nil {
 		w = io.Discard
 	}

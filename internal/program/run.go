@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,6 +41,11 @@ type Run struct {
 	gone    chan struct{} // closed with phaseGone
 	drained chan struct{} // closed after the last Write of output
 	stirred chan struct{} // of one: a child has ended since
+	stopped chan struct{} // closed instead of drained when the program was left
+
+	reaping sync.Mutex     // held while its end is taken in, and for good once the program was left
+	isLeft  atomic.Bool    // the program was left, see Room.Leave
+	resumed HandedWatchdog // of a program that was taken over
 
 	looking sync.Mutex // held by who finds out whether the tree is gone
 	mu      sync.Mutex // guards what follows
@@ -54,7 +60,7 @@ func newRun(r *Room, stdout, stderr pipe) *Run {
 	run := &Run{
 		room: r, stdout: stdout, stderr: stderr, phase: phaseRunning, origin: FromStart,
 		ready: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}),
-		drained: make(chan struct{}), stirred: make(chan struct{}, 1),
+		drained: make(chan struct{}), stirred: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	run.dog = watchdog{run: run, leash: leashTied}
 	return run
@@ -98,6 +104,7 @@ func (run *Run) wait() {
 	var at time.Time
 	waitFor(run.cmd, func() {
 		at = time.Now()
+		run.reaping.Lock()
 		// As long as it is not reaped, its number is that of its group and
 		// session: what is to be known of them by number is looked up now.
 		run.remember(run.room.host.session(run))
@@ -114,6 +121,7 @@ func (run *Run) wait() {
 	exit.Cause = cmp.Or(run.cause, exit.Cause)
 	run.phase, run.exit = phaseReaped, exit
 	run.mu.Unlock()
+	run.reaping.Unlock()
 	run.room.sockets.hold(run.room.log)
 	close(run.done)
 	run.look()

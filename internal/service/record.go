@@ -103,3 +103,13 @@ func (w *work) listing() string {
 	}
 	return "there are services for " + strings.Join(dirs, ", ")
 }
+
+// Folders returns the folders of the services of a machine, by name.
+func Folders(host Host, scope Scope) []string {
+	w := &work{host: host, options: Options{Scope: scope}}
+	var dirs []string
+	for _, one := range w.all() {
+		dirs = append(dirs, one.Dir)
+	}
+	return dirs
+}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ota/internal/kit/hint"
@@ -86,7 +87,7 @@ func Install(ctx context.Context, host Host, options Options) (string, error) {
 		return "", err
 	}
 	for _, one := range m.files {
-		if err := w.write(one.path, one.text, one.mode); err != nil {
+		if err := w.place(one); err != nil {
 			return "", err
 		}
 	}
@@ -108,6 +109,8 @@ func (w *work) bringUp(ctx context.Context, m manager, isActive bool) error {
 	if w.succeeds(ctx, m.isEnabled) {
 		w.options.Say(Already, m.unit+" is enabled")
 	} else if err := w.run(ctx, m.enable...); err != nil {
+		return err
+	} else if err := w.sync(m); err != nil {
 		return err
 	}
 	switch {
@@ -134,7 +137,7 @@ func Uninstall(ctx context.Context, host Host, options Options) error {
 	}
 	m := w.managerFor(record)
 	for _, argv := range [][]string{m.stop, m.disable} {
-		if !w.exists(m.files[0].path) {
+		if !w.exists(m.files[len(m.files)-1].path) {
 			break // an uninstall before this one has come further
 		}
 		if err := w.run(ctx, argv...); err != nil {
@@ -142,7 +145,7 @@ func Uninstall(ctx context.Context, host Host, options Options) error {
 		}
 	}
 	heir, hasHeir := w.heirOf(record)
-	for _, one := range m.files {
+	for _, one := range slices.Backward(m.files) {
 		if one.shared && hasHeir {
 			continue
 		}
@@ -161,7 +164,7 @@ func Uninstall(ctx context.Context, host Host, options Options) error {
 			return err
 		}
 	} else if record.Binary {
-		if err := w.remove(w.binary()); err != nil {
+		if err := w.remove(w.copied()); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,20 @@ const (
 type file struct {
 	path, text string
 	mode       fs.FileMode
-	shared     bool // all services have it
+	shared     bool   // all services have it
+	packaged   string // where a package may have brought the same
+}
+
+// PackagedUnit is where a package puts the template that [Template] returns. It
+// belongs to the package: nothing here writes or removes it.
+const PackagedUnit = "/usr/lib/systemd/system/ota@.service"
+
+// Template returns the template of the system's services, for a package that
+// brings it together with the program.
+func Template(binary string) string { return withBinary(systemTemplate, binary) }
+
+func withBinary(template, binary string) string {
+	return strings.ReplaceAll(template, "BINARY", binary)
 }
 
 // manager is how a service is known to what starts it, and by which commands it
@@ -43,11 +56,15 @@ func (w *work) managerFor(record Record) manager {
 	unit := "ota@" + record.Name + ".service"
 	do := func(args ...string) []string { return append(append([]string{}, systemctl...), args...) }
 	units := w.home("/etc/systemd/system", ".config/systemd/user")
+	shared := file{path: units + "/ota@.service", text: withBinary(template, w.binary()), mode: 0o644, shared: true}
+	if w.options.Scope == OfSystem {
+		shared.packaged = PackagedUnit
+	}
 	return manager{
 		unit: unit,
 		files: []file{
-			{units + "/ota@.service", strings.ReplaceAll(template, "BINARY", w.binary()), 0o644, true},
-			{units + "/" + unit + ".d/ota.conf", dropIn(record, w.options.Scope), 0o644, false},
+			shared,
+			{path: units + "/" + unit + ".d/ota.conf", text: dropIn(record, w.options.Scope), mode: 0o644},
 		},
 		isActive:  do("is-active", "--quiet", unit),
 		isEnabled: do("is-enabled", "--quiet", unit),
@@ -76,8 +93,8 @@ WorkingDirectory=` + path + "\n"
 	return text
 }
 
-const head = `# Written by "ota install": one service for each folder, ota@NAME, whose
-# ota@NAME.service.d/ota.conf says which folder that is.
+const head = `# One service for each folder, ota@NAME. "ota install" makes it, and says in
+# ota@NAME.service.d/ota.conf which folder that is.
 # Settings of your own: systemctl edit ota@NAME
 [Unit]
 Description=ota for %i
@@ -89,6 +106,9 @@ StartLimitIntervalSec=0
 const life = `
 [Service]
 ExecStart=BINARY run
+# The ota that is installed takes over in the same process, and reads ota.toml
+# anew; the program runs on.
+ExecReload=BINARY reload
 # ota says when it is ready, how things stand, and that it is alive; nobody else
 # says it for it.
 Type=notify
@@ -144,7 +164,7 @@ func openRCManager(record Record, binary string) manager {
 	do := func(action string) []string { return []string{"rc-service", name, action} }
 	return manager{
 		unit:      name,
-		files:     []file{{"/etc/init.d/" + name, openRCScript(record, binary), 0o755, false}},
+		files:     []file{{path: "/etc/init.d/" + name, text: openRCScript(record, binary), mode: 0o755}},
 		isActive:  do("status"),
 		isEnabled: []string{"test", "-e", "/etc/runlevels/default/" + name},
 		enable:    []string{"rc-update", "add", name, "default"},

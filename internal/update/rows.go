@@ -13,6 +13,7 @@ var (
 
 	willing = []Program{Running, Waiting, Finished, Backoff} // to be started after a switch
 	settled = []Program{Running, Waiting, Finished, Backoff, Stopped}
+	resting = []Program{Waiting, Finished, Stopped} // until somebody does something
 	moving  = []Program{Stopping, Restarting, Yielding}
 	staying = []Program{Running, Waiting, Finished, Backoff, Stopped, Halted, Stopping, Restarting, Yielding}
 	present = []Program{Running, Waiting, Finished, Backoff, Stopped, Stopping, Restarting} // not in the middle of a switch
@@ -25,7 +26,9 @@ var (
 	sound  = []Standing{Settled, OnTrial, Proven, Stranded, Unproven} // nothing to be rolled back first
 	noted  = []Standing{Settled, OnTrial, Stranded, Unproven}         // nothing to be written down first
 	unsure = []Standing{OnTrial, Unproven}
-	sure   = []Standing{Settled, Proven, Condemned, Stranded} // nobody watches
+	// Nobody decides about the release just now.
+	untried = []Standing{Settled, Stranded, Unproven}
+	sure    = []Standing{Settled, Proven, Condemned, Stranded} // nobody watches
 )
 
 // table holds every row. No two rows fit the same state and event; what fits no
@@ -211,6 +214,11 @@ var table = []row{
 	{beside, in(Ending), nil, on(Down), State{Program: Gone}, nil},
 	{switching, in(Ending), nil, on(Down), State{Program: Gone}, nil},
 	{at(Halting), in(Ending), nil, on(Down), State{Attempt: Idle, Program: Gone}, do(Drop)},
+
+	// Another ota takes over as soon as nothing is on its way, and begins again what
+	// was called off.
+	{at(Preparing, Deferred), settled, untried, on(AskLeave), State{}, do(Cancel)},
+	{at(Preparing, Deferred), resting, being(OnTrial), on(AskLeave), State{}, do(Cancel)},
 }
 
 func at(attempts ...Attempt) []Attempt       { return attempts }

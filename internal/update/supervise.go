@@ -37,6 +37,15 @@ func (c *Conductor) start() Event {
 		log = log.With("start", string(origin))
 	}
 	log.Info("the program is started")
+	c.follow(run)
+	if c.state.Standing == OnTrial || c.state.Standing == Unproven {
+		c.watch(run)
+	}
+	return ""
+}
+
+// follow waits for the end of a run.
+func (c *Conductor) follow(run Run) {
 	c.acts.Go(func() {
 		select {
 		case <-run.Done():
@@ -44,10 +53,6 @@ func (c *Conductor) start() Event {
 		case <-c.ended:
 		}
 	})
-	if c.state.Standing == OnTrial || c.state.Standing == Unproven {
-		c.watch(run)
-	}
-	return ""
 }
 
 // noteEnvironment takes down which environment a release runs with, where it is

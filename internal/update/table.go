@@ -127,6 +127,7 @@ const (
 	AskDiscard  Event = "discard"
 	AskRollback Event = "rollback"
 	AskEnd      Event = "end"
+	AskLeave    Event = "leave" // another ota takes over, see State.MayLeave
 )
 
 // Act is something to do. Acts that take time answer with an event.
@@ -174,6 +175,16 @@ type State struct {
 // that must not be left in its middle.
 func (s State) Over() bool {
 	return s.Program == Gone && slices.Contains(atRest, s.Attempt)
+}
+
+// MayLeave reports whether another ota may take over: every act has answered, and
+// nothing is judged just now. What goes on by itself (a pause, an environment
+// being made, the watch of a release with nothing to go back to) can be begun
+// anew.
+func (s State) MayLeave() bool {
+	// A trial does not go on while the program is not to run.
+	isUntried := slices.Contains(untried, s.Standing) || s.Standing == OnTrial && slices.Contains(resting, s.Program)
+	return slices.Contains(free, s.Attempt) && slices.Contains(settled, s.Program) && isUntried
 }
 
 // mayRefresh reports whether main/ may be changed under the program: it runs, and

@@ -19,7 +19,7 @@ var allEvents = []Event{
 	Postponed, Due, DueAlive, CalledOff, Switched, SwitchedSure, SwitchUndone, BackUndone, SwitchTorn, Whole, Unadopted, PutAway, NotPutAway,
 	GivenBack, NotGivenBack, Discarded, NotDiscarded, RetryDue, Proved, Failed, Noted, NotNoted, NoteDue,
 	Down, EndedWell, Crashed, CrashedOut, NoProgram, Unequipped, PauseOver,
-	AskStart, AskStop, AskRestart, AskApply, AskNow, AskRetry, AskDiscard, AskRollback, AskEnd,
+	AskStart, AskStop, AskRestart, AskApply, AskNow, AskRetry, AskDiscard, AskRollback, AskEnd, AskLeave,
 }
 
 // answers are what an act that takes time can answer with.

@@ -62,6 +62,12 @@ type Options struct {
 	// not block. May be nil.
 	Changed func()
 	Log     *slog.Logger
+	// Handed is set if this conductor goes on where another has left, see
+	// [Conductor.Leave]: with Run, the program that runs, nil if none does, and as
+	// soon as Begin is closed.
+	Handed *Handed
+	Run    Run
+	Begin  <-chan struct{}
 }
 
 // Settings are what main/ itself may say of how it is updated.
@@ -102,6 +108,8 @@ type Conductor struct {
 	options Options
 	happens chan happening
 	looks   chan struct{} // has no room: who can send is answered
+	leaves  chan *leaver  // likewise
+	stays   chan *leaver
 	report  atomic.Pointer[Report]
 	ended   chan struct{} // closed when Run has returned
 	acts    sync.WaitGroup
@@ -134,6 +142,9 @@ type Conductor struct {
 	waiters   []*waiter
 	asks      uint64 // calls of Look and Apply, as the deposit counts them
 	applyAsk  uint64 // the number of the last Apply or Again
+	leaver    *leaver
+	left      bool          // Run returns, or has, for a leaver
+	atLeaving []HandedPause // the timers, before they were stopped
 }
 
 // attempt is what is known of the upload, or rollback, on its way.
@@ -221,6 +232,8 @@ func New(options Options) *Conductor {
 		options: options,
 		happens: make(chan happening, 16),
 		looks:   make(chan struct{}),
+		leaves:  make(chan *leaver),
+		stays:   make(chan *leaver),
 		ended:   make(chan struct{}),
 		pause:   pause{first: firstPause, last: lastPause},
 		retry:   pause{first: firstRetry, last: lastRetry},
@@ -240,17 +253,23 @@ func (c *Conductor) Report() Report { return *c.report.Load() }
 // has begun to its end, and returns. The end of hurry makes it end the program
 // at once. What an ota before this one left running must be gone already. In
 // the mode Once, Run also returns when the program has ended, with its exit.
+// After [Conductor.Leave] it returns with everything as it is.
 func (c *Conductor) Run(ctx, hurry context.Context) (*Exit, error) {
 	defer c.acts.Wait()
 	defer close(c.ended)
 	defer c.stopTimers()
 	defer c.unwatch()
+	defer c.unequip()
 	life, over := context.WithCancel(context.Background())
 	defer over()
 	c.hurry, c.life = hurry, life
-	c.begin()
+	if c.options.Handed != nil {
+		c.takeOver(*c.options.Handed)
+	} else {
+		c.begin()
+	}
 	done := ctx.Done()
-	for !c.state.Over() {
+	for !c.state.Over() && !c.left {
 		select {
 		case <-done:
 			done = nil
@@ -260,9 +279,14 @@ func (c *Conductor) Run(ctx, hurry context.Context) (*Exit, error) {
 		case happened := <-c.happens:
 			c.handle(happened)
 		case <-c.looks:
+		case one := <-c.leaves:
+			c.leaver = one
+			c.considerLeaving()
+		case <-c.stays:
+			c.leaver = nil
 		}
 	}
-	if c.options.Once && ctx.Err() == nil {
+	if c.options.Once && ctx.Err() == nil && !c.left {
 		return c.lastExit, c.startErr
 	}
 	return nil, nil
@@ -299,6 +323,7 @@ func (c *Conductor) handle(happened happening) {
 	}
 	c.settle()
 	c.publish()
+	c.considerLeaving()
 }
 
 // isUnderWay reports whether this very upload is judged already, or waits for

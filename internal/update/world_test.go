@@ -129,7 +129,7 @@ func (w *world) pick() (Event, bool) {
 	}
 	if !w.state.Over() {
 		possible = append(possible, Complete, Empty, Waits, Changed, AskStart, AskStop, AskRestart, AskApply, AskNow,
-			AskRetry, AskDiscard, AskRollback)
+			AskRetry, AskDiscard, AskRollback, AskLeave)
 		if w.random.IntN(30) == 0 {
 			possible = append(possible, AskEnd)
 		}
@@ -196,8 +196,26 @@ func (w *world) happen(event Event) {
 		w.byHand = true
 	}
 	w.enter(state, acts...)
+	w.checkLeaving()
 	if event == EndedWell && slices.Contains(unsure, w.state.Standing) {
 		w.happen(Proved)
+	}
+}
+
+// checkLeaving: where another ota may take over, nothing is in its middle that it
+// would not know of.
+func (w *world) checkLeaving() {
+	if !w.state.MayLeave() {
+		return
+	}
+	if len(w.pending) > 0 {
+		w.fail(fmt.Sprintf("another ota may take over while %v is under way", sortedActs(w.pending)))
+	}
+	if w.disk.mixture {
+		w.fail("another ota may take over while main/ is a mixture")
+	}
+	if w.state.Standing == OnTrial && w.alive {
+		w.fail("another ota may take over in the middle of a trial")
 	}
 }
 
@@ -400,6 +418,59 @@ func TestEndEndsFromEverywhere(t *testing.T) {
 		if w.alive {
 			w.fail("the program is left behind")
 		}
+	}
+}
+
+// TestAnotherMayTakeOverSoon: with somebody who asks for it, a moment comes from
+// each reachable state at which another ota may take over, as soon as all that is
+// under way has ended and a trial is over.
+func TestAnotherMayTakeOverSoon(t *testing.T) {
+	calledOff := 0
+	for seed := range uint64(3000) {
+		w := newWorld(t, seed)
+		for range w.random.IntN(120) {
+			w.step()
+		}
+		if w.asked {
+			continue
+		}
+		for range 300 {
+			if w.state.MayLeave() {
+				break
+			}
+			if before := w.state.Attempt; before == Preparing || before == Deferred {
+				calledOff++
+			}
+			w.happen(AskLeave)
+			w.hasten()
+		}
+		if !w.state.MayLeave() {
+			w.fail("nobody may ever take over")
+		}
+	}
+	if calledOff == 0 {
+		t.Error("nothing was ever called off")
+	}
+}
+
+// hasten lets the next thing happen that happens by itself.
+func (w *world) hasten() {
+	var possible []Event
+	for _, act := range sortedActs(w.pending) {
+		possible = append(possible, w.answersOf(act)...)
+	}
+	if len(possible) == 0 {
+		for _, timer := range []Event{NoteDue, OpeningOver, PauseOver, RetryDue} {
+			if w.timers[timer] {
+				possible = append(possible, timer)
+			}
+		}
+	}
+	if len(possible) == 0 && w.state.Standing == OnTrial && w.alive {
+		possible = append(possible, Proved)
+	}
+	if len(possible) > 0 {
+		w.happen(possible[w.random.IntN(len(possible))])
 	}
 }
 

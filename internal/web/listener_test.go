@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"ota/internal/api"
+	"ota/internal/kit/serve"
 )
 
 // TestOneTokenKeepsNobodyOut: however many connections a script holds, and also
@@ -180,7 +181,7 @@ func TestNobodyIsWaitedForWithoutEnd(t *testing.T) {
 				s.guard = newGuard(s.options, 1, false)
 				ctx, cancel := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
-				go func() { ended <- s.serve(ctx, newListener(line), nil) }()
+				go func() { ended <- s.serve(ctx, serve.NewDoor(line), nil) }()
 				conn := line.dial()
 				if test.reads {
 					go io.Copy(io.Discard, conn)

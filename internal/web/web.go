@@ -54,7 +54,8 @@ type Options struct {
 	API       http.Handler // answers all of it, see [api.Server.Handler]
 	Door      Doorkeeper
 	Log       *slog.Logger
-	// Ready is called when the page can be reached. May be nil.
+	// Ready is called when the page can be reached, unless it could all the time
+	// ([Server.TakeOver]). May be nil.
 	Ready func(address string)
 	// Rest is called when nobody has been connected for a while. May be nil.
 	Rest func()
@@ -81,6 +82,7 @@ type Server struct {
 	at      atomic.Pointer[place] // nil: it is nowhere
 	problem atomic.Pointer[string]
 	lull    lull
+	door    doorway
 }
 
 // New remembers the options.
@@ -116,10 +118,11 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) open(ctx context.Context) error {
-	listener, err := s.listen(ctx)
+	listener, isNew, err := s.door.open(func() (net.Listener, error) { return s.listen(ctx) })
 	if err != nil {
 		return fmt.Errorf("cannot open the page's port: %w", err)
 	}
+	defer s.door.close()
 	where, err := s.where(listener.Addr())
 	if err != nil {
 		listener.Close()
@@ -129,10 +132,10 @@ func (s *Server) open(ctx context.Context) error {
 	s.guard = newGuard(s.options, port, where.certificate != nil)
 	s.problem.Store(nil)
 	s.at.Store(&where)
-	if s.options.Ready != nil {
+	if s.options.Ready != nil && isNew {
 		s.options.Ready(where.address)
 	}
-	return s.serve(ctx, newListener(listener), where.certificate)
+	return s.serve(ctx, serve.NewDoor(listener), where.certificate)
 }
 
 // listen opens the port, or the next one that is free: programs for developers
@@ -187,14 +190,15 @@ func (s *Server) where(at net.Addr) (place, error) {
 
 // serve returns when the last connection has ended: the house must not be asked
 // any more when its rooms are being closed.
-func (s *Server) serve(ctx context.Context, listener *listener, certificate *certificate) error {
+func (s *Server) serve(ctx context.Context, door *serve.Door, certificate *certificate) error {
 	defer s.lull.end()
+	listener := newListener(door)
 	server := s.httpServer(ctx)
 	accept := func() error { return server.Serve(listener) }
 	if certificate != nil {
 		accept = func() error { return server.Serve(listener.encrypted(certificate.config())) }
 	}
-	if err := serve.Until(ctx, server, graceTime, accept); err != nil {
+	if err := serve.Until(ctx, server, graceTime, door, accept); err != nil {
 		return fmt.Errorf("cannot serve the page: %w", err)
 	}
 	return nil

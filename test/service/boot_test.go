@@ -167,6 +167,8 @@ func TestUnderSystemd(t *testing.T) {
 	security, err := m.try("systemd-analyze", "security", "--no-pager", "ota@garden.service")
 	t.Log(security, err)
 
+	m.takeOver()
+
 	pid := m.property("MainPID")
 	for range 10 { // more often than the limit of any default
 		m.do("sh", "-c", "kill -9 "+pid)
@@ -208,6 +210,65 @@ func TestUnderSystemd(t *testing.T) {
 	if got := m.do("find", "/srv", "!", "-user", "root"); got != "" {
 		t.Errorf("not root's: %s", got)
 	}
+}
+
+// takeOver replaces ota in each way, under the real unit, and its sandbox: the
+// process of the program and that of ota stay.
+func (m *machine) takeOver() {
+	m.t.Helper()
+	const installed = "/usr/local/bin/ota"
+	alike := func() string {
+		return m.property("MainPID") + " " + m.property("NRestarts") + " " + m.property("StatusText")
+	}
+	before := alike()
+	if !strings.Contains(before, " 0 the program is running") {
+		m.t.Fatalf("it begins with %q", before)
+	}
+	check := func(how string) {
+		m.t.Helper()
+		m.await("the service is as before after "+how, func() string { return m.property("SubState") + " " + alike() },
+			func(seen string) bool { return seen == "running "+before })
+	}
+	for range 3 {
+		m.do("systemctl", "reload", "ota@garden")
+		check("a reload by systemd")
+	}
+	m.do(installed, "-C", "/srv/garden", "reload")
+	check("a reload")
+	m.t.Log(m.do(installed, "reload", "--all"))
+	check("a reload of all")
+
+	m.do("cp", "/opt/ota", "/root/ota-next")
+	inode := m.do("stat", "-c", "%i", installed)
+	said := m.do(installed, "self-update", "/root/ota-next") // not in the folder
+	m.t.Log(said)
+	if !strings.Contains(said, "taken over in /srv/garden") || m.do("stat", "-c", "%i", installed) == inode {
+		m.t.Errorf("nothing was replaced: %s", said)
+	}
+	check("a self-update from elsewhere")
+	m.t.Log(m.do(installed, "-C", "/srv/garden", "self-update", "/root/ota-next"))
+	check("a self-update")
+	if got := m.do("sh", "-c", "stat -c '%U %a' "+installed+"; ls -A /usr/local/bin; readlink /proc/"+m.property("MainPID")+"/exe"); got != "root 755\nota\n"+installed {
+		m.t.Errorf("what was left is %q", got)
+	}
+	// As a package does it.
+	m.do("sh", "-c", "cp /opt/ota "+installed+".dpkg-new && mv "+installed+".dpkg-new "+installed)
+	if found, _ := m.try(installed, "-C", "/srv/garden", "doctor"); !strings.Contains(found, "ota-outdated") && !strings.Contains(found, "was replaced") {
+		m.t.Errorf("the doctor does not see that another ota is installed: %s", found)
+	}
+	m.do("systemctl", "reload", "ota@garden")
+	check("a package")
+	m.do("sh", "-c", "printf '#!/bin/sh\\nexit 1\\n' >/root/bad; chmod +x /root/bad")
+	if said, err := m.try(installed, "-C", "/srv/garden", "self-update", "/root/bad"); err == nil {
+		m.t.Errorf("a bad file was taken: %s", said)
+	}
+	check("a bad file")
+	log := m.do("sh", "-c", "cat /srv/garden/logs/*.log")
+	const takeovers = 8
+	if got := strings.Count(log, "ota has taken over"); got != takeovers || strings.Count(log, "MAIN : growing") != 1 {
+		m.t.Errorf("%d takeovers, not %d:\n%s", got, takeovers, log)
+	}
+	m.do("rm", "/root/ota-next", "/root/bad")
 }
 
 // listing shows what an install may leave.

@@ -27,8 +27,9 @@ type standIn struct {
 // standIns are all of them. Every other command is followed to the letter.
 var standIns = map[string]standIn{
 	"ssh pi@greenhouse.local": {"", "the machine has no network; what is typed there is done in it"},
-	"make cross":              {"", "ota is built already"},
-	"scp dist/ota-linux-arm64 pi@greenhouse.local:ota":            {"install -o pi -g pi -m 755 /opt/ota /home/pi/ota", "no network"},
+	"make packages":           {"", "they are made already"},
+	"scp dist/packages/ota_0.1.0_arm64.deb pi@greenhouse.local:":  {"install -o pi -g pi -m 644 /opt/ota.deb /home/pi/ota_0.1.0_arm64.deb", "no network, and the package is that for this machine"},
+	"sudo apt install -y ./ota_0.1.0_arm64.deb":                   {"apt-get install -y --no-install-recommends /home/pi/ota_0.1.0_arm64.deb", "no network for what it recommends"},
 	"sudo apt install -y python3":                                 {"python3 -c 'import json'", "no network; the library is that of this machine, see bring"},
 	"scp main.py pi@greenhouse.local:garden/deposit/":             {"runuser -u pi -- cp /home/you/main.py /home/pi/garden/deposit/", "no network; test/uploads has scp"},
 	"ssh -N -L 8484:127.0.0.1:8484 pi@greenhouse.local":           {"", "no network; test/page logs in"},
@@ -41,7 +42,7 @@ var standIns = map[string]standIn{
 // upload is done by the curl of this machine, in the network of the other.
 const upload = "curl"
 
-// bring says what the system sees of this machine: ota, and what apt would
+// bring says what the system sees of this machine: ota's package, and what apt would
 // install, the library of Python, of which the system has the least part, and
 // vsftpd.
 func bring(t *testing.T) (sees []string) {
@@ -64,7 +65,8 @@ func bring(t *testing.T) (sees []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sees = []string{harness.Binary() + ":/opt/ota", library, server + ":/usr/sbin/vsftpd"}
+	packed := filepath.Join(harness.Packages(t, "0.1.0", harness.ThisMachine), "ota_0.1.0_amd64.deb")
+	sees = []string{packed + ":/opt/ota.deb", library, server + ":/usr/sbin/vsftpd"}
 	for _, need := range regexp.MustCompile(`=> (/\S+)`).FindAllStringSubmatch(string(needs), -1) {
 		if _, err := os.Stat(filepath.Join(system, need[1])); err != nil {
 			sees = append(sees, need[1])
@@ -185,7 +187,7 @@ func (f *follower) console(t *testing.T, one step) {
 			}
 			<-time.After(100 * time.Millisecond)
 		}
-		if call.command == "./ota init garden" {
+		if call.command == "ota init garden" {
 			// Three trials of ten seconds would take half a minute.
 			f.m.do("sed", "-i", `s/^\[trial\]$/&\nperiod = "2s"/`, "/home/pi/garden/ota.toml")
 		}

@@ -33,6 +33,19 @@ func Start(cmd *exec.Cmd) error {
 	return nil
 }
 
+// Inherit is Start for a child that the program before this one in the same
+// process has started, and not waited for.
+func Inherit(pid int) (*exec.Cmd, error) {
+	children.Lock()
+	defer children.Unlock()
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return nil, err
+	}
+	children.known[pid] = struct{}{}
+	return &exec.Cmd{Process: process}, nil
+}
+
 // Wait waits for a command started by [Start], as [exec.Cmd.Wait] does, and
 // takes it off the list.
 func Wait(cmd *exec.Cmd) error {

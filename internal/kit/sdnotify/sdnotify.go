@@ -18,7 +18,9 @@ import (
 const (
 	Ready    = "READY=1"
 	Stopping = "STOPPING=1"
-	Alive    = "WATCHDOG=1"
+	// Reloading is until this process says Ready again.
+	Reloading = "RELOADING=1"
+	Alive     = "WATCHDOG=1"
 )
 
 // sendLimit is for a manager that reads nothing: to be heard is worth no more.

@@ -11,18 +11,18 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
 // Until runs accept, which is server.Serve of some listener, until ctx ends. Then
-// it gives answers under way the time of grace and returns nil. It returns when
-// the last connection has ended: what handlers ask must not be closed before. The
-// error is accept's, if that ends by itself.
-func Until(ctx context.Context, server *http.Server, grace time.Duration, accept func() error) error {
-	var connections sync.WaitGroup
-	defer connections.Wait()
-	server.ConnState = counting(&connections, server.ConnState)
+// it lets nobody in any more by the door, gives answers under way the time of
+// grace and returns nil. It returns when the last connection has ended: what
+// handlers ask must not be closed before. The error is accept's, if that ends by
+// itself.
+func Until(ctx context.Context, server *http.Server, grace time.Duration, door *Door, accept func() error) error {
+	connections := &guests{fresh: map[net.Conn]struct{}{}}
+	defer connections.all.Wait()
+	server.ConnState = connections.counting(server.ConnState)
 	accepted := make(chan error, 1)
 	go func() { accepted <- accept() }()
 	select {
@@ -30,6 +30,8 @@ func Until(ctx context.Context, server *http.Server, grace time.Duration, accept
 		return errors.Join(err, server.Close())
 	case <-ctx.Done():
 	}
+	door.pause(grace / 2)
+	connections.hear(grace / 2)
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if server.Shutdown(limit) != nil {
@@ -40,17 +42,19 @@ func Until(ctx context.Context, server *http.Server, grace time.Duration, accept
 }
 
 // counting counts the connections that are being served: net/http calls the hook
-// first and last of all for each.
-func counting(connections *sync.WaitGroup, also func(net.Conn, http.ConnState)) func(net.Conn, http.ConnState) {
+// first and last of all for each, and when the first byte has come.
+func (g *guests) counting(also func(net.Conn, http.ConnState)) func(net.Conn, http.ConnState) {
 	return func(conn net.Conn, state http.ConnState) {
 		if state == http.StateNew {
-			connections.Add(1)
+			g.came(conn)
+		} else {
+			g.spoke(conn)
 		}
 		if also != nil {
 			also(conn, state)
 		}
 		if state == http.StateClosed {
-			connections.Done()
+			g.all.Done()
 		}
 	}
 }

@@ -37,6 +37,22 @@ type raw struct {
 	Namespace bool   `json:"namespace"` // the package is a mere folder
 }
 
+// octets is a path of any bytes as JSON text: one character for each byte.
+type octets string
+
+// UnmarshalText reads a path.
+func (o *octets) UnmarshalText(text []byte) error {
+	path := make([]byte, 0, len(text))
+	for _, letter := range string(text) {
+		if letter > 0xff {
+			return errors.New("not a path")
+		}
+		path = append(path, byte(letter))
+	}
+	*o = octets(path)
+	return nil
+}
+
 const (
 	stateSure   = "sure"
 	stateTyping = "typing" // imported for type checkers only

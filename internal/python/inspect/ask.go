@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -46,76 +46,54 @@ const (
 	longestComplaint = 4096
 )
 
-// octets is a path of any bytes as JSON text: one character for each byte.
-type octets string
-
-// MarshalText writes the path.
-func (o octets) MarshalText() ([]byte, error) {
-	text := make([]rune, len(o))
-	for i := range len(o) {
-		text[i] = rune(o[i])
+// questionOf is a [Job] as the helper reads it: fields that end with a zero
+// byte, which no name of a file has. A list begins with its length.
+func questionOf(job Job, path []string) ([]byte, error) {
+	var asked question
+	asked.text(job.Main, job.Bytecode, job.Entry.Script, job.Entry.Module)
+	if job.Imports {
+		asked.number(1)
+	} else {
+		asked.number(0)
 	}
-	return []byte(string(text)), nil
-}
-
-// UnmarshalText reads what MarshalText wrote.
-func (o *octets) UnmarshalText(text []byte) error {
-	path := make([]byte, 0, len(text))
-	for _, letter := range string(text) {
-		if letter > 0xff {
-			return errors.New("not a path")
-		}
-		path = append(path, byte(letter))
-	}
-	*o = octets(path)
-	return nil
-}
-
-// question is a [Job] as the helper reads it.
-type question struct {
-	Main     octets      `json:"main"`
-	Overlay  [][2]octets `json:"overlay"` // no object: its keys would not be written as octets
-	Removed  []octets    `json:"removed"`
-	Ignored  []octets    `json:"ignored"`
-	Entry    entry       `json:"entry"`
-	Changed  []changed   `json:"changed"`
-	Imports  bool        `json:"imports"`
-	Bytecode octets      `json:"bytecode"`
-	Path     []octets    `json:"path"` // folders below main/ that PYTHONPATH names
-}
-
-type entry struct {
-	Script octets `json:"script"`
-	Module octets `json:"module"`
-}
-
-type changed struct {
-	Path    octets `json:"path"`
-	Seconds int64  `json:"seconds"`
-	Mode    uint32 `json:"mode"`
-}
-
-func questionOf(job Job, path []string) question {
-	asked := question{
-		Main: octets(job.Main), Bytecode: octets(job.Bytecode), Imports: job.Imports,
-		Entry:   entry{octets(job.Entry.Script), octets(job.Entry.Module)},
-		Removed: allOctets(job.Removed), Ignored: allOctets(ignored(job)), Path: allOctets(path),
-	}
+	asked.number(int64(len(job.Overlay)))
 	for path, real := range job.Overlay {
-		asked.Overlay = append(asked.Overlay, [2]octets{octets(path), octets(real)})
+		asked.text(path, real)
 	}
+	asked.number(int64(len(job.Changed)))
 	for _, one := range job.Changed {
-		asked.Changed = append(asked.Changed, changed{octets(one.Path), one.ModTime.Unix(), uint32(one.Mode.Perm())})
+		asked.text(one.Path)
+		asked.number(one.ModTime.Unix())
+		asked.number(int64(one.Mode.Perm()))
 	}
-	return asked
+	asked.list(job.Removed)
+	asked.list(ignored(job))
+	asked.list(path)
+	if asked.spoilt {
+		return nil, errors.New("a name has a zero byte in it")
+	}
+	return asked.Bytes(), nil
 }
 
-func allOctets(paths []string) []octets {
-	converted := make([]octets, len(paths))
-	for i, path := range paths {
-		converted[i] = octets(path)
+// question is a job while it is written.
+type question struct {
+	bytes.Buffer
+	spoilt bool // a text would be taken for two
+}
+
+func (q *question) text(fields ...string) {
+	for _, one := range fields {
+		q.spoilt = q.spoilt || strings.Contains(one, "\x00")
+		q.WriteString(one)
+		q.WriteByte(0)
 	}
-	return converted
+}
+
+func (q *question) number(n int64) { q.text(strconv.FormatInt(n, 10)) }
+
+func (q *question) list(fields []string) {
+	q.number(int64(len(fields)))
+	q.text(fields...)
 }
 
 // ignored returns the Python files of the candidate that are not to be looked
@@ -148,7 +126,7 @@ func ignored(job Job) []string {
 // why there is none.
 func ask(ctx context.Context, job Job) ([]byte, error) {
 	env, path := environment(job)
-	asked, err := json.Marshal(questionOf(job, path))
+	asked, err := questionOf(job, path)
 	if err != nil {
 		return nil, err
 	}

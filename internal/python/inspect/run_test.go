@@ -447,3 +447,43 @@ func TestLongFiles(t *testing.T) {
 		}
 	}
 }
+
+// What Python says arrives as it is, whatever characters are in it.
+func TestTextOfAnyCharacters(t *testing.T) {
+	const source = "x = 'ä€😀\\ \\\"' def"
+	found := judge(t, candidate{"main.py+": source + "\n"}.job(t)).Findings
+	if found[0].Source != source {
+		t.Errorf("%q, not %q", found[0].Source, source)
+	}
+}
+
+func TestNamesWithAZeroByte(t *testing.T) {
+	job := candidate{"main.py+": "import os\n"}.job(t)
+	job.Removed = []string{"a\x001\x00b.py"}
+	if found := lines(judge(t, job)); len(found) != 1 || !strings.Contains(found[0], "zero byte") {
+		t.Errorf("%q", found)
+	}
+}
+
+// Debian's python3-minimal has a small part of the standard library; here the
+// rest is there and can't be imported.
+func TestPythonMinimal(t *testing.T) {
+	job := candidate{"main.py+": "import os, helper\nimport http.client\n", "bad.py+": "def\n"}.job(t)
+	lacking := t.TempDir()
+	for _, name := range []string{
+		"__future__", "ast", "asyncio", "base64", "bz2", "concurrent", "contextlib", "ctypes", "dataclasses", "datetime", "decimal", "difflib", "glob",
+		"html", "http", "inspect", "json", "logging", "lzma", "multiprocessing", "pathlib", "pickle", "pkgutil", "platform", "queue", "sched",
+		"shutil", "sqlite3", "string", "subprocess", "symtable", "sysconfig", "tempfile", "tokenize", "traceback", "typing", "unittest",
+		"uuid", "xml", "zipfile",
+	} {
+		text := "raise ModuleNotFoundError(\"No module named '" + name + "'\")\n"
+		if err := os.WriteFile(filepath.Join(lacking, name+".py"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	job.Env = append(job.Env, "PYTHONPATH="+lacking)
+	want := []string{"holds syntax: bad.py:1: SyntaxError: invalid syntax", "holds missing module: main.py:1: waiting for helper.py, imported by main.py line 1"}
+	if diff := cmp.Diff(want, lines(judge(t, job))); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}

@@ -1,9 +1,12 @@
 """Judges the Python files of a program without executing any of them.
 
 ota gives this script to the interpreter that will run the program, with -S, so
-that nothing has been executed yet. A job comes as JSON on standard input, one
-answer goes as JSON to standard output. A path travels as text with one
-character for each of its bytes, for names need not be UTF-8.
+that nothing has been executed yet. A job comes on standard input, as fields
+that end with a zero byte; one answer goes as JSON to standard output, in which a
+path is text with one character for each of its bytes, for names need not be
+UTF-8.
+
+No module is imported that Debian's python3-minimal lacks, such as json.
 
 What is printed meanwhile (by what an environment runs at every start) goes to
 standard error.
@@ -53,7 +56,6 @@ settle()
 loaded = set(sys.modules)  # no file beside the program can take the place of these
 
 import gc
-import json
 import marshal
 import re
 import stat
@@ -69,8 +71,45 @@ def wire(path):
     return os.fsencode(path).decode("latin-1")
 
 
-def unwire(text):
-    return os.fsdecode(text.encode("latin-1"))
+UNSAFE = re.compile(r'[^ !#-\[\]-~]')
+
+
+def escaped(match):
+    code = ord(match.group())
+    if code > 0xFFFF:
+        code -= 0x10000
+        return "\\u%04x\\u%04x" % (0xD800 | code >> 10, 0xDC00 | code & 0x3FF)
+    return "\\u%04x" % code
+
+
+def json(value):
+    """Returns a value as JSON, in ASCII; the keys of a dict are ours."""
+    if isinstance(value, str):
+        return '"' + UNSAFE.sub(escaped, value) + '"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return "%d" % value
+    if isinstance(value, list):
+        return "[" + ", ".join(map(json, value)) + "]"
+    return "{" + ", ".join(['"%s": %s' % (key, json(one)) for key, one in value.items()]) + "}"
+
+
+class Job:
+    """What is asked, field by field."""
+
+    def __init__(self, data):
+        self.fields = iter(data.split(b"\0"))
+
+    def text(self):
+        return os.fsdecode(next(self.fields))
+
+    def number(self):
+        return int(next(self.fields))
+
+    def list(self, one):
+        """Returns as many as the next field says, each as one() reads it."""
+        return [one() for _ in range(self.number())]
 
 
 def join(folder, name):
@@ -102,7 +141,7 @@ class Answer:
             self.findings.append(more)
 
     def send(self):
-        text = json.dumps({
+        text = json({
             "version": "%d.%d.%d" % sys.version_info[:3],
             "findings": self.findings,
             "compiled": self.compiled,

@@ -127,13 +127,11 @@ def judge_shadows(paths, first, search, answer):
             answer.add("shadow", path, module=name, wanted=join(first, shown))
 
 
-def entry_of(search, tree, entry):
+def entry_of(search, tree, script, name):
     """Returns (path, module's name, is it a package) of what is run, or None."""
-    if entry.get("script"):
-        path = unwire(entry["script"])
-        found = tree.entry(path)
-        return (path, None, False) if found is not None and found[0] == Tree.FILE else None
-    name = unwire(entry["module"])
+    if script:
+        found = tree.entry(script)
+        return (script, None, False) if found is not None and found[0] == Tree.FILE else None
     found = search.resolve(name)
     if found.kind == LOCAL and found.is_package:
         found = search.resolve(name + ".__main__")
@@ -150,25 +148,25 @@ def follow(follower, path, name, is_package):
 
 
 def main():
-    job = json.loads(sys.stdin.buffer.read().decode("utf-8"))
-    overlay = {unwire(path): unwire(real) for path, real in job.get("overlay") or ()}
-    tree = Tree(unwire(job["main"]), overlay, set(map(unwire, job.get("removed") or ())),
-                set(map(unwire, job.get("ignored") or ())))
+    # In the order in which ask.go writes it.
+    job = Job(sys.stdin.buffer.read())
+    main, bytecode, script, module = job.text(), job.text(), job.text(), job.text()
+    imports = job.number()
+    overlay = dict(job.list(lambda: (job.text(), job.text())))
+    changed = job.list(lambda: (job.text(), job.number(), job.number()))
+    removed, ignored, local = set(job.list(job.text)), set(job.list(job.text)), job.list(job.text)
+    tree = Tree(main, overlay, removed, ignored)
     answer = Answer()
-    entry = job.get("entry") or {}
-    script = unwire(entry.get("script", ""))
-    changed = [(unwire(one["path"]), one["seconds"], one["mode"]) for one in job.get("changed") or ()]
-    compiler = Compiler(tree, answer, script, unwire(job.get("bytecode", "")))
+    compiler = Compiler(tree, answer, script, bytecode)
     for path, seconds, mode in changed:
         compiler.judge(path, seconds, mode)
-    if script or entry.get("module"):
-        local = list(map(unwire, job.get("path") or ()))
+    if script or module:
         # -P and PYTHONSAFEPATH: the script's own folder does not count (Python 3.11).
         own = [] if getattr(sys.flags, "safe_path", False) else [parent(script)]
         search = Search(tree, own + local)
         if own:
             judge_shadows([path for path, _, _ in changed], own[0], search, answer)
-        begin = entry_of(search, tree, entry) if job.get("imports") else None
+        begin = entry_of(search, tree, script, module) if imports else None
         if begin is not None:
             try:
                 follow(Follower(tree, search, answer, {path for path, _, _ in changed}), *begin)

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package handover
+
+import "time"
+
+var begun = time.Now()
+
+func uptime() time.Duration { return time.Since(begun) }
