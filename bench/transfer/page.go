@@ -45,7 +45,7 @@ const mostMemory = 24 << 20
 
 func (b *bench) page(out io.Writer) error {
 	var p strings.Builder
-	p.WriteString("# Transfer\n\nWhat it costs to bring a new release to a device that has an older one. All of it was measured in one run, on one machine, by\n\n    go run ./bench/transfer >docs/transfer.md\n\nwhich wrote this page.\n\n")
+	p.WriteString("# Transfer\n\nWhat it costs to bring a new release to a device that has an older one. All of it was measured in one run, on one machine, by\n\n    go run ./bench/transfer >docs/transfer.md\n\nwhich wrote this page. What package `transfer` does is told in [design.md](design.md#transfer).\n\n")
 	for _, fact := range b.facts() {
 		fmt.Fprintf(&p, "* %s\n", fact)
 	}
@@ -99,6 +99,7 @@ func (b *bench) facts() []string {
 		"versions: " + version("rsync", "--version") + "; " + strings.Trim(version("zstd", "--version"), "* ") + "; " + runtime.Version(),
 		"bytes: both ways together, as the two ends of the connection count them, or the size of the file that crosses",
 		"time: no slow link between the two ends; for zstd the time to make the file",
+		"processor and memory: of the device's process, from its start to its end; rsync's two processes together",
 		"rsync finds what is unchanged by time and size, as in a working tree; `-azc` by check sums; both delete what is gone",
 		"ota's device knows the listing of its own release; zstd's level is " + zstdLevel[1:],
 	}

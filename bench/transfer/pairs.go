@@ -154,7 +154,11 @@ func (b *bench) tags(repo string, kind kind) [][2]string {
 	return pairs
 }
 
-// binaryPairs are builds of ota for a Pi from commits of this tree's own history.
+// binaryStep is how many commits, or merges of several, lie between two builds.
+const binaryStep = 12
+
+// binaryPairs are builds of ota for a Pi from commits of this tree's own history,
+// each with the one before it.
 func (b *bench) binaryPairs() ([]pair, error) {
 	top, err := b.command("", "git", "rev-parse", "--show-toplevel")
 	if err != nil {
@@ -163,8 +167,7 @@ func (b *bench) binaryPairs() ([]pair, error) {
 	top = strings.TrimSpace(top)
 	var built [][2]string // commit, file
 	for i := range b.size.binaries + 1 {
-		back := []int{0, 5, 25, 100}[i]
-		rev, err := b.command(top, "git", "rev-parse", "--short", fmt.Sprintf("HEAD~%d", back))
+		rev, err := b.command(top, "git", "rev-parse", "--short", fmt.Sprintf("HEAD~%d", i*binaryStep))
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +184,8 @@ func (b *bench) binaryPairs() ([]pair, error) {
 	}
 	var pairs []pair
 	for i := 1; i < len(built); i++ {
-		pairs = append(pairs, pair{project: "ota for a Pi", kind: binary, from: built[i][0], to: built[0][0], old: built[i][1], new: built[0][1]})
+		from, to := built[i], built[i-1]
+		pairs = append(pairs, pair{project: "ota for a Pi", kind: binary, from: from[0], to: to[0], old: from[1], new: to[1]})
 	}
 	return pairs, nil
 }

@@ -44,7 +44,7 @@ type cost struct {
 
 // compare brings one release to a device in each way. Nil: the two releases are
 // the same.
-func (b *bench) compare(p pair) (map[way]cost, error) {
+func (b *bench) compare(p pair, ways []way, slow bool) (map[way]cost, error) {
 	old, new, err := b.lay(p)
 	if err != nil {
 		return nil, err
@@ -66,11 +66,11 @@ func (b *bench) compare(p pair) (map[way]cost, error) {
 	for _, one := range ways {
 		switch one {
 		case ours, oursUnknown:
-			costs[one], err = b.ours(base, target, old, one == ours)
+			costs[one], err = b.ours(base, target, old, one == ours, slow)
 		case rsync:
-			costs[one], err = b.rsync(old, new, "-az", "--delete")
+			costs[one], err = b.rsync(old, new, slow, "-az", "--delete")
 		case rsyncSums:
-			costs[one], err = b.rsync(old, new, "-azc", "--delete")
+			costs[one], err = b.rsync(old, new, slow, "-azc", "--delete")
 		default:
 			costs[one], err = b.tarball(one, old, new)
 		}
@@ -101,7 +101,7 @@ func (c *counted) Write(p []byte) (int, error) {
 }
 
 // ours sends to a process of its own that is the device.
-func (b *bench) ours(base, target *transfer.Folder, old string, known bool) (cost, error) {
+func (b *bench) ours(base, target *transfer.Folder, old string, known, slow bool) (cost, error) {
 	work, err := os.MkdirTemp(b.folder, "work-")
 	if err != nil {
 		return cost{}, err
@@ -119,10 +119,19 @@ func (b *bench) ours(base, target *transfer.Folder, old string, known bool) (cos
 		return cost{}, err
 	}
 	conn := &counted{Reader: out, Writer: in}
+	if slow {
+		fromSender, toLink := io.Pipe()
+		fromLink, toSender := io.Pipe()
+		go slowed(in, fromSender)
+		go slowed(toSender, out)
+		conn = &counted{Reader: fromLink, Writer: toLink}
+	}
 	start := time.Now()
 	err = sender(base, target, filepath.Join(work, "sender"), known).Send(conn)
 	took := time.Since(start)
-	in.Close()
+	if !slow {
+		in.Close()
+	}
 	if err := errors.Join(err, device.Wait()); err != nil {
 		return cost{}, err
 	}
@@ -222,7 +231,7 @@ var (
 )
 
 // rsync sends new to a copy of old, through a shell that measures its other end.
-func (b *bench) rsync(old, new string, options ...string) (cost, error) {
+func (b *bench) rsync(old, new string, slow bool, options ...string) (cost, error) {
 	device := filepath.Join(b.folder, "device")
 	if _, err := b.command("", "sh", "-c", `rm -rf "$2" && cp -a "$1" "$2"`, "sh", old, device); err != nil {
 		return cost{}, err
@@ -237,7 +246,12 @@ func (b *bench) rsync(old, new string, options ...string) (cost, error) {
 		args[len(args)-2], args[len(args)-1] = new, "device:"+device
 	}
 	start := time.Now()
-	out, err := b.command("", "rsync", args...)
+	if slow {
+		args = append([]string{slowMark + "=1", "rsync"}, args...)
+	} else {
+		args = append([]string{"rsync"}, args...)
+	}
+	out, err := b.command("", "env", args...)
 	if err != nil {
 		return cost{}, err
 	}
@@ -261,7 +275,11 @@ func (b *bench) rsync(old, new string, options ...string) (cost, error) {
 func shellForRsync(args []string) error {
 	cmd := exec.Command(args[2], args[3:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
+	if os.Getenv(slowMark) != "" {
+		if err := runSlowly(cmd); err != nil {
+			return err
+		}
+	} else if err := cmd.Run(); err != nil {
 		return err
 	}
 	var used syscall.Rusage
@@ -269,6 +287,19 @@ func shellForRsync(args []string) error {
 		return err
 	}
 	return writeJSON(args[0], time.Duration(used.Utime.Nano()+used.Stime.Nano()))
+}
+
+// runSlowly runs a command with the slow link before its input and output.
+func runSlowly(cmd *exec.Cmd) error {
+	cmd.Stdin, cmd.Stdout = nil, nil
+	in, err1 := cmd.StdinPipe()
+	out, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
+		return err
+	}
+	go slowed(in, os.Stdin)
+	slowed(os.Stdout, out)
+	return cmd.Wait()
 }
 
 // zstdLevel is for both uses of zstd's own program.
@@ -285,7 +316,7 @@ func (b *bench) tarball(one way, old, new string) (cost, error) {
 	var err error
 	switch one {
 	case rsyncTar:
-		return b.rsync(tars[0], tars[1], "-azI")
+		return b.rsync(tars[0], tars[1], false, "-azI")
 	case patchFrom:
 		_, err = b.command("", "zstd", "-q", "-f", zstdLevel, "--long=30", "--patch-from="+tars[0], tars[1], "-o", tars[2])
 	case fullTar:

@@ -27,28 +27,29 @@ type maker struct {
 	contents []int // the contents of the plan that are still to come
 	left     int64 // bytes of the first of them
 
+	total                   int64 // of all contents
 	dictionary, piece, body []byte
+	unpacker                unpacker
 }
 
 // make reads the whole stream. The listing that it returns is made from what was
 // written, so its digest says whether all of that is right.
-func (m *maker) make(stream io.Reader) (Listing, error) {
-	in := newSections(stream)
+func (m *maker) make(in *sections) (Listing, error) {
 	kind, body, err := in.next(nil)
 	if err != nil || kind != sectionPlan {
 		return nil, errors.Join(protocol("its stream does not begin with a plan"), err)
 	}
+	m.body = body
 	if m.plan, err = decodePlan((&fields{rest: body}).unpack(maxPlan), m.known); err != nil {
 		return nil, err
 	}
 	m.contents = m.plan.contents()
-	var total int64
 	for _, i := range m.contents {
-		if total += m.plan.changed[i].entry.Size; total > 1<<50 {
+		if m.total += m.plan.changed[i].entry.Size; m.total > 1<<50 {
 			return nil, protocol("its plan is for more than any disk holds")
 		}
 	}
-	if err := m.room(total); err != nil {
+	if err := m.room(m.total); err != nil {
 		return nil, err
 	}
 	if err := m.begin(); err != nil {
@@ -134,7 +135,6 @@ func (m *maker) frame(body []byte) error {
 	if err != nil {
 		return err
 	}
-	m.dictionary = m.dictionary[:0]
 	all := f.dictionary
 	for _, op := range f.operations {
 		all = append(all, op.copied)
@@ -142,12 +142,11 @@ func (m *maker) frame(body []byte) error {
 	if err := m.collect(all); err != nil {
 		return err
 	}
-	literal := m.piece[:0]
+	var literal []byte
 	if len(packed) > 0 {
-		if literal, err = expand(packed, m.dictionary, literal, maxPiece); err != nil {
+		if literal, err = m.unpack(packed, m.dictionary); err != nil {
 			return errors.Join(protocol("a frame of its stream does not unpack"), err)
 		}
-		m.piece = literal
 	}
 	var copied int64
 	for _, s := range f.dictionary {
@@ -176,9 +175,7 @@ func (m *maker) collect(stretches []stretch) error {
 	for _, s := range stretches {
 		total += s.length
 	}
-	if int64(cap(m.dictionary)) < total {
-		m.dictionary = make([]byte, 0, total)
-	}
+	m.dictionary = roomFor(m.dictionary, total, min(m.listed(), maxDictionary))
 	for len(stretches) > 0 {
 		number := stretches[0].number
 		file, err := m.device.Open(m.known[number].Path)
@@ -197,6 +194,21 @@ func (m *maker) collect(stretches []stretch) error {
 		file.Close()
 	}
 	return nil
+}
+
+// listed is the size of all the device's files.
+func (m *maker) listed() (size int64) {
+	for _, entry := range m.known {
+		size += entry.Size
+	}
+	return size
+}
+
+// unpack is the content of a frame, in the buffer for pieces.
+func (m *maker) unpack(packed, dictionary []byte) (content []byte, err error) {
+	// A difference has a little more than what it makes.
+	m.piece = roomFor(m.piece, min(m.total+64<<10, maxBody), 0)
+	return m.unpacker.unpack(packed, dictionary, m.piece)
 }
 
 // whole says whether a stretch goes to the end of its file, where a reader may say
@@ -222,11 +234,10 @@ func (m *maker) delta(body []byte) error {
 	if head.bad || !s.within(m.known) || total > maxBody || at%4 != 0 {
 		return protocol("a difference in its stream does not fit together")
 	}
-	all, err := expand(head.rest, nil, m.piece[:0], maxBody)
+	all, err := m.unpack(head.rest, nil)
 	if err != nil || int64(len(all)) != total {
 		return errors.Join(protocol("a difference in its stream does not unpack"), err)
 	}
-	m.piece = all
 	file, err := m.device.Open(m.known[s.number].Path)
 	if err != nil {
 		return m.lost(s.number, err)

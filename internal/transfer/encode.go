@@ -139,19 +139,32 @@ func (e *encoder) arrange() error {
 		}
 		planned.late = planned.entry.Size > maxPiece || there && e.known[number].Size > maxDictionary
 		if there && !planned.late && planned.entry.Size >= leastDelta {
-			head, err := read(e.target, planned.entry.Path, 0, min(planned.entry.Size, 8<<10))
+			head, err := read(e.target, planned.entry.Path, 0, 8)
 			if err != nil {
 				return err
 			}
-			planned.late = bytes.IndexByte(head, 0) >= 0
+			planned.late = executable(head)
 		}
 	}
 	return nil
 }
 
-// leastDelta is the size from which a content with zeros in it is compared by
-// itself: it is an executable or a library.
+// leastDelta is the size from which an executable is compared by itself. Smaller
+// ones, and whatever else there is of binary files, do better in the company of
+// the others: compiled messages beside those that they were compiled from.
 const leastDelta = 16 << 10
+
+// executable tells executables and libraries by their first bytes: ELF, PE, Mach-O
+// for one machine or several, WebAssembly, and archives for a linker.
+func executable(head []byte) bool {
+	for _, magic := range []string{"\x7fELF", "MZ", "\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf", "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe",
+		"\xca\xfe\xba\xbe", "\x00asm", "!<arch>\n"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return true
+		}
+	}
+	return false
+}
 
 // together makes frames of many contents, in the order of their paths, whose
 // dictionary is the old contents of just the changed and removed files: one frame

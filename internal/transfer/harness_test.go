@@ -55,8 +55,7 @@ func treeOf(files map[string]string) *memory {
 }
 
 // with is a copy of the tree in which some paths differ; "" removes one.
-func (m *memory) with(t *testing.T, changes map[string]string) *memory {
-	t.Helper()
+func (m *memory) with(changes map[string]string) *memory {
 	files := map[string]string{}
 	for _, entry := range m.listing {
 		switch entry.Kind {

@@ -175,7 +175,7 @@ func (p plan) decodeRest(f *fields, planned *planned, known []Entry) {
 	if entry.Kind != KindFile {
 		return
 	}
-	switch from := f.number(1 << 32); {
+	switch from := f.number(1<<31 - 1); {
 	case from == 0:
 		entry.Size = f.number(1 << 50)
 	case from&1 == 1:

@@ -84,17 +84,18 @@ func (r *Receiver) attempt(line *line, device Tree, attempt byte) (Received, err
 	if err != nil {
 		return Received{}, err
 	}
-	if offer.length == 0 {
-		if offer.target != base {
-			return Received{}, protocol("it offers nothing")
-		}
+	switch {
+	case offer == nil && h.have == 0 || offer != nil && offer.length == 0 && offer.target != base:
+		return Received{}, protocol("it offers nothing")
+	case offer != nil && offer.length == 0:
 		return Received{listing, spool.contents()}, nil
-	}
-	if err := r.room(offer.length - offer.from); err != nil {
-		return Received{}, err
-	}
-	if err := spool.accept(offer, told, listing); err != nil {
-		return Received{}, err
+	case offer != nil:
+		if err := r.room(offer.length); err != nil {
+			return Received{}, err
+		}
+		if err := spool.accept(*offer, told, listing); err != nil {
+			return Received{}, err
+		}
 	}
 	if err := spool.take(line.in); err != nil {
 		return Received{}, err
@@ -104,7 +105,7 @@ func (r *Receiver) attempt(line *line, device Tree, attempt byte) (Received, err
 		return Received{}, err
 	}
 	made, err := r.made(spool, device, known)
-	if err == nil && made.Digest() == offer.target {
+	if err == nil && made.Digest() == spool.target {
 		return Received{made, spool.contents()}, nil
 	}
 	if err == nil || errors.Is(err, errNotAsListed) || errors.Is(err, ErrProtocol) || errors.Is(err, delta.ErrPatch) {
@@ -113,31 +114,35 @@ func (r *Receiver) attempt(line *line, device Tree, attempt byte) (Received, err
 	return Received{}, err
 }
 
-// offered answers questions until the stream is offered. Told are the entries of
-// which the sender was told, nil if it did not ask.
-func (r *Receiver) offered(line *line, device Tree) (offer, []Entry, error) {
+// offered answers questions until a stream is offered; none if the one that is here
+// in part goes on. Told are the entries of which the sender was told, nil if it did
+// not ask.
+func (r *Receiver) offered(line *line, device Tree) (*offer, []Entry, error) {
 	answerer := &answerer{line: line, device: device}
 	asked := false
 	for {
 		what, body, err := line.hear()
 		if err != nil {
-			return offer{}, nil, fmt.Errorf("cannot hear what is offered: %w", err)
+			return nil, nil, fmt.Errorf("cannot hear what is offered: %w", err)
 		}
 		if question, err := answerer.answer(what, body); question || err != nil {
 			if err != nil {
-				return offer{}, nil, err
+				return nil, nil, err
 			}
 			asked = true
 			continue
 		}
+		if what == sayGoOn {
+			return nil, nil, nil
+		}
 		if what != sayOffer {
-			return offer{}, nil, protocol("a message came out of turn")
+			return nil, nil, protocol("a message came out of turn")
 		}
 		o, err := decodeOffer(body)
 		if asked && answerer.known == nil {
 			answerer.known = []Entry{}
 		}
-		return o, answerer.known, err
+		return &o, answerer.known, err
 	}
 }
 
@@ -150,7 +155,7 @@ func (r *Receiver) made(spool *spool, device Tree, known []Entry) (Listing, erro
 	sink := &contentSink{folder: spool.contents()}
 	defer sink.close()
 	maker := &maker{device: device, known: known, out: sink, room: r.room}
-	return maker.make(stream)
+	return maker.make(newSections(stream, spool.kept.Length))
 }
 
 func (r *Receiver) room(bytes int64) error {

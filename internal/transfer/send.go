@@ -44,14 +44,14 @@ func (t *told) Write(p []byte) (int, error) {
 type hello struct {
 	attempt byte
 	base    Digest
-	name    streamName // of the stream that it has a part of
-	have    int64      // bytes of it; 0: none
+	name    streamName // of the stream that it has a part of: the beginning of it
+	have    int64      // bytes of that; 0: none
 }
 
 func (h hello) encode() []byte {
 	b := append([]byte{version, h.attempt}, h.base[:]...)
 	if h.have > 0 {
-		b = append(b, h.name[:]...)
+		b = append(b, h.name[:saidOfName]...)
 		b = binary.AppendUvarint(b, uint64(h.have))
 	}
 	return b
@@ -66,7 +66,7 @@ func decodeHello(body []byte) (hello, error) {
 	h.attempt = byte(f.number(maxAttempts))
 	h.base = f.digest()
 	if len(f.rest) > 0 {
-		copy(h.name[:], f.bytes(int64(len(h.name))))
+		copy(h.name[:], f.bytes(saidOfName))
 		h.have = f.number(1 << 50)
 	}
 	if !f.done() {
@@ -75,18 +75,25 @@ func decodeHello(body []byte) (hello, error) {
 	return h, nil
 }
 
-// offer is the sender's answer: what follows.
+// saidOfName is how much of a name tells one stream from another. When all of it is
+// there, all of the name is compared.
+const saidOfName = 8
+
+// has says whether the device has a part of a stream.
+func (h hello) has(name streamName, length int64) bool {
+	return h.have > 0 && h.have <= length && string(h.name[:saidOfName]) == string(name[:saidOfName])
+}
+
+// offer is the sender's answer if a new stream follows.
 type offer struct {
 	target Digest
 	name   streamName
-	length int64 // of the whole stream
-	from   int64 // its first byte that follows
+	length int64 // of the stream
 }
 
 func (o offer) encode() []byte {
 	b := append(o.target[:], o.name[:]...)
-	b = binary.AppendUvarint(b, uint64(o.length))
-	return binary.AppendUvarint(b, uint64(o.from))
+	return binary.AppendUvarint(b, uint64(o.length))
 }
 
 func decodeOffer(body []byte) (offer, error) {
@@ -95,7 +102,6 @@ func decodeOffer(body []byte) (offer, error) {
 	o.target = f.digest()
 	copy(o.name[:], f.bytes(int64(len(o.name))))
 	o.length = f.number(1 << 50)
-	o.from = f.number(o.length)
 	if !f.done() {
 		return o, protocol("what it offers does not fit together")
 	}
@@ -108,7 +114,7 @@ func decodeOffer(body []byte) (offer, error) {
 func (s *Sender) Send(conn io.ReadWriter) error {
 	line := newLine(conn)
 	target := s.Target.Listing().Digest()
-	for {
+	for range maxAttempts {
 		body, err := line.expect(sayHello)
 		if err != nil {
 			return fmt.Errorf("cannot hear what the device has: %w", err)
@@ -122,6 +128,7 @@ func (s *Sender) Send(conn io.ReadWriter) error {
 			return err
 		}
 	}
+	return ErrNotTheSame
 }
 
 // serve sends to a device that has said hello; false if it will say so again.
@@ -138,15 +145,17 @@ func (s *Sender) serve(line *line, h hello, target Digest) (done bool, err error
 		return false, err
 	}
 	defer stream.file.Close()
-	o := offer{target, stream.name, stream.length, 0}
-	if h.name == stream.name && h.have <= stream.length {
-		o.from = h.have
+	from := int64(0)
+	if h.has(stream.name, stream.length) {
+		from, err = h.have, line.say(sayGoOn, nil)
+	} else {
+		err = line.say(sayOffer, offer{target, stream.name, stream.length}.encode())
 	}
-	if err := line.say(sayOffer, o.encode()); err != nil {
-		return false, err
+	if err != nil {
+		return false, fmt.Errorf("cannot send: %w", err)
 	}
-	out := &told{line.out, o.from, o.length, s.Progress}
-	if _, err := io.Copy(out, io.NewSectionReader(stream.file, o.from, o.length-o.from)); err != nil {
+	out := &told{line.out, from, stream.length, s.Progress}
+	if _, err := io.Copy(out, io.NewSectionReader(stream.file, from, stream.length-from)); err != nil {
 		return false, fmt.Errorf("cannot send: %w", err)
 	}
 	what, _, err := line.hear()
@@ -157,6 +166,7 @@ func (s *Sender) serve(line *line, h hello, target Digest) (done bool, err error
 		return false, protocol("it does not say whether it has it all")
 	}
 	// The device does not ask for it any more, or has found it wrong.
+	stream.file.Close()
 	os.Remove(stream.file.Name())
 	return what == sayDone, nil
 }
@@ -182,7 +192,7 @@ func (s *Sender) stream(line *line, h hello, target Digest) (made, error) {
 		base, known = s.Base(h.base)
 	}
 	if before, err := openMade(path); err == nil {
-		if known || before.name == h.name && h.have > 0 {
+		if known || h.has(before.name, before.length) {
 			return before, nil
 		}
 		before.file.Close()

@@ -20,6 +20,7 @@ type spool struct {
 	file   *os.File
 	kept   kept
 	name   streamName
+	target Digest
 	check  blockCheck
 }
 
@@ -27,6 +28,7 @@ type spool struct {
 type kept struct {
 	Base    string `json:"base"`    // digest of the device's listing
 	Attempt byte   `json:"attempt"` // as in hello
+	Target  string `json:"target"`  // digest of the listing that the stream makes
 	Name    string `json:"name"`    // of the stream
 	Length  int64  `json:"length"`
 	All     bool   `json:"all"`   // the sender knew the device's whole listing
@@ -59,13 +61,15 @@ func openSpool(folder string, base Digest, attempt byte) (*spool, error) {
 
 func (s *spool) resume(base Digest, attempt byte) error {
 	err := durable.ReadJSON(filepath.Join(s.folder, spoolKept), &s.kept)
-	name, notHex := hex.DecodeString(s.kept.Name)
-	if err != nil || notHex != nil || s.kept.Base != hex.EncodeToString(base[:]) || s.kept.Attempt != attempt {
+	name, notHex1 := hex.DecodeString(s.kept.Name)
+	target, notHex2 := hex.DecodeString(s.kept.Target)
+	if err != nil || notHex1 != nil || notHex2 != nil || s.kept.Base != hex.EncodeToString(base[:]) || s.kept.Attempt != attempt {
 		// Nothing is there, or nothing that is of use here.
 		s.kept = kept{Base: hex.EncodeToString(base[:]), Attempt: attempt}
 		return s.truncate(0)
 	}
 	copy(s.name[:], name)
+	copy(s.target[:], target)
 	s.check = blockCheck{length: s.kept.Length}
 	buffer := make([]byte, blockSize)
 	for {
@@ -92,15 +96,10 @@ func (s *spool) truncate(at int64) error {
 	return err
 }
 
-// accept prepares for what is offered: the rest of this stream, or another one.
+// accept prepares for a new stream.
 func (s *spool) accept(o offer, told []Entry, listing Listing) error {
-	if o.from > 0 {
-		if o.name != s.name || o.from != s.check.at || o.length != s.kept.Length {
-			return protocol("it goes on with what is not here")
-		}
-		return nil
-	}
-	s.name = o.name
+	s.name, s.target = o.name, o.target
+	s.kept.Target = hex.EncodeToString(o.target[:])
 	s.kept.Name, s.kept.Length, s.kept.All = hex.EncodeToString(o.name[:]), o.length, told == nil
 	s.kept.Known = nil
 	places := map[string]int{}

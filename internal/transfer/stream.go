@@ -119,11 +119,12 @@ func (b *blockCheck) add(data []byte) error {
 
 // sections reads the sections of a stream whose blocks were checked before.
 type sections struct {
-	in *bufio.Reader
+	in   *bufio.Reader
+	left int64 // bytes that are there at most
 }
 
-func newSections(stream io.Reader) *sections {
-	return &sections{bufio.NewReaderSize(&bare{in: stream}, 16<<10)}
+func newSections(stream io.Reader, length int64) *sections {
+	return &sections{bufio.NewReaderSize(&bare{in: stream}, 16<<10), length}
 }
 
 // next is the next section; into is used for its body. At the end it returns
@@ -133,20 +134,24 @@ func (s *sections) next(into []byte) (kind byte, body []byte, err error) {
 		return 0, nil, err
 	}
 	length, err := binary.ReadUvarint(s.in)
-	if err != nil || length > maxBody {
+	if err != nil || length > maxBody || int64(length) > s.left {
 		return 0, nil, errors.Join(protocol("a section of its stream is too long"), err)
 	}
-	// A length that was made up is not believed before the bytes are there.
-	body = into[:0]
-	for int(length) > len(body) {
-		from := len(body)
-		step := min(int(length)-from, max(64<<10, cap(body)-from))
-		body = append(body, make([]byte, step)...)
-		if _, err := io.ReadFull(s.in, body[from:]); err != nil {
-			return 0, nil, cut(err)
-		}
+	body = roomFor(into, int64(length), min(s.left, maxBody))[:length]
+	s.left -= int64(length)
+	if _, err := io.ReadFull(s.in, body); err != nil {
+		return 0, nil, cut(err)
 	}
 	return kind, body, nil
+}
+
+// roomFor is buffer, empty, if it has room for size bytes; else a new one that has
+// room for most, so that there is no third.
+func roomFor(buffer []byte, size, most int64) []byte {
+	if int64(cap(buffer)) < size {
+		buffer = make([]byte, 0, max(size, most))
+	}
+	return buffer[:0]
 }
 
 // bare leaves the check sums out of a stream.

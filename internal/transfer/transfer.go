@@ -40,9 +40,9 @@ const (
 	// maxPiece is how much of the new contents one section of the stream makes.
 	maxPiece = 4 << 20
 	// maxDictionary is how much of the old contents one section refers to.
-	maxDictionary = 5 << 20
+	maxDictionary = 4 << 20
 	// maxBody is how long a section of the stream is.
-	maxBody = maxPiece + 1<<20
+	maxBody = maxPiece + 64<<10
 	// maxPlan is how long the plan is, unpacked.
 	maxPlan = 8 << 20
 	// maxWindow is how far back a frame of zstd refers: over both of the above.

@@ -27,6 +27,7 @@ const (
 	sayLast    signal = 0x07 // device: the last part of it
 	sayDone    signal = 0x08 // device: the tree is whole
 	sayAgain   signal = 0x09 // device: it is not, hello follows
+	sayGoOn    signal = 0x0A // sender: the rest of the stream of hello follows
 )
 
 const (
@@ -67,7 +68,7 @@ func (l *line) hear() (signal, []byte, error) {
 	if _, err := io.ReadFull(l.in, head[:1]); err != nil {
 		return 0, nil, err
 	}
-	if signal(head[0]) < sayHello || signal(head[0]) > sayAgain {
+	if signal(head[0]) < sayHello || signal(head[0]) > sayGoOn {
 		return 0, nil, protocol("its first byte is no message")
 	}
 	if _, err := io.ReadFull(l.in, head[1:]); err != nil {
@@ -195,7 +196,7 @@ func (f *fields) unpack(limit int) []byte {
 	if mark&1 == 0 {
 		return packed
 	}
-	data, err := expand(packed, nil, nil, limit)
+	data, err := expand(packed, limit)
 	if err != nil {
 		f.bad, f.rest = true, nil
 		return nil
@@ -235,20 +236,35 @@ func compressLittle(data []byte) []byte {
 	return encoder.EncodeAll(data, nil)
 }
 
-// expand is the content of a frame, limit bytes at most, appended to the empty
-// into, whose space it uses.
-func expand(frame, dictionary, into []byte, limit int) ([]byte, error) {
-	options := []zstd.DOption{
-		zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(uint64(limit)),
-	}
-	if len(dictionary) > 0 {
-		options = append(options, zstd.WithDecoderDictRaw(0, dictionary))
-	}
-	decoder, err := zstd.NewReader(nil, options...)
+// expand is the content of a frame, limit bytes at most.
+func expand(frame []byte, limit int) ([]byte, error) {
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(limit)))
 	if err != nil {
 		return nil, err
 	}
 	defer decoder.Close()
-	return decoder.DecodeAll(frame, into)
+	return decoder.DecodeAll(frame, nil)
+}
+
+// unpacker unpacks frames with dictionaries, one after the other, with the same
+// memory.
+type unpacker struct{ decoder *zstd.Decoder }
+
+// unpack is the content of a frame, appended to the empty into, as much as that has
+// room for.
+func (u *unpacker) unpack(frame, dictionary, into []byte) (content []byte, err error) {
+	options := []zstd.DOption{zstd.WithDecoderDictDelete()}
+	if len(dictionary) > 0 {
+		options = append(options, zstd.WithDecoderDictRaw(0, dictionary))
+	}
+	if u.decoder == nil {
+		u.decoder, err = zstd.NewReader(nil, append([]zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecodeAllCapLimit(true)}, options...)...)
+	} else {
+		err = u.decoder.ResetWithOptions(nil, options...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return u.decoder.DecodeAll(frame, into)
 }

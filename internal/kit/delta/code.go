@@ -40,17 +40,17 @@ func (c Code) Straighten(b []byte, at int64) { c.turn(b, uint32(at/4), 1) }
 func (c Code) turn(b []byte, place, sign uint32) {
 	switch c {
 	case ARM: // BL: a byte of operation, 24 bits of distance in words
-		for ; len(b) >= 4; b, place = b[4:], place+1 {
-			if b[3] == 0xEB {
-				word := binary.LittleEndian.Uint32(b)
-				binary.LittleEndian.PutUint32(b, word&^0xFFFFFF|(word+sign*place)&0xFFFFFF)
+		for i := 0; i+4 <= len(b); i += 4 {
+			if b[i+3] == 0xEB {
+				word := binary.LittleEndian.Uint32(b[i:])
+				binary.LittleEndian.PutUint32(b[i:], word&^0xFFFFFF|(word+sign*(place+uint32(i/4)))&0xFFFFFF)
 			}
 		}
 	case ARM64: // BL: 6 bits of operation, 26 bits of distance in words
-		for ; len(b) >= 4; b, place = b[4:], place+1 {
-			if b[3]>>2 == 0b100101 {
-				word := binary.LittleEndian.Uint32(b)
-				binary.LittleEndian.PutUint32(b, word&^0x3FFFFFF|(word+sign*place)&0x3FFFFFF)
+		for i := 0; i+4 <= len(b); i += 4 {
+			if b[i+3]>>2 == 0b100101 {
+				word := binary.LittleEndian.Uint32(b[i:])
+				binary.LittleEndian.PutUint32(b[i:], word&^0x3FFFFFF|(word+sign*(place+uint32(i/4)))&0x3FFFFFF)
 			}
 		}
 	}
@@ -67,15 +67,22 @@ type reader struct {
 	file io.ReaderAt
 	from int64 // where buf lies
 	buf  []byte
+	step int // bytes read at once: few after a jump, more the longer none comes
 }
+
+const leastStep = 512
 
 func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 	read := 0
 	for read < len(p) {
 		at := off + int64(read)
 		if at < r.from || at >= r.from+int64(len(r.buf)) {
+			if r.step = min(2*r.step, cap(r.buf)); at != r.from+int64(len(r.buf)) {
+				r.step = leastStep
+			}
+			r.step = max(r.step, min(len(p)-read+4, cap(r.buf))&^3)
 			r.from = at &^ 3
-			n, err := r.file.ReadAt(r.buf[:cap(r.buf)], r.from)
+			n, err := r.file.ReadAt(r.buf[:r.step], r.from)
 			r.buf = r.buf[:n]
 			r.code.Straighten(r.buf, r.from)
 			if at >= r.from+int64(n) {

@@ -18,7 +18,7 @@ const (
 	// than going on, are looked at in a row: in long runs of zeros each look takes
 	// as long as the run.
 	long     = 4096
-	patience = 64
+	patience = 16
 )
 
 // Index finds in an old content the places that are like a part of a new one. It
