@@ -204,38 +204,6 @@ func (f *fields) unpack(limit int) []byte {
 	return data
 }
 
-// compress makes a frame of data, which the dictionary and data before it help to
-// describe. The same in gives the same out. It needs data with its dictionary to
-// fit into the window.
-func compress(data, dictionary []byte) []byte {
-	window := zstd.MinWindowSize
-	for window < len(data)+len(dictionary) && window < maxWindow {
-		window *= 2
-	}
-	options := []zstd.EOption{
-		zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
-		zstd.WithWindowSize(window),
-	}
-	if len(dictionary) > 0 {
-		options = append(options, zstd.WithEncoderDictRaw(0, dictionary))
-	}
-	encoder, err := zstd.NewWriter(nil, options...)
-	if err != nil {
-		panic("the options of zstd contradict each other: " + err.Error())
-	}
-	return encoder.EncodeAll(data, nil)
-}
-
-// compressLittle makes a frame of data as a device has the memory for.
-func compressLittle(data []byte) []byte {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(128<<10))
-	if err != nil {
-		panic("the options of zstd contradict each other: " + err.Error())
-	}
-	return encoder.EncodeAll(data, nil)
-}
-
 // expand is the content of a frame, limit bytes at most.
 func expand(frame []byte, limit int) ([]byte, error) {
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(limit)))
