@@ -157,6 +157,9 @@ func (b *bench) tags(repo string, kind kind) [][2]string {
 // binaryStep is how many commits, or merges of several, lie between two builds.
 const binaryStep = 12
 
+// mostFailed is how many commits that do not build are passed over.
+const mostFailed = 5
+
 // binaryPairs are builds of ota for a Pi from commits of this tree's own history,
 // each with the one before it.
 func (b *bench) binaryPairs() ([]pair, error) {
@@ -166,8 +169,9 @@ func (b *bench) binaryPairs() ([]pair, error) {
 	}
 	top = strings.TrimSpace(top)
 	var built [][2]string // commit, file
-	for i := range b.size.binaries + 1 {
-		rev, err := b.command(top, "git", "rev-parse", "--short", fmt.Sprintf("HEAD~%d", i*binaryStep))
+	failed := 0
+	for back := 0; len(built) <= b.size.binaries; back++ {
+		rev, err := b.command(top, "git", "rev-parse", "--short", fmt.Sprintf("HEAD~%d", back))
 		if err != nil {
 			return nil, err
 		}
@@ -178,9 +182,14 @@ func (b *bench) binaryPairs() ([]pair, error) {
 		}
 		if _, err := b.command(source, "env", "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm", "GOARM=6",
 			"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", file, "./cmd/ota"); err != nil {
-			return nil, err
+			// Not every commit of a history builds: the one before it may.
+			if failed++; failed > mostFailed {
+				return nil, err
+			}
+			continue
 		}
 		built = append(built, [2]string{rev, file})
+		back += binaryStep - 1
 	}
 	var pairs []pair
 	for i := 1; i < len(built); i++ {
