@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"web":     {"api", "logs", "reason"},
 	"home":    {"api"},
 	"service": {},
+	"ssh":     {},
 	"cli":     {"agent", "api", "doctor", "logs", "service"},
 	"man":     {"config"},
 	"site":    {},
