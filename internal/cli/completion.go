@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"ota/internal/agent"
 	"ota/internal/api"
+	"ota/internal/ssh"
 )
 
 // shells are those that can complete a command line, and what writes the script
@@ -96,8 +98,12 @@ func (a *app) completeAll(root *cobra.Command) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	// The only error is that of a flag that is not there.
 	_ = root.RegisterFlagCompletionFunc("directory", folders)
+	if setup, _, err := root.Find([]string{"setup"}); err == nil {
+		_ = setup.RegisterFlagCompletionFunc("binaries", folders)
+	}
 	for path, arguments := range map[string]completes{
 		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "busy": files,
+		"setup":    hosts,
 		"rollback": a.releasesUpTo(1), "why": a.releasesUpTo(1), "diff": a.releasesUpTo(2),
 		"pin": a.releasesUpTo(1), "unpin": a.releasesUpTo(1),
 		"web token revoke": a.tokenNames,
@@ -113,6 +119,22 @@ func folders(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCo
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// hosts offers those that ssh knows, behind the user that was written.
+func hosts(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	home, err := os.UserHomeDir()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	at := strings.LastIndexByte(begun, '@') + 1
+	var offers []string
+	for _, host := range ssh.Hosts(home) {
+		if strings.HasPrefix(host, begun[at:]) {
+			offers = append(offers, harmless(begun[:at]+host))
+		}
+	}
+	return offers, cobra.ShellCompDirectiveNoFileComp
 }
 
 func files(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

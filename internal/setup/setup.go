@@ -168,7 +168,7 @@ func (w *work) carryOut(ctx context.Context, p *plan) error {
 		return err
 	}
 	if p.mode == bare && !w.device.Answers {
-		return hint.With(errors.New("nothing starts ota there: it has neither systemd nor OpenRC; ota and the folder are in place"),
+		return hint.With(errors.New("it has neither systemd nor OpenRC to start it; the folder and ota are in place"),
 			"let whatever starts programs there run: "+ssh.Quote(p.result.Binary, "run", w.device.Dir))
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"ota/internal/ssh"
 	"ota/test/harness"
 )
 
@@ -169,6 +171,28 @@ func (l *laptop) setup(args ...string) answer {
 		l.t.Errorf("%v is left", left)
 	}
 	return answer{cmd.ProcessState.ExitCode(), result.String(), words.String()}
+}
+
+// typing is a setup on a terminal at which somebody types, that has to come
+// through.
+func (l *laptop) typing(text string, args ...string) {
+	l.t.Helper()
+	harness.Need(l.t, "script")
+	words := []string{ssh.Quote(harness.Binary(), "setup"), ssh.Quote(args...)}
+	cmd := exec.CommandContext(l.t.Context(), "script", "--quiet", "--return", "--command", strings.Join(words, " "), "/dev/null")
+	cmd.Env = l.env
+	keyboard, err := cmd.StdinPipe()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer keyboard.Close()
+	if _, err := io.WriteString(keyboard, text); err != nil {
+		l.t.Fatal(err)
+	}
+	said, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(said), "[sudo] password for pi: ") || !strings.Contains(string(said), "next:") {
+		l.t.Errorf("%v\n%s", err, said)
+	}
 }
 
 // does is a setup with --json that has to come through.

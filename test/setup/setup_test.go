@@ -43,12 +43,13 @@ func config(name string, s server, more string) string {
 // TestFreshAccount: nothing starts ota there, so the files are put in place and
 // it is said how to go on.
 func TestFreshAccount(t *testing.T) {
+	t.Parallel()
 	k := newKeys(t)
 	s := serve(t, k, account, "")
 	jump := serve(t, k, "", "")
 	l := newLaptop(t, k, config("device", s, "User pi")+config("jump", jump, "User root")+config("far", s, "User pi\nProxyJump jump"))
 
-	words := l.fails("nothing starts ota there: it has neither systemd nor OpenRC", "device:the garden, it's")
+	words := l.fails("it has neither systemd nor OpenRC to start it", "device:the garden, it's")
 	if !strings.Contains(words, `/home/pi/.local/bin/ota run '/home/pi/the garden, it'\''s'`) {
 		t.Error(words)
 	}
@@ -61,7 +62,7 @@ func TestFreshAccount(t *testing.T) {
 	}
 
 	before := jump.logins()
-	if words := l.fails("neither systemd nor OpenRC", "far:the garden, it's"); strings.Contains(words, "copying") {
+	if words := l.fails("neither systemd nor OpenRC to start it", "far:the garden, it's"); strings.Contains(words, "copying") {
 		t.Errorf("it was copied again: %s", words)
 	}
 	if jump.logins() == before {
@@ -89,6 +90,7 @@ func TestFreshAccount(t *testing.T) {
 
 // TestAgent: the key is the agent's alone.
 func TestAgent(t *testing.T) {
+	t.Parallel()
 	k := newKeys(t)
 	s := serve(t, k, account, "")
 	l := newLaptop(t, k, config("device", s, "User pi"))
@@ -118,6 +120,7 @@ func TestAgent(t *testing.T) {
 // TestOtherProcessor: a device with ARMv6, whose programs qemu-user runs, known
 // to the kernel in a namespace of its own.
 func TestOtherProcessor(t *testing.T) {
+	t.Parallel()
 	harness.Need(t, "qemu-arm-static")
 	k := newKeys(t)
 	tools := t.TempDir()
@@ -150,7 +153,7 @@ cd; exec sh -c "$SSH_ORIGINAL_COMMAND"'
 	if err := harness.Build(t.Context(), path, "GOARCH=arm", "GOARM=6"); err != nil {
 		t.Fatal(err)
 	}
-	words := l.fails("neither systemd nor OpenRC", "device:garden", "--binaries", binaries)
+	words := l.fails("neither systemd nor OpenRC to start it", "device:garden", "--binaries", binaries)
 	said := run(t, "ssh", "-F", filepath.Join(l.dir, "config"), "device", "/usr/local/bin/ota version")
 	if !strings.Contains(said, "linux/arm)") {
 		t.Errorf("%s\n%s", said, words)
@@ -159,6 +162,7 @@ cd; exec sh -c "$SSH_ORIGINAL_COMMAND"'
 
 // TestWhatIsMissing: one thing each, and nothing is changed.
 func TestWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	k := newKeys(t)
 	const systemd = "mkdir -p /run/systemd/system\n"
 	closed := serve(t, k, account, "")
@@ -178,6 +182,7 @@ func TestWhatIsMissing(t *testing.T) {
 		{"nothing to uninstall", account, "device --uninstall", "there is no ota on it that could be uninstalled"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, k, test.prepare, "SetEnv PATH=/usr/local/bin:/usr/bin:/bin")
 			l := newLaptop(t, k, config("device", s, "User pi"))
 			words := l.fails(test.words, strings.Fields(test.args)...)
