@@ -85,7 +85,7 @@ func TestUnderSystemd(t *testing.T) {
 		t.Helper()
 		return run(t, "nsenter", "--target", init, "--all", "--wd=/", "--", "sh", "-ec", script)
 	}
-	inside("useradd --create-home --shell /bin/sh pi")
+	inside("useradd --uid 1000 --create-home --shell /bin/sh pi")
 	enter := filepath.Join(k.dir, "enter")
 	text := "#!/bin/sh\nexec nsenter --target " + init + ` --all --wd=/ -- env -i PATH=/usr/local/bin:/usr/bin:/bin setpriv --reuid pi --regid pi --init-groups env HOME=/home/pi USER=pi sh -c 'cd; exec sh -c "$1"' sh "$SSH_ORIGINAL_COMMAND"` + "\n"
 	if err := os.WriteFile(enter, []byte(text), 0o755); err != nil {
@@ -99,22 +99,22 @@ func TestUnderSystemd(t *testing.T) {
 	l.typing("secret\n", "device:the garden")
 	inside("rm /etc/sudo-asks; /usr/local/bin/ota uninstall '/home/pi/the garden'")
 
-	first := l.does("device:the garden")
-	if first["did"] != "installed" || first["dir"] != "/home/pi/the garden" || first["service"] != "system" || first["binary"] != "/usr/local/bin/ota" {
+	first := l.does("device:/srv/the garden")
+	if first["did"] != "installed" || first["dir"] != "/srv/the garden" || first["service"] != "system" || first["binary"] != "/usr/local/bin/ota" {
 		t.Error(first)
 	}
-	if got := inside(`systemctl is-active 'ota@the\x20garden' ota@the-garden ota@the_garden 2>/dev/null || :; stat -c %U "/home/pi/the garden/deposit" /usr/local/bin/ota`); !strings.Contains(got, "\nactive\n") && !strings.HasPrefix(got, "active\n") || !strings.HasSuffix(got, "pi\nroot\n") {
+	if got := inside(`systemctl is-active 'ota@the\x20garden' ota@the-garden ota@the_garden 2>/dev/null || :; stat -c %U "/srv/the garden/deposit" /usr/local/bin/ota`); !strings.Contains(got, "\nactive\n") && !strings.HasPrefix(got, "active\n") || !strings.HasSuffix(got, "pi\nroot\n") {
 		t.Error(got)
 	}
 	if left := inside("ls -A /home/pi"); strings.Contains(left, "setup") {
 		t.Error(left)
 	}
-	if again := l.does("device:the garden"); again["did"] != "nothing" {
+	if again := l.does("device:/srv/the garden"); again["did"] != "nothing" {
 		t.Error(again)
 	}
 
 	// A program, and another ota: it goes on as the same process.
-	inside(`cd "/home/pi/the garden/deposit" && printf 'import time\ntime.sleep(100000)\n' >main.py && chown pi main.py`)
+	inside(`cd "/srv/the garden/deposit" && printf 'import time\ntime.sleep(100000)\n' >main.py && chown pi main.py`)
 	pid := func() string { return strings.TrimSpace(inside("pgrep -f '^[^ ]*python3.* main.py' || :")) }
 	harness.Await(t, "the program runs", func() bool { return pid() != "" }, s.said)
 	running := pid()
@@ -126,7 +126,7 @@ func TestUnderSystemd(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(newer, "ota-linux-amd64"), append(binary, "newer"...), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	upgraded := l.does("device:the garden", "--binaries", newer)
+	upgraded := l.does("device:/srv/the garden", "--binaries", newer)
 	if upgraded["did"] != "upgraded" || upgraded["before"] == nil {
 		t.Error(upgraded)
 	}
@@ -137,12 +137,13 @@ func TestUnderSystemd(t *testing.T) {
 		t.Error(got)
 	}
 
-	if removed := l.does("device:the garden", "--uninstall"); removed["did"] != "uninstalled" {
+	if removed := l.does("device:/srv/the garden", "--uninstall"); removed["did"] != "uninstalled" {
 		t.Error(removed)
 	}
-	if got := inside(`ls /usr/local/bin /etc/systemd/system; ls "/home/pi/the garden"`); strings.Contains(got, "ota@") || strings.Contains(got, "\nota\n") || !strings.Contains(got, "main") {
+	if got := inside(`ls /usr/local/bin /etc/systemd/system; ls "/srv/the garden"`); strings.Contains(got, "ota@") || strings.Contains(got, "\nota\n") || !strings.Contains(got, "main") {
 		t.Error(got)
 	}
+
 	if got := s.logins(); got != 6 {
 		t.Errorf("ssh logged in %d times for 6 calls", got)
 	}
