@@ -4,7 +4,7 @@
 set -e
 mode=$1 dir=$2 file=$3 installed=$4 owner=$5 to=$6
 user=
-case $mode in *-user) user=--user ;; esac
+case $mode in *user) user=--user ;; esac
 runs() { "$1" -C "$dir" status --json </dev/null 2>/dev/null | grep -q '"running": true'; }
 
 case $mode in uninstall*)
