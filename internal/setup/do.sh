@@ -28,4 +28,7 @@ fi
 [ "$mode" != bare ] || exit 0
 binary=${installed:-$file}
 "$binary" install $user "$dir"
-runs "$binary"
+runs "$binary" || {
+	echo "ota: it is installed, and does not answer in $dir" >&2
+	exit 1
+}
