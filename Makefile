@@ -39,7 +39,7 @@ site:
 # programs, one package at a time, as each keeps all processors busy, but for
 # those that mostly wait for a system to boot; and never from the cache: go does
 # not know that they test a binary.
-WAITING = ./test/service ./test/packages ./test/docs ./test/messages ./test/shells
+WAITING = ./test/service ./test/setup ./test/packages ./test/docs ./test/messages ./test/shells
 test: lint race
 	go test -count=1 -p 2 -timeout 30m $(WAITING)
 	go test -count=1 -p 1 -timeout 30m $$(go list ./test/... | grep -vxF "$$(go list $(WAITING))")

@@ -145,6 +145,7 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.configCommand(),
 		a.installCommand(),
 		a.uninstallCommand(),
+		a.setupCommand(),
 		a.completionCommand(),
 		a.versionCommand(),
 	)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"ota/internal/agent"
 	"ota/internal/api"
+	"ota/internal/ssh"
 )
 
 // shells are those that can complete a command line, and what writes the script
@@ -98,9 +98,12 @@ func (a *app) completeAll(root *cobra.Command) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	// The only error is that of a flag that is not there.
 	_ = root.RegisterFlagCompletionFunc("directory", folders)
+	if setup, _, err := root.Find([]string{"setup"}); err == nil {
+		_ = setup.RegisterFlagCompletionFunc("binaries", folders)
+	}
 	completeFiles(root)
 	for path, arguments := range map[string]completes{
-		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "pack": folders, "push": places, "receive": folders, "sign": files, "busy": files,
+		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "pack": folders, "push": places, "setup": hosts, "receive": folders, "sign": files, "busy": files,
 		"rollback": a.releasesUpTo(1), "why": a.releasesUpTo(1), "diff": a.releasesUpTo(2),
 		"pin": a.releasesUpTo(1), "unpin": a.releasesUpTo(1),
 		"web token revoke": a.tokenNames,
@@ -136,25 +139,31 @@ func places(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCo
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveFilterDirs
 	}
-	settings, err := os.ReadFile(filepath.Join(home, ".ssh", "config"))
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveFilterDirs
-	}
-	for line := range strings.Lines(string(settings)) {
-		words := strings.Fields(line)
-		if len(words) < 2 || !strings.EqualFold(words[0], "Host") {
-			continue
-		}
-		for _, host := range words[1:] {
-			if !strings.ContainsAny(host, "*?!") && strings.HasPrefix(host+":", begun) {
-				offers = append(offers, host+":")
-			}
+	for _, host := range ssh.Hosts(home) {
+		if strings.HasPrefix(host+":", begun) {
+			offers = append(offers, harmless(host)+":")
 		}
 	}
 	if len(offers) > 0 {
 		return offers, cobra.ShellCompDirectiveNoSpace
 	}
 	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// hosts offers those that ssh knows, behind the user that was written.
+func hosts(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	home, err := os.UserHomeDir()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	at := strings.LastIndexByte(begun, '@') + 1
+	var offers []string
+	for _, host := range ssh.Hosts(home) {
+		if strings.HasPrefix(host, begun[at:]) {
+			offers = append(offers, harmless(begun[:at]+host))
+		}
+	}
+	return offers, cobra.ShellCompDirectiveNoFileComp
 }
 
 func files(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

@@ -19,6 +19,13 @@ func TestCompletion(t *testing.T) {
 		tokens: []api.Token{{Name: "ci", Allow: []api.Right{api.Read, api.Upload}}},
 	}
 	dir, nobody := serve(t, h), t.TempDir()
+	t.Setenv("HOME", nobody)
+	if err := os.Mkdir(filepath.Join(nobody, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(nobody, ".ssh", "config"), []byte("Host greenhouse kitchen\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	const twelve, two = "12\trolled back, 2026-11-23 12:00\n", "2\tconfirmed, pinned, 2026-11-23 12:00, in main/\n"
 	for _, test := range []struct {
 		args []string
@@ -35,6 +42,9 @@ func TestCompletion(t *testing.T) {
 		{[]string{"start", ""}, ":4\n"},
 		{[]string{"install", ""}, ":16\n"},
 		{[]string{"uninstall", ""}, ":16\n"},
+		{[]string{"setup", "pi@gr"}, "pi@greenhouse\n:4\n"},
+		{[]string{"setup", "greenhouse", ""}, ":4\n"},
+		{[]string{"setup", "--binaries", ""}, ":16\n"},
 		{[]string{"notify", "--event", ""}, "failed\nrolled-back\ncrash-looping\nrecovered\nheld\nconfirmed\n:4\n"},
 		{[]string{"web", "token", "--allow", ""}, "read\nupload\ncontrol\n:4\n"},
 	} {

@@ -147,7 +147,7 @@ func (p *pushing) try(ctx context.Context) (*receive.Outcome, error) {
 // silent is an error that is asked for and not shown.
 type silent struct{ error }
 
-func (silent) Error() string   { return "the connection was lost" }
+func (silent) Error() string   { return "the connection to the device was lost" }
 func (s silent) Unwrap() error { return s.error }
 
 func (p *pushing) talk(conn io.ReadWriter) (*receive.Outcome, error) {

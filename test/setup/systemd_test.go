@@ -1,0 +1,150 @@
+//go:build linux
+
+package setup
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ota/test/harness"
+)
+
+// boot boots a Debian that forgets all when it ends, and returns its first
+// process. It sees these files: "/here:/there".
+func boot(t *testing.T, sees ...string) (init string) {
+	t.Helper()
+	harness.Need(t, "systemd-nspawn", "nsenter")
+	dir := os.Getenv("OTA_TEST_DEBIAN")
+	if dir == "" {
+		dir = "/var/cache/ota-tests/debian"
+	}
+	if _, err := os.Stat(filepath.Join(dir, "sbin/init")); err != nil {
+		harness.Lack(t, "there is no Debian in "+dir)
+	}
+	cmd := exec.Command("systemd-nspawn", "--quiet", "--directory="+dir, "--volatile=overlay", "--private-network", "--register=no", "--keep-unit",
+		"--machine=ota-setup-test")
+	for _, one := range sees {
+		cmd.Args = append(cmd.Args, "--bind-ro="+one)
+	}
+	cmd.Args = append(cmd.Args, "--boot")
+	said := new(bytes.Buffer)
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = said, said, time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); cmd.Wait() }()
+	t.Cleanup(func() {
+		if pid, err := strconv.Atoi(init); err == nil {
+			syscall.Kill(pid, syscall.SIGKILL) // the machine is off
+		}
+		cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-ended:
+		case <-time.After(harness.Deadline):
+			cmd.Process.Kill()
+			<-ended
+		}
+	})
+	harness.Await(t, "the machine is up", func() bool {
+		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
+		if fields := strings.Fields(string(children)); len(fields) > 0 {
+			init = fields[len(fields)-1]
+			state, _ := exec.Command("nsenter", "--target", init, "--all", "--", "systemctl", "is-system-running").Output()
+			return strings.HasPrefix(string(state), "running") || strings.HasPrefix(string(state), "degraded")
+		}
+		return false
+	}, func() string { return "" })
+	return init
+}
+
+// TestUnderSystemd: from nothing to a service, to a newer ota while the program
+// runs on, and back, by a user with sudo.
+func TestUnderSystemd(t *testing.T) {
+	t.Parallel()
+	k := newKeys(t)
+	sudo := filepath.Join(k.dir, "sudo")
+	build := exec.Command("go", "build", "-o", sudo, "./sudo")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	if err := os.Chmod(sudo, 0o755|os.ModeSetuid); err != nil {
+		t.Fatal(err)
+	}
+	init := boot(t, sudo+":/usr/bin/sudo")
+	inside := func(script string) string {
+		t.Helper()
+		return run(t, "nsenter", "--target", init, "--all", "--wd=/", "--", "sh", "-ec", script)
+	}
+	inside("useradd --uid 1000 --create-home --shell /bin/sh pi")
+	enter := filepath.Join(k.dir, "enter")
+	text := "#!/bin/sh\nexec nsenter --target " + init + ` --all --wd=/ -- env -i PATH=/usr/local/bin:/usr/bin:/bin setpriv --reuid pi --regid pi --init-groups env HOME=/home/pi USER=pi sh -c 'cd; exec sh -c "$1"' sh "$SSH_ORIGINAL_COMMAND"` + "\n"
+	if err := os.WriteFile(enter, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, k, "", "ForceCommand "+enter)
+	l := newLaptop(t, k, config("device", s, "User root"))
+
+	inside("touch /etc/sudo-asks")
+	l.fails("sudo asks for a password there", "device:the garden")
+	l.typing("secret\n", "device:the garden")
+	inside("rm /etc/sudo-asks; /usr/local/bin/ota uninstall '/home/pi/the garden'")
+
+	first := l.does("device:/srv/the garden")
+	if first["did"] != "installed" || first["dir"] != "/srv/the garden" || first["service"] != "system" || first["binary"] != "/usr/local/bin/ota" {
+		t.Error(first)
+	}
+	if got := inside(`systemctl is-active 'ota@the\x20garden' ota@the-garden ota@the_garden 2>/dev/null || :; stat -c %U "/srv/the garden/deposit" /usr/local/bin/ota`); !strings.Contains(got, "\nactive\n") && !strings.HasPrefix(got, "active\n") || !strings.HasSuffix(got, "pi\nroot\n") {
+		t.Error(got)
+	}
+	if left := inside("ls -A /home/pi"); strings.Contains(left, "setup") {
+		t.Error(left)
+	}
+	if again := l.does("device:/srv/the garden"); again["did"] != "nothing" {
+		t.Error(again)
+	}
+
+	// A program, and another ota: it goes on as the same process.
+	inside(`cd "/srv/the garden/deposit" && printf 'import time\ntime.sleep(100000)\n' >main.py && chown pi main.py`)
+	pid := func() string { return strings.TrimSpace(inside("pgrep -f '^[^ ]*python3.* main.py' || :")) }
+	harness.Await(t, "the program runs", func() bool { return pid() != "" }, s.said)
+	running := pid()
+	newer := t.TempDir()
+	binary, err := os.ReadFile(harness.Binary())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(newer, "ota-linux-amd64"), append(binary, "newer"...), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	upgraded := l.does("device:/srv/the garden", "--binaries", newer)
+	if upgraded["did"] != "upgraded" || upgraded["before"] == nil {
+		t.Error(upgraded)
+	}
+	if got := pid(); got != running {
+		t.Errorf("the program was %s and is %s", running, got)
+	}
+	if got := inside("tail -c 5 /usr/local/bin/ota"); !strings.HasSuffix(got, "newer") {
+		t.Error(got)
+	}
+
+	if removed := l.does("device:/srv/the garden", "--uninstall"); removed["did"] != "uninstalled" {
+		t.Error(removed)
+	}
+	if got := inside(`ls /usr/local/bin /etc/systemd/system; ls "/srv/the garden"`); strings.Contains(got, "ota@") || strings.Contains(got, "\nota\n") || !strings.Contains(got, "main") {
+		t.Error(got)
+	}
+
+	if got := s.logins(); got != 6 {
+		t.Errorf("ssh logged in %d times for 6 calls", got)
+	}
+}
