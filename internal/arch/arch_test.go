@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"check":     {"reason"},
 	"activate":  {"reason", "release"},
 	"program":   {},
+	"transfer":  {},
 	"trial":     {},
 	"python":    {},
 	"doctor":    {"config", "device", "python"},
@@ -33,7 +34,6 @@ var mayImport = map[string][]string{
 	"parcel":    {},
 	"admission": {"parcel", "reason", "sshsig"},
 	"pack":      {"deposit", "parcel", "sshsig"},
-	"transfer":  {},
 	"receive":   {"api", "check", "logs", "parcel", "release", "transfer"},
 	"push":      {"pack", "parcel", "receive", "ssh", "transfer"},
 	// The conductor names the rooms' types and calls the rooms through its own

@@ -25,13 +25,3 @@ func compress(data, dictionary []byte) []byte {
 	}
 	return encoder.EncodeAll(data, nil)
 }
-
-// compressLittle makes a frame of data as a device has the memory for.
-func compressLittle(data []byte) []byte {
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(128<<10))
-	if err != nil {
-		panic("the options of zstd contradict each other: " + err.Error())
-	}
-	return encoder.EncodeAll(data, nil)
-}

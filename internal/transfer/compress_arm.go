@@ -4,5 +4,3 @@ package transfer
 // machines where programs are developed.
 
 func compress(data, _ []byte) []byte { return store(data) }
-
-func compressLittle(data []byte) []byte { return store(data) }

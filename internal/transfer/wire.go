@@ -2,6 +2,8 @@ package transfer
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -181,7 +183,7 @@ func (f *fields) done() bool { return !f.bad && len(f.rest) == 0 }
 func pack(b, data []byte) []byte {
 	packed, mark := data, byte(0)
 	if len(data) > 64 {
-		if small := compressLittle(data); len(small) < len(data) {
+		if small := deflate(data); len(small) < len(data) {
 			packed, mark = small, 1
 		}
 	}
@@ -196,7 +198,7 @@ func (f *fields) unpack(limit int) []byte {
 	if mark&1 == 0 {
 		return packed
 	}
-	data, err := expand(packed, limit)
+	data, err := inflate(packed, limit)
 	if err != nil {
 		f.bad, f.rest = true, nil
 		return nil
@@ -204,14 +206,30 @@ func (f *fields) unpack(limit int) []byte {
 	return data
 }
 
-// expand is the content of a frame, limit bytes at most.
-func expand(frame []byte, limit int) ([]byte, error) {
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(uint64(limit)))
+// deflate makes data smaller with what a device has anyway: a compressor for zstd is
+// for senders only.
+func deflate(data []byte) []byte {
+	var small bytes.Buffer
+	w, err := flate.NewWriter(&small, flate.BestCompression)
 	if err != nil {
-		return nil, err
+		panic("there is no such level: " + err.Error())
 	}
-	defer decoder.Close()
-	return decoder.DecodeAll(frame, nil)
+	if _, err := w.Write(data); err != nil {
+		return data
+	}
+	if err := w.Close(); err != nil {
+		return data
+	}
+	return small.Bytes()
+}
+
+// inflate is what deflate made smaller, limit bytes at most.
+func inflate(small []byte, limit int) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(small)), int64(limit)+1))
+	if err == nil && len(data) > limit {
+		err = protocol("what it packed is too long")
+	}
+	return data, err
 }
 
 // unpacker unpacks frames with dictionaries, one after the other, with the same
