@@ -101,8 +101,9 @@ func (a *app) completeAll(root *cobra.Command) {
 	if setup, _, err := root.Find([]string{"setup"}); err == nil {
 		_ = setup.RegisterFlagCompletionFunc("binaries", folders)
 	}
+	completeFiles(root)
 	for path, arguments := range map[string]completes{
-		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "busy": files,
+		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "pack": folders, "sign": files, "busy": files,
 		"setup":    hosts,
 		"rollback": a.releasesUpTo(1), "why": a.releasesUpTo(1), "diff": a.releasesUpTo(2),
 		"pin": a.releasesUpTo(1), "unpin": a.releasesUpTo(1),
@@ -110,6 +111,17 @@ func (a *app) completeAll(root *cobra.Command) {
 	} {
 		if cmd, _, err := root.Find(strings.Fields(path)); err == nil {
 			cmd.ValidArgsFunction = arguments
+		}
+	}
+}
+
+// completeFiles is for the flags that name files.
+func completeFiles(root *cobra.Command) {
+	for path, names := range map[string][]string{"pack": {"output", "allowed-signers", "key", "check"}, "sign": {"key"}} {
+		if cmd, _, err := root.Find([]string{path}); err == nil {
+			for _, name := range names {
+				_ = cmd.RegisterFlagCompletionFunc(name, files)
+			}
 		}
 	}
 }

@@ -59,6 +59,17 @@ func classify(at string, kind Kind, beside func(name string) bool) class {
 	}
 }
 
+// Takes tells whether a file or folder at a path would be taken out of deposit/,
+// and does not have one of the names that are ignored there, or waited for.
+// beside reports whether there is another file of a given name in its folder.
+func Takes(path string, kind Kind, beside func(name string) bool) bool {
+	return classify(path, kind, beside) == ordinary
+}
+
+// IsPlaceholder tells the names that stand in a folder for nothing else, or for
+// the system that made them: they are never taken.
+func IsPlaceholder(name string) bool { return isIgnored(name) }
+
 func isIgnored(name string) bool {
 	switch name {
 	case ".keep", ".gitkeep", ".DS_Store", "Thumbs.db", "desktop.ini":
