@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ota/internal/activate"
+	"ota/internal/admission"
 	"ota/internal/api"
 	"ota/internal/check"
 	"ota/internal/config"
@@ -62,6 +63,7 @@ type agent struct {
 	logs       *logs.Log
 	releases   *release.Room
 	deposit    *deposit.Room
+	trust      *admission.Keeper
 	arrivals   *drop.Room // for deposit/, over the network
 	program    *program.Room
 	main       *activate.Room
@@ -232,6 +234,9 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	if tells := a.newTeller(); tells != nil {
 		run(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
 	}
+	if a.config.Update.USB {
+		run(func() { a.serve(rooms, "USB sticks are not looked for", a.watchSticks) })
+	}
 	run(func() { a.vitals.run(rooms, a.config.Web.Listen != web.Off) })
 
 	exit, err := a.conductor.Run(ctx, hurry)
@@ -272,6 +277,9 @@ func (a *agent) furnish(hurry context.Context) error {
 	}
 	a.releases = releases
 	a.access = access.Open(a.folder.access(), a.log)
+	a.vitals = newVitals(a.folder.dir, a.program)
+	a.trust = a.newTrust()
+	a.catchUp()
 	a.deposit = deposit.New(deposit.Options{
 		Dir:       a.folder.deposit(),
 		Incoming:  a.folder.incoming(),
@@ -279,12 +287,12 @@ func (a *agent) furnish(hurry context.Context) error {
 		Discarded: a.folder.discarded(),
 		Keep:      a.config.Store.Keep,
 		Ignore:    func(path string) bool { return a.outfit.current().Update.Ignored(path) },
+		Packing:   a.packing(),
 		Log:       a.log,
 	})
 	a.arrivals = drop.New(drop.Options{Dir: a.folder.uploads(), Deposit: a.folder.deposit(), Log: a.log, Vouch: a.deposit.Vouch, Changed: a.changed})
 	a.outfit.log, a.outfit.told, a.outfit.makeRoom = a.log, a.tell, a.makeRoom
 	a.supervisor = newSupervisor(a)
-	a.vitals = newVitals(a.folder.dir, a.program)
 	a.main = activate.New(activate.Options{
 		Main:     a.folder.main(),
 		Dir:      a.folder.own(),
@@ -348,14 +356,15 @@ func (a *agent) conductorOptions() update.Options {
 		Plausible: func(arrivals []check.Arrival) ([]reason.Reason, error) {
 			return check.Plausible(a.folder.main(), arrivals)
 		},
-		Check:    a.check,
-		Tidy:     a.tidy,
-		Bytecode: a.supervisor.bytecode,
-		Once:     a.options.Once,
-		Rest:     a.rest,
-		Hides:    func(path string) bool { return a.Veil()(path) },
-		Changed:  a.changed,
-		Log:      a.log,
+		Check:     a.check,
+		Confirmed: a.confirmed,
+		Tidy:      a.tidy,
+		Bytecode:  a.supervisor.bytecode,
+		Once:      a.options.Once,
+		Rest:      a.rest,
+		Hides:     func(path string) bool { return a.Veil()(path) },
+		Changed:   a.changed,
+		Log:       a.log,
 	}
 }
 

@@ -49,6 +49,8 @@ func (f folder) socket() string    { return filepath.Join(f.own(), "control.sock
 func (f folder) child() string     { return filepath.Join(f.own(), "child.json") }
 func (f folder) notify() string    { return filepath.Join(f.own(), "notify.sock") }
 func (f folder) messages() string  { return filepath.Join(f.own(), "notify.json") }
+func (f folder) signers() string   { return filepath.Join(f.dir, "allowed_signers") }
+func (f folder) trust() string     { return filepath.Join(f.own(), "trust.json") }
 func (f folder) access() string    { return filepath.Join(f.own(), "access.json") }
 func (f folder) reserve() string   { return filepath.Join(f.own(), "reserve") }
 func (f folder) clean() string     { return filepath.Join(f.own(), "clean") }

@@ -119,6 +119,16 @@ func releaseStatus(record release.Record) *api.Release {
 		Digest: record.Digest.String(),
 		State:  api.ReleaseState(record.State),
 		Pinned: record.Pinned,
+		Packed: packedStatus(record.Packed),
+	}
+}
+
+func packedStatus(packed *release.Packed) *api.Packed {
+	if packed == nil {
+		return nil
+	}
+	return &api.Packed{
+		Version: textOf(packed.Version), Serial: packed.Serial, Message: textOf(packed.Message), SignedBy: packed.SignedBy,
 	}
 }
 
@@ -138,6 +148,7 @@ func history(releases *release.Room) ([]api.HistoryEntry, error) {
 			From:    numberOf(record.From),
 			Created: record.Created,
 			Bytes:   record.Bytes,
+			Packed:  packedStatus(record.Packed),
 		}
 		if record.Reason != "" {
 			entries[i].Reason = new(record.Reason)

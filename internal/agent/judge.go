@@ -56,7 +56,7 @@ type judgement struct {
 // ctx.
 func (j *judge) judge(ctx context.Context, candidate check.Candidate) (judgement, error) {
 	var found judgement
-	v := version{arrivals: candidate.Arrivals, walk: candidate.Current}
+	v := version{arrivals: candidate.Arrivals, gone: candidate.Gone, walk: candidate.Current}
 	var held []reason.Reason
 	if v.settings, found.Warnings, held = j.settings(v); len(held) > 0 {
 		found.Held = held
@@ -200,7 +200,7 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 	}
 	job := inspect.Job{
 		Python: found.next.interpreter, Env: found.next.env, Main: j.outfit.main,
-		Overlay: map[string]string{}, Changed: j.changed,
+		Overlay: map[string]string{}, Removed: v.gone, Changed: j.changed,
 		Imports: v.settings.Check.Imports, Required: required, Limit: inspectLimit,
 	}
 	account, err := j.outfit.account(v.settings)
@@ -218,7 +218,8 @@ func (j *judge) inspect(ctx context.Context, candidate check.Candidate, v versio
 			job.Changed = append(job.Changed, inspect.Source{Path: arrival.Path, ModTime: arrival.ModTime, Mode: arrival.Mode})
 		}
 	}
-	if len(job.Changed) == 0 && len(required) == 0 && !slices.ContainsFunc(candidate.Touched, isRequirement) && j.changed == nil {
+	if len(job.Changed) == 0 && len(required) == 0 && !slices.ContainsFunc(candidate.Touched, isRequirement) && j.changed == nil &&
+		!slices.ContainsFunc(v.gone, isSource) {
 		return nil // nothing of Python has changed
 	}
 	if j.bytecode != "" && job.Entry != (inspect.Entry{}) { // else Python may never read it
@@ -280,6 +281,8 @@ func isCertain(finding inspect.Finding, insisted, lacks bool) bool {
 		return !insisted
 	}
 }
+
+func isSource(at string) bool { return strings.HasSuffix(at, ".py") }
 
 // isRequirement reports whether a path is one of the files that say what a
 // program needs.
@@ -343,7 +346,7 @@ func (o *outfit) copyOf(ctx context.Context, v version) (dir string, remove func
 	if err != nil {
 		return "", nil, err
 	}
-	if err := (check.Copier{Main: o.main, Current: v.walk, Arrivals: v.arrivals}).Into(ctx, dir); err != nil {
+	if err := (check.Copier{Main: o.main, Current: v.walk, Arrivals: v.arrivals, Gone: v.gone}).Into(ctx, dir); err != nil {
 		remove()
 		return "", nil, err
 	}
@@ -356,6 +359,9 @@ func (v version) stat(o *outfit, at string) (os.FileInfo, error) {
 		if arrival.Path == at {
 			return os.Stat(arrival.File)
 		}
+	}
+	if slices.Contains(v.gone, at) {
+		return nil, fs.ErrNotExist
 	}
 	return o.inMain(at)
 }

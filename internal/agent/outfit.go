@@ -106,12 +106,13 @@ func (o *outfit) current() config.Config {
 // version is one state of main/: as it is, or as it would be.
 type version struct {
 	arrivals []check.Arrival // laid over main/
+	gone     []string        // taken out of it
 	walk     check.Walk      // the release below them
 	settings config.Config
 }
 
 func (v version) reader(o *outfit) check.Reader {
-	return check.Reader{Main: o.main, Arrivals: v.arrivals}
+	return check.Reader{Main: o.main, Arrivals: v.arrivals, Gone: v.gone}
 }
 
 // need is the environment that a version needs.

@@ -102,6 +102,11 @@ func (o *outfit) noteNeed(v version, interpreter string, from traces, found need
 	if from == nil || len(found.recipe.Local()) > 0 {
 		return // it depends on more than can be looked at quickly
 	}
+	for _, gone := range v.gone {
+		if _, read := from[gone]; read || path.Dir(gone) == venv.WheelFolder {
+			return
+		}
+	}
 	for _, arrival := range v.arrivals {
 		if _, read := from[arrival.Path]; read || path.Dir(arrival.Path) == venv.WheelFolder {
 			return // what was read is not in main/ yet

@@ -54,7 +54,7 @@ func (o *outfit) wheelsOf(v version) ([]venv.Wheel, error) {
 	for _, name := range names {
 		at := path.Join(venv.WheelFolder, name)
 		info, err := dir.Lstat(name)
-		if err != nil || arrived[at] || path.Ext(name) != ".whl" || !info.Mode().IsRegular() {
+		if err != nil || arrived[at] || slices.Contains(v.gone, at) || path.Ext(name) != ".whl" || !info.Mode().IsRegular() {
 			continue
 		}
 		sum, err := o.wheelSum(dir, name, info, v.walk)

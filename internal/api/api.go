@@ -116,6 +116,24 @@ type Release struct {
 	Digest string       `json:"digest"` // "sha256:" and 64 hexadecimal digits
 	State  ReleaseState `json:"state"`
 	Pinned bool         `json:"pinned"` // never dropped
+	Packed *Packed      `json:"packed"` // nil: it came without a manifest
+}
+
+// Packed is what a packed release says of itself; nil where a release came
+// without a manifest.
+type Packed struct {
+	Version  *string      `json:"version"`
+	Serial   int64        `json:"serial"`
+	Message  *string      `json:"message"`
+	SignedBy List[string] `json:"signed_by"` // the people whose signatures were right
+}
+
+// Name is how people call the release; "" if they don't.
+func (p *Packed) Name() string {
+	if p == nil || p.Version == nil {
+		return ""
+	}
+	return *p.Version
 }
 
 // DepositState is what happens to deposit/. The empty state is null in JSON:
@@ -242,6 +260,7 @@ type HistoryEntry struct {
 	Reason  *string          `json:"reason"` // why it was rolled back; nil: it was not
 	// Environment names the environment that it runs with; nil: it needs none.
 	Environment *string `json:"environment"`
+	Packed      *Packed `json:"packed"` // nil: it came without a manifest
 }
 
 // ChangeKind is what a release did to a file.

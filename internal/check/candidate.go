@@ -8,6 +8,7 @@ type Candidate struct {
 	Arrivals []Arrival // the files that differ from those in main/
 	Touched  []string  // all paths that change, those of links and folders too
 	Links    []string  // those of them that are symbolic links
+	Gone     []string  // those of them that main/ has no more
 	Current  Walk      // the release that it is laid over
 	// Insisted is set if somebody said to go ahead: what may be a mistake of the
 	// check is no reason then.

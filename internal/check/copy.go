@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"ota/internal/kit/beneath"
@@ -32,6 +33,7 @@ type Copier struct {
 	Main     string // main/
 	Current  Walk   // the paths of the current release
 	Arrivals []Arrival
+	Gone     []string // what of the current release is left out
 }
 
 // Into fills the folder dir, which is empty, with the candidate: the files of
@@ -52,6 +54,9 @@ func (c Copier) Into(ctx context.Context, dir string) error {
 		}
 	}
 	return c.Current(func(at string, of Entry) error {
+		if slices.Contains(c.Gone, at) {
+			return nil
+		}
 		if err := target.take(at, of.Mode); err != nil {
 			return fmt.Errorf("cannot copy %q: %w", at, err)
 		}
@@ -152,6 +157,7 @@ const enough = 1 << 20
 type Reader struct {
 	Main     string
 	Arrivals []Arrival
+	Gone     []string
 }
 
 // Read returns a file's content, of at most 1 MiB. The error is fs.ErrNotExist
@@ -165,6 +171,9 @@ func (r Reader) Read(at string) ([]byte, error) {
 			}
 			return readShort(file)
 		}
+	}
+	if slices.Contains(r.Gone, at) {
+		return nil, fs.ErrNotExist
 	}
 	tree, err := beneath.Open(r.Main)
 	if err != nil {

@@ -96,14 +96,26 @@ func (a *app) completeAll(root *cobra.Command) {
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	// The only error is that of a flag that is not there.
 	_ = root.RegisterFlagCompletionFunc("directory", folders)
+	completeFiles(root)
 	for path, arguments := range map[string]completes{
-		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "busy": files,
+		"init": folders, "run": folders, "install": folders, "uninstall": folders, "check": folders, "pack": folders, "sign": files, "busy": files,
 		"rollback": a.releasesUpTo(1), "why": a.releasesUpTo(1), "diff": a.releasesUpTo(2),
 		"pin": a.releasesUpTo(1), "unpin": a.releasesUpTo(1),
 		"web token revoke": a.tokenNames,
 	} {
 		if cmd, _, err := root.Find(strings.Fields(path)); err == nil {
 			cmd.ValidArgsFunction = arguments
+		}
+	}
+}
+
+// completeFiles is for the flags that name files.
+func completeFiles(root *cobra.Command) {
+	for path, names := range map[string][]string{"pack": {"output", "allowed-signers", "key", "check"}, "sign": {"key"}} {
+		if cmd, _, err := root.Find([]string{path}); err == nil {
+			for _, name := range names {
+				_ = cmd.RegisterFlagCompletionFunc(name, files)
+			}
 		}
 	}
 }

@@ -77,7 +77,8 @@ func (a *app) table(entries []api.HistoryEntry) {
 		if entry.Pinned {
 			state += ", pinned"
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", mark, entry.Number, harmless(state), created, changes(entry))
+		number := strings.TrimSpace(fmt.Sprintf("%d %s", entry.Number, harmless(entry.Packed.Name())))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", mark, number, harmless(state), created, changes(entry))
 	}
 	table.Flush()
 }
@@ -98,6 +99,10 @@ func changes(entry api.HistoryEntry) string {
 		parts = append(parts, "none")
 	}
 	text := strings.Join(parts, ", ")
+	if entry.Packed != nil && entry.Packed.Message != nil {
+		first, _, _ := strings.Cut(*entry.Packed.Message, "\n")
+		text += ": " + harmless(first)
+	}
 	if entry.Reason != nil {
 		text += "; " + harmless(*entry.Reason)
 	}

@@ -20,7 +20,7 @@ var silent = map[string]string{
 	"ota": "a help", "ota help": "a help", "ota completion": "a script", "ota busy": "what its command prints", "ota run": "a log",
 	"ota init": "done", "ota install": "done", "ota uninstall": "done",
 	"ota reload": "done", "ota self-update": "done", "ota takeover": "a word for another ota",
-	"ota start": "done", "ota stop": "done", "ota restart": "done", "ota pin": "done", "ota unpin": "done",
+	"ota start": "done", "ota stop": "done", "ota restart": "done", "ota pin": "done", "ota unpin": "done", "ota sign": "done",
 	"ota web password": "done", "ota web logout": "done", "ota web token revoke": "done",
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -187,7 +188,7 @@ func describeRelease(release *api.Release) row {
 	if release == nil {
 		return row{subject: "release", word: "none yet"}
 	}
-	about := row{"release", plain, fmt.Sprint(release.Number), ", " + string(release.State)}
+	about := row{"release", plain, strings.TrimSpace(fmt.Sprint(release.Number, " ", release.Packed.Name())), ", " + string(release.State)}
 	switch release.State {
 	case api.Confirmed:
 		about.tone = good

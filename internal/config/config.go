@@ -33,6 +33,7 @@ type Config struct {
 	Notify  Notify
 	Web     Web
 	MQTT    MQTT
+	Device  Machine
 
 	values map[place]value // those that are no defaults
 }
@@ -84,6 +85,7 @@ type Update struct {
 	MaxDefer     time.Duration // how long a busy program may put a switch off
 	NoRestart    []glob.Pattern
 	ReloadSignal syscall.Signal // 0: none
+	USB          bool           // whether releases are taken from sticks
 }
 
 // Ignored tells whether a path below deposit/ never counts and stays there.
@@ -138,5 +140,6 @@ func Default() Config {
 		Notify: Notify{On: Happenings[:graveHappenings:graveHappenings]},
 		Web:    Web{Listen: "127.0.0.1:8484"},
 		MQTT:   MQTT{Prefix: "homeassistant", Topic: "ota", Control: true},
+		Device: Machine{Threshold: 1},
 	}
 }

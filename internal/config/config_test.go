@@ -135,6 +135,7 @@ max_total = 3000000
 		Store:  Store{Keep: 1, MaxBytes: 500_000_000},
 		Logs:   Logs{MaxFile: 1 << 20, MaxTotal: 3_000_000},
 		Notify: Default().Notify,
+		Device: Machine{Threshold: 1},
 		Web:    Default().Web,
 		MQTT:   Default().MQTT,
 	}

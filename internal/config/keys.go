@@ -79,6 +79,7 @@ var keys = []Key{
 	{"update", "max_defer", Anywhere, "duration", `"1h"`, "How long a program that says it must not be interrupted (`OTA_BUSY`, `ota busy`) can put a switch off. After that it is stopped all the same.", duration(0, func(c *Config) *time.Duration { return &c.Update.MaxDefer })},
 	{"update", "no_restart", Anywhere, "array of strings", `[]`, "Patterns, as in `.gitignore`, of names in `main/` for which the program need not be started again, as in `[\"data/**\"]`. An upload that has nothing else is put in place while the program runs.", patterns(func(c *Config) *[]glob.Pattern { return &c.Update.NoRestart })},
 	{"update", "reload_signal", Anywhere, "string", `""`, "The signal that tells the program of such an upload, as in `\"HUP\"`. Empty: none.", reloadSignal},
+	{"update", "usb", OnDevice, "boolean", `false`, "`true`: the newest packed release (`*.ota`) at the top of a USB stick that is mounted goes into `deposit/`, once. See [packed.md](packed.md).", boolean(func(c *Config) *bool { return &c.Update.USB })},
 	{"trial", "period", Anywhere, "duration", `"10s"`, "How long a release is on trial after a switch. It is confirmed when it has run for this long and the probes below agree; or earlier, when it says `READY=1` (as to systemd, `sd_notify`) and the probes agree. It has failed when it crashes `attempts` times within this time, when a probe calls it bad until the end, or when it promised `READY=1` and that did not come in time.", duration(1, func(c *Config) *time.Duration { return &c.Trial.Period })},
 	{"trial", "attempts", Anywhere, "integer", `2`, "With how many crashes within the period a release has failed. It has failed too when the device has gone down as many times during its trial.", integer(1, math.MaxInt32, func(c *Config) *int { return &c.Trial.Attempts })},
 	{"trial", "ready", Anywhere, "boolean", `false`, "`true` promises that the program says `READY=1` when it is ready. A release that does not say it within the period has failed.", boolean(func(c *Config) *bool { return &c.Trial.Ready })},
@@ -107,6 +108,8 @@ var keys = []Key{
 	{"mqtt", "prefix", OnDevice, "topic", `"homeassistant"`, "Where Home Assistant looks for new devices. Empty: it is not told of this one.", topic("homeassistant", true, func(c *Config) *string { return &c.MQTT.Prefix })},
 	{"mqtt", "topic", OnDevice, "topic", `"ota"`, "Where all other topics are, as in `ota/NAME/state`.", topic("ota", false, func(c *Config) *string { return &c.MQTT.Topic })},
 	{"mqtt", "control", OnDevice, "boolean", `true`, "`false`: the device only tells; that what is in `deposit/` be installed can't be asked for over MQTT.", boolean(func(c *Config) *bool { return &c.MQTT.Control })},
+	{"device", "app", OnDevice, "name", `""`, "The program that this device runs, as in `\"garden\"`: a packed release of another program is held. Empty: any. See [packed.md](packed.md).", app},
+	{"device", "threshold", OnDevice, "integer", `1`, "How many people have to have signed a packed release, where there is a file `allowed_signers`.", integer(1, 16, func(c *Config) *int { return &c.Device.Threshold })},
 }
 
 // Keys returns all settings, in the order in which they are documented.

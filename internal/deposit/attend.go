@@ -59,6 +59,7 @@ type attention struct {
 	answered asked
 	shown    View
 	trouble  string
+	shelf    shelf
 
 	due    time.Time // of the next walk; zero: when something happens
 	first  time.Time // of the first event since the last walk; zero: none
@@ -153,6 +154,7 @@ func (a *attention) settle(ctx context.Context, now time.Time, seen *tree, asked
 	if seen.cover == unwatched {
 		a.polled = walkBlind
 	}
+	a.judge.list(a.isListed(seen))
 	found := a.judge.verdict(now)
 	view := View{
 		State:   Receiving,

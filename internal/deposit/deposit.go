@@ -11,7 +11,8 @@
 // writing, no name in it is one that uploaders give to unfinished files, and
 // two walks with the quiet period between them have seen the same, without an
 // event in between. Or when the uploader says so, by removing the file .hold;
-// or a person does, by "ota apply": then without a quiet period. Neither "the
+// or a person does, by "ota apply"; or a manifest lists it, and all that it lists
+// is there: then without a quiet period. Neither "the
 // file was closed" nor "its size has not changed" means anything: a client
 // whose connection broke closes its files too, and one that stalls changes
 // nothing.
@@ -68,8 +69,9 @@ type Options struct {
 	Keep      int
 	// Ignore tells the paths that never count; nothing below such a folder is
 	// looked at. It is called by several goroutines. May be nil.
-	Ignore func(path string) bool
-	Log    *slog.Logger // nil: nothing is logged
+	Ignore  func(path string) bool
+	Packing Packing
+	Log     *slog.Logger // nil: nothing is logged
 }
 
 // ErrChanged is the error of Seal when the upload was not complete after all:
@@ -95,7 +97,8 @@ type Room struct {
 	// an upload and takes it for a new one.
 	taking sync.Mutex
 
-	vouched vouched
+	vouched vouched // of these files somebody has counted the bytes
+	wrong   vouched // these have another content than their manifest lists
 
 	mutex sync.Mutex // guards what follows
 	asked asked
@@ -115,6 +118,7 @@ func New(options Options) *Room {
 	if options.Ignore == nil {
 		options.Ignore = func(string) bool { return false }
 	}
+	options.Packing.complete()
 	return &Room{
 		options:  options,
 		views:    make(chan View, 1),
@@ -207,6 +211,10 @@ type Sealed struct {
 	Files    []File          // a folder comes before what is in it
 	Warnings []reason.Reason // what was not taken as it was
 	Forced   bool            // complete because of Apply
+	Packed   *Packed         // what a packed release says of itself; nil: it is none
+
+	beside   []File // goes out of deposit/, too, and is no part of the release
+	archived bool   // Files are not in deposit/
 }
 
 // Seal copies the upload and then looks again. The error is ErrChanged if it is

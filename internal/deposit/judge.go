@@ -25,6 +25,7 @@ const (
 	byQuiet basis = "quiet"
 	byMark  basis = ".hold removed"
 	byOrder basis = "apply"
+	byList  basis = "all is there that its manifest lists"
 )
 
 // stage is how far an upload is from complete.
@@ -155,6 +156,16 @@ func (j *judge) changed(at time.Time, polled time.Duration) {
 	j.steady = at
 }
 
+// list takes in whether all is there that a manifest lists.
+func (j *judge) list(isWhole bool) {
+	switch {
+	case isWhole && j.basis == byQuiet && j.announced == nil:
+		j.basis = byList
+	case !isWhole && j.basis == byList:
+		j.basis = byQuiet
+	}
+}
+
 // lost forgets what walks have seen, because one could not be made.
 func (j *judge) lost() {
 	j.steady = time.Time{}
@@ -212,11 +223,11 @@ func (j *judge) verdict(at time.Time) verdict {
 	case j.last.content == nothing && !j.last.held() && len(waiting) == 0:
 		j.reset()
 		return verdict{stage: absent}
-	case j.announced != nil && j.announced.Forced(): // the order stands until something changes
+	case j.announced != nil && (j.announced.Forced() || j.announced.basis == byList): // it stands until something changes
 		return verdict{stage: announced}
 	case j.last.held() && j.basis != byOrder:
 		return verdict{stage: held, waiting: []reason.Reason{{Path: HoldName, Message: "nothing is taken while this file is there"}}}
-	case len(waiting) > 0 && j.basis != byOrder:
+	case len(waiting) > 0 && j.basis != byOrder && j.basis != byList:
 		return verdict{stage: unfinished, waiting: waiting, again: until}
 	case j.announced != nil && j.basis == byQuiet:
 		return verdict{stage: announced}

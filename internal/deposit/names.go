@@ -59,6 +59,13 @@ func classify(at string, kind Kind, beside func(name string) bool) class {
 	}
 }
 
+// Takes tells whether a file or folder at a path would be taken out of deposit/,
+// and does not have one of the names that are ignored there, or waited for.
+// beside reports whether there is another file of a given name in its folder.
+func Takes(path string, kind Kind, beside func(name string) bool) bool {
+	return classify(path, kind, beside) == ordinary
+}
+
 func isIgnored(name string) bool {
 	switch name {
 	case ".keep", ".gitkeep", ".DS_Store", "Thumbs.db", "desktop.ini":

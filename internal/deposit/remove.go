@@ -90,8 +90,7 @@ func removeEmpty(path string) error {
 func (m *removal) files(sealed *Sealed) error {
 	var failed []error
 	var before string
-	for i := range sealed.Files {
-		file := &sealed.Files[i]
+	for file := range sealed.leaving() {
 		if file.Kind == KindFolder {
 			continue
 		}
@@ -251,7 +250,7 @@ func backupName(name string, n int) string {
 // folders removes the folders of the upload that are empty, the deepest first.
 func (m *removal) folders(sealed *Sealed) {
 	var before string
-	for _, folder := range slices.Backward(sealed.Files) {
+	for _, folder := range slices.Backward(slices.Collect(sealed.leaving())) {
 		if folder.Kind != KindFolder {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"ota/internal/kit/beneath"
 	"ota/internal/kit/copysum"
 	"ota/internal/kit/links"
+	"ota/internal/parcel"
 	"ota/internal/reason"
 )
 
@@ -27,6 +29,8 @@ const (
 
 // ownFolder is ota's, in the tree that uploads are laid over.
 const ownFolder = ".ota"
+
+const unreadable = "ota may not read this file; give it the right to, with chmod or chown"
 
 // copyBuffer is read and written at once: large beside what a call costs, small
 // beside the memory of a Pi Zero.
@@ -45,6 +49,23 @@ func (s *Sealed) Close() error {
 	return nil
 }
 
+// leaving yields what goes out of deposit/ with the upload, a folder before what
+// is in it.
+func (s *Sealed) leaving() iter.Seq[*File] {
+	return func(yield func(*File) bool) {
+		for i := range s.Files {
+			if !s.archived && !yield(&s.Files[i]) {
+				return
+			}
+		}
+		for i := range s.beside {
+			if !yield(&s.beside[i]) {
+				return
+			}
+		}
+	}
+}
+
 // sealing is one call of Seal.
 type sealing struct {
 	room    *Room
@@ -52,6 +73,8 @@ type sealing struct {
 	dir     *beneath.Tree
 	links   map[string]string // targets by path
 	refused []reason.Reason
+	listed  map[string]*parcel.Entry // by path; nil: there is no manifest
+	ways    map[string]bool          // folders that lead to what is listed
 	buffer  []byte
 	result  *Sealed
 }
@@ -93,15 +116,34 @@ func (s *sealing) openPrivate() error {
 }
 
 func (s *sealing) run(ctx context.Context) error {
+	left := s.room.left(s.upload.tree)
+	how, one := formOf(s.upload.tree, left)
+	var err error
+	switch how {
+	case archived:
+		return s.unpack(ctx, one, left)
+	case unfolded:
+		err = s.unfold(left)
+	default:
+		err = s.room.options.Packing.Bare()
+	}
+	if err != nil {
+		return err
+	}
 	s.refuseNames()
 	var before string
 	for i := range s.upload.tree.items {
-		before = Leave(s.dir, before, parentOf(s.upload.tree.items[i].path))
-		if err := s.take(ctx, &s.upload.tree.items[i]); err != nil {
+		one := &s.upload.tree.items[i]
+		if !s.ofList(one, left) {
+			continue
+		}
+		before = Leave(s.dir, before, parentOf(one.path))
+		if err := s.take(ctx, one); err != nil {
 			return err
 		}
 	}
 	s.refuseLinks()
+	s.agree()
 	if len(s.refused) > 0 {
 		return &reason.Refused{Reasons: s.refused}
 	}
@@ -166,22 +208,15 @@ func (s *sealing) takeLink(one *item, entry *File) error {
 }
 
 func (s *sealing) takeFile(ctx context.Context, one *item, entry *File) error {
-	parent, name, err := s.dir.Parent(one.path)
-	if err != nil {
-		return changedIfGone(err)
-	}
-	source, err := openToRead(parent, name)
-	if errors.Is(err, fs.ErrPermission) {
-		s.refuse(one, "ota may not read this file; give it the right to, with chmod or chown")
+	source, err := s.open(one)
+	if refused, ok := errors.AsType[*reason.Refused](err); ok {
+		s.refused = append(s.refused, refused.Reasons...)
 		return nil
 	}
 	if err != nil {
-		return changedIfGone(err)
+		return err
 	}
 	defer source.Close()
-	if now, err := identifyOpen(source); err != nil || now != one.id {
-		return errors.Join(err, ErrChanged)
-	}
 	if len(s.refused) > 0 {
 		return nil
 	}
@@ -242,7 +277,9 @@ func (s *sealing) lookAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	same := seen.sameUpload(s.upload.tree) && slices.EqualFunc(seen.others, s.upload.tree.others, sameItem) && !seen.held()
+	// What is not listed is not waited for.
+	sameOthers := s.result.Packed != nil || slices.EqualFunc(seen.others, s.upload.tree.others, sameItem)
+	same := seen.sameUpload(s.upload.tree) && sameOthers && !seen.held()
 	if s.upload.Forced() {
 		same = seen.holds(s.upload.tree)
 	}
@@ -260,8 +297,7 @@ func (s *sealing) lookAgain(ctx context.Context) error {
 // for it in their identity.
 func (s *sealing) markRacy() {
 	now := time.Now()
-	for i := range s.result.Files {
-		file := &s.result.Files[i]
+	for file := range s.result.leaving() {
 		file.racy = file.Kind == KindFile && now.Sub(time.Unix(0, file.original.ctime)).Abs() < racyTime
 	}
 }

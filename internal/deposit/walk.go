@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ota/internal/kit/beneath"
+	"ota/internal/parcel"
 )
 
 // walker goes through deposit/ once.
@@ -79,6 +80,7 @@ func (w *walker) name(ctx context.Context, dir *beneath.Dir, at, name string, be
 	case found.class == holder:
 		w.found.hold = found.id
 	case found.class == ignored || w.ignore(at):
+	case at == parcel.SignatureName && !beside(parcel.ManifestName): // of what it is has been taken, or is to come
 	case found.class.unfinished():
 		w.found.others = append(w.found.others, found)
 	case found.kind == KindFolder:

@@ -112,6 +112,24 @@ type Record struct {
 	// Environment names the environment that the release was checked with;
 	// empty: it needs none.
 	Environment string `json:"environment,omitempty"`
+	// Packed is what a packed release says of itself; nil: it came without a
+	// manifest.
+	Packed *Packed `json:"packed,omitempty"`
+}
+
+// Packed is what the manifest of a release says for people and for later
+// releases.
+type Packed struct {
+	Manifest   Sum      `json:"manifest"` // SHA-256 of it
+	App        string   `json:"app,omitempty"`
+	Version    string   `json:"version,omitempty"`
+	Serial     int64    `json:"serial"`
+	Message    string   `json:"message,omitempty"`
+	SignedBy   []string `json:"signed_by,omitempty"`
+	RollbackTo int64    `json:"allow_rollback_to,omitempty"`
+	// Signers and Threshold are trusted once the release is confirmed.
+	Signers   string `json:"allowed_signers,omitempty"`
+	Threshold int    `json:"threshold,omitempty"`
 }
 
 // Duration is a time.Duration that is text in JSON: "1.5s".

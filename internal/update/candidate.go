@@ -155,13 +155,20 @@ func (c *Conductor) nothingChanged(sealed *deposit.Sealed) happening {
 // to it. It returns nil if nothing differs.
 func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, sealed *deposit.Sealed, again again) (*candidate, error) {
 	differing, folders, err := c.differing(sealed)
-	if err != nil || len(differing) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	going, err := c.gone(sealed)
+	if err != nil {
+		return nil, err
+	}
+	if len(differing) == 0 && len(going) == 0 && !c.isNews(sealed) {
+		return nil, nil
 	}
 	if err := c.judge(sealed, differing); err != nil {
 		return nil, err
 	}
-	verdict, err := c.check(ctx, sealed, differing)
+	verdict, err := c.check(ctx, sealed, differing, going)
 	if err != nil {
 		return nil, err
 	}
@@ -171,15 +178,7 @@ func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, seale
 		return nil, err
 	}
 	layer := layer{tree: tree, store: releases.Store(), bytecode: c.options.Bytecode}
-	if err := layer.keepFolders(folders); err != nil {
-		return nil, err
-	}
-	for _, file := range differing {
-		if err := layer.put(file); err != nil {
-			return nil, err
-		}
-	}
-	if err := layer.dropBytecode(sealed); err != nil {
+	if err := layer.lay(sealed, folders, differing, going); err != nil {
 		return nil, err
 	}
 	digest, err := tree.Save()
@@ -200,7 +199,14 @@ func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, seale
 		Kept:    layer.kept,
 
 		Environment: verdict.Environment,
+		Packed:      packedOf(sealed.Packed),
 	}}
+	if sealed.Packed != nil {
+		// All that is listed is the program's, also what main/ has like that.
+		if err := releases.NoteBrought(listedIn(sealed.Packed.Manifest)); err != nil {
+			return nil, err
+		}
+	}
 	layer.plan.Note, layer.plan.Compiled = candidate.note(), layer.ownBytecode(verdict.Compiled)
 	if err := c.options.Main.Prepare(ctx, layer.plan); err != nil {
 		return nil, err
@@ -313,11 +319,15 @@ func (c *Conductor) judge(sealed *deposit.Sealed, differing []arrived) error {
 }
 
 // check has the candidate judged as a program.
-func (c *Conductor) check(ctx context.Context, sealed *deposit.Sealed, differing []arrived) (check.Verdict, error) {
+func (c *Conductor) check(ctx context.Context, sealed *deposit.Sealed, differing []arrived, going []gone) (check.Verdict, error) {
 	number := c.options.Releases.Current()
 	candidate := check.Candidate{
 		Insisted: sealed.Forced,
 		Current:  WalkOf(func() (*release.Tree, error) { return c.options.Releases.Tree(number) }),
+	}
+	for _, one := range going {
+		candidate.Touched = append(candidate.Touched, one.path)
+		candidate.Gone = append(candidate.Gone, one.path)
 	}
 	for _, file := range differing {
 		candidate.Touched = append(candidate.Touched, file.Path)

@@ -19,6 +19,26 @@ type layer struct {
 	touched  []release.Touched
 	bytes    int64 // of the files that are put
 	kept     []release.Kept
+	emptied  map[string]bool // folders of what is removed
+}
+
+// lay is all that an upload does to the release.
+func (l *layer) lay(sealed *deposit.Sealed, folders []string, differing []arrived, going []gone) error {
+	if err := l.remove(going); err != nil {
+		return err
+	}
+	if err := l.keepFolders(folders); err != nil {
+		return err
+	}
+	for _, file := range differing {
+		if err := l.put(file); err != nil {
+			return err
+		}
+	}
+	if err := l.dropBytecode(sealed); err != nil {
+		return err
+	}
+	return l.removeEmptied()
 }
 
 // keepFolders notes the folders that main/ has already and no release has, so

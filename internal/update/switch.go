@@ -243,6 +243,9 @@ func (c *Conductor) recordUpload(candidate *candidate, tries release.Tries, own 
 		kept = append(kept, release.Kept{Path: one.path, Entry: one.stood.Was})
 	}
 	record.Kept = record.Merge(kept)
+	if err := c.options.Releases.NoteBrought(record.Files); err != nil {
+		return err
+	}
 	if err := c.options.Releases.Enter(record, tries); err != nil {
 		return err
 	}

@@ -179,6 +179,9 @@ func (c *Conductor) beginConfirm() {
 	number, ready := c.running(), c.ready
 	c.begun(func() happening {
 		err := c.put(func() error { return c.options.Releases.Confirm(number, release.Duration(ready)) })
+		if err == nil {
+			err = c.tellConfirmed(number)
+		}
 		if err != nil {
 			c.options.Log.Error("it can't be written down that the release proved itself; it is tried again",
 				"release", number, "error", err)
@@ -187,6 +190,16 @@ func (c *Conductor) beginConfirm() {
 		c.options.Log.Info("the release is confirmed", "release", number)
 		return happening{event: Noted, of: confirmation(number)}
 	})
+}
+
+// tellConfirmed tells who has to know, when it is on the disk that the release is
+// confirmed.
+func (c *Conductor) tellConfirmed(number int) error {
+	record, err := c.options.Releases.Record(number)
+	if err != nil || c.options.Confirmed == nil {
+		return err
+	}
+	return c.spending(func() error { return c.options.Confirmed(record) })
 }
 
 // put writes ota's own state and syncs it. On a full disk it spends the

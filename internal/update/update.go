@@ -46,6 +46,9 @@ type Options struct {
 	// Check judges what main/ would be, and makes the environment that it needs.
 	// An error is worth trying again.
 	Check func(context.Context, check.Candidate) (check.Verdict, error)
+	// Confirmed is told of a release that has proved itself, which may be told
+	// twice. What it writes it syncs. May be nil.
+	Confirmed func(release.Record) error
 	// Tidy removes the environments of releases that are no longer kept; these
 	// are the others.
 	Tidy func(keep []string)

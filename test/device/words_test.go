@@ -32,7 +32,7 @@ func TestStatusJSON(t *testing.T) {
 	checkShape(t, d.Say("status", "--json"), `{"running": true, "pid": 1, "version": "", "dir": "",
 		"program": {"state": "backoff", "pid": null, "started": null, "restarts": 0,
 			"last_exit": {"code": null, "signal": "SIGTERM", "cause": null, "at": "time"}, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
-		"release": {"number": 1, "digest": "sha256:", "state": "trial", "pinned": false},
+		"release": {"number": 1, "digest": "sha256:", "state": "trial", "pinned": false, "packed": null},
 		"deposit": {"state": "empty", "files": 0, "bytes": 0, "reasons": [], "doing": null, "arriving": null},
 		"web": {"address": null, "problem": null, "fingerprint": null}, "mqtt": null, "history": 1}`)
 	upload(t, d, harness.Tree{"run.sh": harness.File("exec sleep 1000\n")})
@@ -42,13 +42,13 @@ func TestStatusJSON(t *testing.T) {
 	checkShape(t, d.Say("status", "--json"), `{"running": true, "pid": 1, "version": "", "dir": "",
 		"program": {"state": "running", "pid": 1, "started": "time", "restarts": 0,
 			"last_exit": {"code": null, "signal": "SIGTERM", "cause": null, "at": "time"}, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
-		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false},
+		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false, "packed": null},
 		"deposit": {"state": "held", "files": 1, "bytes": 0, "reasons": [{"path": "run.sh", "line": null, "column": null, "source": null, "message": "", "hint": null}], "doing": null, "arriving": null},
 		"web": {"address": null, "problem": null, "fingerprint": null}, "mqtt": null, "history": 1}`)
 	d.Stop()
 	checkShape(t, d.Say("status", "--json"), `{"running": false, "pid": null, "version": "", "dir": "",
 		"program": {"state": null, "pid": null, "started": null, "restarts": 0, "last_exit": null, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
-		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false},
+		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false, "packed": null},
 		"deposit": {"state": null, "files": 0, "bytes": 0, "reasons": [], "doing": null, "arriving": null},
 		"web": {"address": null, "problem": null, "fingerprint": null}, "mqtt": null, "history": 1}`)
 }
@@ -60,9 +60,9 @@ func TestHistoryJSON(t *testing.T) {
 	upload(t, d, harness.Tree{"latin1-\xe9": harness.File("x\n"), "main.py": harness.File("second\n")})
 	awaitRunning(d, 2)
 	want := `[{"number": 2, "digest": "sha256:", "state": "trial", "current": true, "pinned": false, "from": 1, "created": "time",
-			"files": [{"path": "latin1-\\xe9", "change": "added"}, {"path": "main.py", "change": "replaced"}], "bytes": 1, "reason": null, "environment": null},
+			"files": [{"path": "latin1-\\xe9", "change": "added"}, {"path": "main.py", "change": "replaced"}], "bytes": 1, "reason": null, "environment": null, "packed": null},
 		{"number": 1, "digest": "sha256:", "state": "adopted", "current": false, "pinned": false, "from": null, "created": "time",
-			"files": [{"path": "main.py", "change": "added"}], "bytes": 1, "reason": null, "environment": null}]`
+			"files": [{"path": "main.py", "change": "added"}], "bytes": 1, "reason": null, "environment": null, "packed": null}]`
 	checkShape(t, d.Say("history", "--json"), want)
 	d.Stop()
 	checkShape(t, d.Say("history", "--json"), want)

@@ -17,6 +17,8 @@ type Mount struct {
 	ID    int
 	Point string // where it is mounted, any bytes
 	Type  string // of the file system, as "ext4" or "fuse.sshfs"
+	// Device is the number of the disk, as "8:1".
+	Device string
 }
 
 // Distant reports whether files on this type of file system can be changed
@@ -66,7 +68,7 @@ func parseLine(line string) (Mount, error) {
 	if err != nil {
 		return Mount{}, fmt.Errorf("%q does not begin with a number", line)
 	}
-	return Mount{id, unescape(fields[4]), unescape(fields[hyphen+1])}, nil
+	return Mount{id, unescape(fields[4]), unescape(fields[hyphen+1]), fields[2]}, nil
 }
 
 // unescape turns the kernel's \ooo for space, tab, newline and backslash back.

@@ -17,10 +17,10 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Mount{
-		{22, "/", "ext4"},
-		{36, "/home/pi/my garden/deposit", "fuse.sshfs"},
-		{37, "/a\tb\nc\\d", "tmpfs"},
-		{38, "/x-y", "9p"},
+		{22, "/", "ext4", "254:0"},
+		{36, "/home/pi/my garden/deposit", "fuse.sshfs", "0:31"},
+		{37, "/a\tb\nc\\d", "tmpfs", "0:32"},
+		{38, "/x-y", "9p", "0:33"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

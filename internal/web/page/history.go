@@ -27,6 +27,7 @@ func releasePart(entry api.HistoryEntry, v View) part {
 		el("summary",
 			el("span", class("number"), el("span", class("hidden"), text("Release ")), text(n)), text(" "),
 			el("span", class("badges"), badge(words.tone, words.word),
+				when(entry.Packed.Name() != "", all(text(" "), badge(plain, entry.Packed.Name()))),
 				when(entry.Current, all(text(" "), badge(plain, "in main/"))),
 				when(entry.Pinned, all(text(" "), badge(plain, "pinned")))), text(" "),
 			el("span", class("release-time"), moment(entry.Created, v.Now)), text(" "),

@@ -48,6 +48,7 @@ func releaseWords(release *api.Release) part {
 	words := wordsOfRelease(release.State)
 	return all(
 		el("span", class("number"), text(strconv.Itoa(release.Number))), text(" "), badge(words.tone, words.word),
+		when(release.Packed.Name() != "", all(text(" "), badge(plain, release.Packed.Name()))),
 		when(release.Pinned, all(text(" "), badge(plain, "pinned"))),
 	)
 }

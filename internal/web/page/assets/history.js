@@ -32,6 +32,7 @@ function releasePart(entry) {
         'span',
         { class: 'badges' },
         badge(tone, word),
+        entry.packed?.version && [' ', badge('plain', entry.packed.version)],
         entry.current && [' ', badge('plain', 'in main/')],
         entry.pinned && [' ', badge('plain', 'pinned')],
       ),

@@ -51,6 +51,7 @@ function releaseWords(release) {
     h('span', { class: 'number' }, String(release.number)),
     ' ',
     badge(tone, word),
+    release.packed?.version && [' ', badge('plain', release.packed.version)],
     release.pinned && [' ', badge('plain', 'pinned')],
   ];
 }

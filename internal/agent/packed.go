@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"ota/internal/admission"
+	"ota/internal/check"
+	"ota/internal/deposit"
+	"ota/internal/release"
+	"ota/internal/sshsig"
+)
+
+// packing is how deposit/ takes packed releases.
+func (a *agent) packing() deposit.Packing {
+	return deposit.Packing{
+		Admit: func(manifest, signature []byte) (deposit.Packed, error) {
+			admitted, err := a.trust.Admit(manifest, signature)
+			return deposit.Packed{Manifest: admitted.Manifest, Sum: admitted.Sum, Signers: admitted.Signers}, err
+		},
+		Bare:  a.trust.Bare,
+		Left:  a.left,
+		Space: a.roomFor,
+	}
+}
+
+// newTrust decides which packed releases are taken.
+func (a *agent) newTrust() *admission.Keeper {
+	return admission.New(admission.Options{
+		Signers:   a.folder.signers(),
+		State:     a.folder.trust(),
+		App:       a.config.Device.App,
+		Threshold: a.config.Device.Threshold,
+		Arch:      runtime.GOARCH,
+		Clock:     a.clock,
+		Current: func() [32]byte {
+			record, err := a.releases.Record(a.releases.Current())
+			if err != nil || record.Packed == nil {
+				return [32]byte{}
+			}
+			return record.Packed.Manifest
+		},
+	})
+}
+
+// clock is the time, where somebody keeps it right.
+func (a *agent) clock() sshsig.Clock {
+	if set := a.vitals.machine.Facts().ClockSet; set == nil || !*set {
+		return sshsig.Clock{}
+	}
+	return sshsig.Clock{Now: time.Now()}
+}
+
+// confirmed tells the trust that a release has proved itself. What was not
+// signed changes nothing.
+func (a *agent) confirmed(record release.Record) error {
+	packed := record.Packed
+	if packed == nil || len(packed.SignedBy) == 0 {
+		return nil
+	}
+	err := a.trust.Confirmed(admission.Release{
+		App: packed.App, Serial: packed.Serial, RollbackTo: packed.RollbackTo, Signers: packed.Signers, Threshold: packed.Threshold,
+	})
+	if err != nil {
+		return fmt.Errorf("cannot write down that release %d is trusted: %w", record.Number, err)
+	}
+	return nil
+}
+
+// catchUp makes up for a power cut between the confirmation of a release and
+// what follows from it.
+func (a *agent) catchUp() {
+	record, err := a.releases.Record(a.releases.Current())
+	if err != nil || record.State != release.Confirmed {
+		return
+	}
+	if err := a.confirmed(record); err != nil {
+		a.log.Warn("what the current release brings can't be trusted yet", "error", err)
+	}
+}
+
+// left are the files of a release that failed, in deposit/ again. Where that
+// can't be read there are none: then they hold the upload, as anybody's would.
+func (a *agent) left() map[string]deposit.Left {
+	returned, err := a.releases.Returned()
+	if err != nil || returned.Step != release.Done {
+		return nil
+	}
+	found := map[string]deposit.Left{}
+	for _, file := range returned.Files {
+		found[string(file.Path)] = deposit.Left{Trace: file.Trace, Sum: file.Entry.Sum}
+	}
+	return found
+}
+
+// roomFor asks for room for what is unpacked: as for an upload, and for the
+// private copies as well, which are no copies of files that are there.
+func (a *agent) roomFor(bytes int64, paths int) error {
+	return check.Space(
+		check.Need{Dir: a.folder.own(), Bytes: 2 * bytes, Files: 3 * int64(paths)},
+		check.Need{Dir: a.folder.main(), Bytes: bytes, Files: int64(paths)},
+	)
+}

@@ -1,0 +1,112 @@
+package pack
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"ota/internal/deposit"
+	"ota/internal/parcel"
+)
+
+// found is a path of the folder that is packed.
+type found struct {
+	path   string
+	kind   parcel.EntryKind
+	target string
+}
+
+// listing is what there is to pack.
+type listing struct {
+	source, out string
+	files       []found
+	leftOut     []string // nobody asked for that: a device would not take it
+	rules       rules
+}
+
+// list goes through the folder. What is packed lies elsewhere, or is left out.
+func list(source, out string) (*listing, error) {
+	l := &listing{source: source, out: out}
+	info, err := os.Stat(source)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", source)
+	}
+	if err == nil {
+		_, err = l.folder("")
+	}
+	return l, err
+}
+
+// folder takes in what is in a folder, and returns how many paths that were.
+func (l *listing) folder(at string) (count int, err error) {
+	entries, err := os.ReadDir(filepath.Join(l.source, filepath.FromSlash(at)))
+	if err != nil {
+		return 0, err
+	}
+	kept := len(l.rules)
+	defer func() { l.rules = l.rules[:kept] }()
+	for _, name := range ignoreFiles {
+		if err := l.rules.read(l.source, path.Join(at, name)); err != nil {
+			return 0, err
+		}
+	}
+	beside := func(name string) bool {
+		return slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return entry.Name() == name })
+	}
+	before := len(l.files)
+	for _, entry := range entries {
+		if err := l.entry(path.Join(at, entry.Name()), entry, beside); err != nil {
+			return 0, err
+		}
+	}
+	if len(l.files) == before && len(entries) == 0 && at != "" {
+		l.files = append(l.files, found{path: at, kind: parcel.Folder})
+	}
+	return len(l.files) - before, nil
+}
+
+func (l *listing) entry(at string, entry fs.DirEntry, beside func(string) bool) error {
+	full := filepath.Join(l.source, filepath.FromSlash(at))
+	if full == l.out || isNotOfTheProgram(entry) || l.rules.ignored(at, entry.IsDir()) {
+		return nil
+	}
+	kind := deposit.KindFile
+	if entry.IsDir() {
+		kind = deposit.KindFolder
+	}
+	if parcel.CheckPath(at) != nil || !deposit.Takes(at, kind, beside) {
+		l.leftOut = append(l.leftOut, at)
+		return nil
+	}
+	switch entry.Type() {
+	case 0:
+		l.files = append(l.files, found{path: at})
+	case fs.ModeDir:
+		_, err := l.folder(at)
+		return err
+	case fs.ModeSymlink:
+		target, err := os.Readlink(full)
+		if err != nil {
+			return err
+		}
+		l.files = append(l.files, found{at, parcel.Link, filepath.ToSlash(target)})
+	default:
+		l.leftOut = append(l.leftOut, at)
+	}
+	return nil
+}
+
+// isNotOfTheProgram knows what is in the folders of those who develop, and no
+// device needs: git's own, and what Python makes by itself.
+func isNotOfTheProgram(entry fs.DirEntry) bool {
+	switch entry.Name() {
+	case ".git", ".gitignore", ".otaignore":
+		return true
+	case "__pycache__":
+		return entry.IsDir()
+	}
+	return false
+}

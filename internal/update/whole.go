@@ -1,0 +1,172 @@
+package update
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"ota/internal/activate"
+	"ota/internal/deposit"
+	"ota/internal/parcel"
+	"ota/internal/release"
+)
+
+// gone is a path that a packed release takes away.
+type gone struct {
+	path string
+	kind release.Kind
+}
+
+// gone lists what a packed release takes away: of a whole one, what earlier
+// uploads brought and it does not list; of any, what it says. What somebody has
+// changed since is the program's own by now, and stays.
+func (c *Conductor) gone(sealed *deposit.Sealed) ([]gone, error) {
+	if sealed.Packed == nil {
+		return nil, nil
+	}
+	tree, err := c.options.Releases.Tree(c.options.Releases.Current())
+	if err != nil {
+		return nil, err
+	}
+	brought, err := c.options.Releases.Brought()
+	if err != nil {
+		return nil, err
+	}
+	unlisted := unlistedOf(sealed.Packed.Manifest)
+	var wanted []activate.Wanted
+	err = tree.Walk(func(at string, entry release.Entry) error {
+		isMeant := unlisted.removes(at) || unlisted.isWhole && !unlisted.listed[at] && brought[release.Name(at)]
+		if entry.Kind == release.Folder {
+			names, err := tree.Names(at)
+			if err != nil || len(names) > 0 { // it goes with what is in it
+				return err
+			}
+		}
+		if isMeant {
+			wanted = append(wanted, activate.Wanted{Path: at, Entry: entry})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.unchanged(wanted)
+}
+
+// unlisted tells what a manifest takes away.
+type unlisted struct {
+	isWhole bool
+	listed  map[string]bool // files, and the folders that lead to them
+	removed []string
+}
+
+func unlistedOf(m *parcel.Manifest) unlisted {
+	u := unlisted{isWhole: m.Kind == parcel.Whole, listed: map[string]bool{}, removed: m.Removed}
+	for _, file := range m.Files {
+		for at := file.Path; at != "." && !u.listed[at]; at = path.Dir(at) {
+			u.listed[at] = true
+		}
+	}
+	return u
+}
+
+func (u *unlisted) removes(at string) bool {
+	return slices.ContainsFunc(u.removed, func(one string) bool { return at == one || strings.HasPrefix(at, one+"/") })
+}
+
+// unchanged leaves out what is not in main/ as the release has it.
+func (c *Conductor) unchanged(wanted []activate.Wanted) ([]gone, error) {
+	found, err := c.options.Main.Compare(wanted)
+	if err != nil {
+		return nil, err
+	}
+	var going []gone
+	for i, one := range wanted {
+		switch found[i] {
+		case activate.Equal:
+			going = append(going, gone{one.Path, one.Entry.Kind})
+		case activate.Missing:
+		default:
+			c.options.Log.Warn("a file that the release does not have was changed in main/, and stays", "file", one.Path)
+		}
+	}
+	return going, nil
+}
+
+// isNews reports whether a packed release is another than the current one, even
+// if it has the same files: it has another name then, or brings keys.
+func (c *Conductor) isNews(sealed *deposit.Sealed) bool {
+	if sealed.Packed == nil {
+		return false
+	}
+	record, err := c.options.Releases.Record(c.options.Releases.Current())
+	return err != nil || record.Packed == nil || record.Packed.Manifest != release.Sum(sealed.Packed.Sum)
+}
+
+// remove takes paths out of the release, and the folders that nothing is left
+// in.
+func (l *layer) remove(going []gone) error {
+	folders := map[string]bool{}
+	for _, one := range slices.Backward(going) {
+		if one.kind == release.Folder {
+			folders[one.path] = true
+		} else {
+			l.plan.Changes = append(l.plan.Changes, activate.Change{Path: release.Name(one.path), Action: activate.Remove})
+		}
+		if isSource(one.path) {
+			l.plan.Stale = append(l.plan.Stale, release.Name(one.path))
+		}
+		if err := l.tree.Delete(one.path); err != nil {
+			return err
+		}
+		for above := path.Dir(one.path); above != "."; above = path.Dir(above) {
+			folders[above] = true
+		}
+		l.touched = append(l.touched, release.Touched{Path: release.Name(one.path), Effect: release.Removed})
+	}
+	l.emptied = folders
+	return nil
+}
+
+// removeEmptied takes away the folders of what was removed, the deepest first,
+// if the release has them no more.
+func (l *layer) removeEmptied() error {
+	var folders []string
+	for folder := range l.emptied {
+		_, there, err := l.tree.Lookup(folder)
+		if err != nil {
+			return err
+		}
+		if !there {
+			folders = append(folders, folder)
+		}
+	}
+	slices.Sort(folders)
+	for _, folder := range slices.Backward(folders) {
+		change := activate.Change{Path: release.Name(folder), Action: activate.Remove}
+		change.Entry.Kind = release.Folder
+		l.plan.Changes = append(l.plan.Changes, change)
+	}
+	return nil
+}
+
+// listedIn are the files of a manifest, as if each had been added.
+func listedIn(m *parcel.Manifest) []release.Touched {
+	files := make([]release.Touched, len(m.Files))
+	for i, file := range m.Files {
+		files[i] = release.Touched{Path: release.Name(file.Path), Effect: release.Added}
+	}
+	return files
+}
+
+// packedOf is what the record keeps of a manifest.
+func packedOf(packed *deposit.Packed) *release.Packed {
+	if packed == nil {
+		return nil
+	}
+	m := packed.Manifest
+	return &release.Packed{
+		Manifest: release.Sum(packed.Sum), App: m.App, Version: m.Version, Serial: m.Serial, Message: m.Message,
+		SignedBy: packed.Signers, RollbackTo: m.RollbackTo, Signers: m.Signers, Threshold: m.Threshold,
+	}
+}
