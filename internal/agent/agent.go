@@ -30,6 +30,7 @@ import (
 	"ota/internal/program"
 	"ota/internal/reason"
 	"ota/internal/release"
+	"ota/internal/source"
 	"ota/internal/update"
 	"ota/internal/web"
 	"ota/internal/web/access"
@@ -72,7 +73,8 @@ type agent struct {
 	access     *access.Keeper
 	page       page
 	home       *home.Home
-	console    io.Writer // shared; nil: none
+	source     *source.Source // nil: releases are fetched from nowhere
+	console    io.Writer      // shared; nil: none
 	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
 	start      string                 // names this start of ota
@@ -234,6 +236,9 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	if tells := a.newTeller(); tells != nil {
 		run(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
 	}
+	if a.source != nil {
+		run(func() { a.serve(rooms, "no releases are fetched", a.source.Run) })
+	}
 	if a.config.Update.USB {
 		run(func() { a.serve(rooms, "USB sticks are not looked for", a.watchSticks) })
 	}
@@ -298,6 +303,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Dir:      a.folder.own(),
 		Bytecode: a.supervisor.bytecode,
 	})
+	a.source = a.newSource()
 	options := a.conductorOptions()
 	options.Unclean = a.wasUnclean()
 	if a.handed != nil {

@@ -16,7 +16,7 @@ import (
 func (a *agent) packing() deposit.Packing {
 	return deposit.Packing{
 		Admit: func(manifest, signature []byte) (deposit.Packed, error) {
-			admitted, err := a.trust.Admit(manifest, signature)
+			admitted, err := a.admitted(manifest, signature)
 			return deposit.Packed{Manifest: admitted.Manifest, Sum: admitted.Sum, Signers: admitted.Signers}, err
 		},
 		Bare:  a.trust.Bare,
