@@ -21,6 +21,12 @@ type Source struct {
 	OnlySigned bool // whether commits have to be signed
 }
 
+// Shown is the URL without what may be a secret.
+func (s Source) Shown() string {
+	before, _, _ := strings.Cut(s.URL, "?")
+	return before
+}
+
 // shortestPoll is how often somebody else's server may be asked.
 const shortestPoll = time.Minute
 
