@@ -31,6 +31,7 @@ import (
 	"ota/internal/reason"
 	"ota/internal/release"
 	"ota/internal/source"
+	"ota/internal/sshsig"
 	"ota/internal/update"
 	"ota/internal/web"
 	"ota/internal/web/access"
@@ -283,7 +284,7 @@ func (a *agent) furnish(hurry context.Context) error {
 	a.releases = releases
 	a.access = access.Open(a.folder.access(), a.log)
 	a.vitals = newVitals(a.folder.dir, a.program)
-	a.trust = a.newTrust()
+	a.trust = trustOf(a.folder, a.config.Device, a.releases, func() sshsig.Clock { return clockOf(a.vitals) })
 	a.catchUp()
 	a.deposit = deposit.New(deposit.Options{
 		Dir:       a.folder.deposit(),

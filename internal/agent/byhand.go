@@ -93,6 +93,17 @@ func checkUpload(ctx context.Context, place folder, options CheckOptions) (Check
 	var candidate check.Candidate
 	candidate.Current = update.WalkOf(func() (*release.Tree, error) { return releases.Tree(releases.Current()) })
 	links := map[string]string{}
+	packed, err := sealPacked(ctx, place, o, releases)
+	if refused, ok := errors.AsType[*reason.Refused](err); ok {
+		return Checked{Dir: api.Path(place.dir), Of: Upload, Held: api.Reasons(refused.Reasons)}, nil
+	}
+	if err != nil {
+		return Checked{}, fmt.Errorf("cannot look into deposit/: %w", err)
+	}
+	if packed != nil {
+		defer packed.Close()
+		return checkSealed(ctx, place, o, releases, packed)
+	}
 	err = filesOf(place.deposit(), o.settings().Update.Ignored, func(file found) error {
 		candidate.Touched = append(candidate.Touched, file.path)
 		links[file.path] = file.target

@@ -7,6 +7,7 @@ import (
 
 	"ota/internal/admission"
 	"ota/internal/check"
+	"ota/internal/config"
 	"ota/internal/deposit"
 	"ota/internal/release"
 	"ota/internal/sshsig"
@@ -15,27 +16,32 @@ import (
 // packing is how deposit/ takes packed releases.
 func (a *agent) packing() deposit.Packing {
 	return deposit.Packing{
-		Admit: func(manifest, signature []byte) (deposit.Packed, error) {
-			admitted, err := a.admitted(manifest, signature)
-			return deposit.Packed{Manifest: admitted.Manifest, Sum: admitted.Sum, Signers: admitted.Signers}, err
-		},
+		Admit: admitBy(a.admitted),
 		Bare:  a.trust.Bare,
-		Left:  a.left,
+		Left:  func() map[string]deposit.Left { return leftIn(a.releases) },
 		Space: a.roomFor,
 	}
 }
 
-// newTrust decides which packed releases are taken.
-func (a *agent) newTrust() *admission.Keeper {
+// admitBy is how deposit/ asks.
+func admitBy(decide func(manifest, signature []byte) (admission.Admitted, error)) func(manifest, signature []byte) (deposit.Packed, error) {
+	return func(manifest, signature []byte) (deposit.Packed, error) {
+		admitted, err := decide(manifest, signature)
+		return deposit.Packed{Manifest: admitted.Manifest, Sum: admitted.Sum, Signers: admitted.Signers}, err
+	}
+}
+
+// trustOf decides which packed releases are taken in a folder.
+func trustOf(place folder, settings config.Machine, releases *release.Room, clock func() sshsig.Clock) *admission.Keeper {
 	return admission.New(admission.Options{
-		Signers:   a.folder.signers(),
-		State:     a.folder.trust(),
-		App:       a.config.Device.App,
-		Threshold: a.config.Device.Threshold,
+		Signers:   place.signers(),
+		State:     place.trust(),
+		App:       settings.App,
+		Threshold: settings.Threshold,
 		Arch:      runtime.GOARCH,
-		Clock:     a.clock,
+		Clock:     clock,
 		Current: func() [32]byte {
-			record, err := a.releases.Record(a.releases.Current())
+			record, err := releases.Record(releases.Current())
 			if err != nil || record.Packed == nil {
 				return [32]byte{}
 			}
@@ -45,8 +51,8 @@ func (a *agent) newTrust() *admission.Keeper {
 }
 
 // clock is the time, where somebody keeps it right.
-func (a *agent) clock() sshsig.Clock {
-	if set := a.vitals.machine.Facts().ClockSet; set == nil || !*set {
+func clockOf(v vitals) sshsig.Clock {
+	if set := v.machine.Facts().ClockSet; set == nil || !*set {
 		return sshsig.Clock{}
 	}
 	return sshsig.Clock{Now: time.Now()}
@@ -80,10 +86,10 @@ func (a *agent) catchUp() {
 	}
 }
 
-// left are the files of a release that failed, in deposit/ again. Where that
+// leftIn are the files of a release that failed, in deposit/ again. Where that
 // can't be read there are none: then they hold the upload, as anybody's would.
-func (a *agent) left() map[string]deposit.Left {
-	returned, err := a.releases.Returned()
+func leftIn(releases *release.Room) map[string]deposit.Left {
+	returned, err := releases.Returned()
 	if err != nil || returned.Step != release.Done {
 		return nil
 	}

@@ -15,6 +15,7 @@ import (
 	"ota/internal/admission"
 	"ota/internal/api"
 	"ota/internal/check"
+	"ota/internal/config"
 	"ota/internal/deposit"
 	"ota/internal/kit/copysum"
 	"ota/internal/kit/durable"
@@ -100,12 +101,19 @@ func (a *agent) roomToFetch(bytes int64) error {
 // admitted decides about a packed release. One without a signature may be one that
 // ota has made itself, of a commit that was signed.
 func (a *agent) admitted(manifest, signature []byte) (admission.Admitted, error) {
-	if signature == nil && a.config.Source.OnlySigned {
-		if signers := source.Vouched(a.folder.fetched(), hexSum(manifest)); signers != nil {
-			return a.trust.AdmitMade(manifest, signers)
+	return admittedIn(a.folder, a.config.Source, a.trust)(manifest, signature)
+}
+
+// admittedIn is that for any folder.
+func admittedIn(place folder, set config.Source, trust *admission.Keeper) func(manifest, signature []byte) (admission.Admitted, error) {
+	return func(manifest, signature []byte) (admission.Admitted, error) {
+		if signature == nil && set.OnlySigned {
+			if signers := source.Vouched(place.fetched(), hexSum(manifest)); signers != nil {
+				return trust.AdmitMade(manifest, signers)
+			}
 		}
+		return trust.Admit(manifest, signature)
 	}
-	return a.trust.Admit(manifest, signature)
 }
 
 func hexSum(data []byte) string {

@@ -108,7 +108,7 @@ func openRegular(path string) (*os.File, error) {
 	defer root.Close()
 	name := filepath.Base(path)
 	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, fmt.Errorf("%s is no file", name))
+		return nil, errors.Join(err, fmt.Errorf("%s is a link, or no file any more", name))
 	}
 	return root.Open(name)
 }

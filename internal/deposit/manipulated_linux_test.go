@@ -247,7 +247,7 @@ var manipulations = []struct {
 		a.lay()
 		a.must(os.Rename(a.at(parcel.SignatureName), a.at("s")))
 		a.must(os.Symlink("s", a.at(parcel.SignatureName)))
-	}, "ota-release.json.sig: it is no file"},
+	}, "ota-release.json.sig: it has to be a file"},
 	{"no manifest", func(a *attacked) { a.lay(); a.must(os.Remove(a.at(parcel.ManifestName))) }, "it is no packed release"},
 	{"the manifest further down", func(a *attacked) {
 		a.lay()
@@ -256,7 +256,7 @@ var manipulations = []struct {
 
 	// The signature.
 	{"no signature", func(a *attacked) { a.lay(); a.must(os.Remove(a.at(parcel.SignatureName))) }, "the release is not signed"},
-	{"an empty signature", func(a *attacked) { a.signature = ""; a.lay() }, "ota-release.json.sig: the signature can't be read: it is empty"},
+	{"an empty signature", func(a *attacked) { a.signature = ""; a.lay() }, "ota-release.json.sig: the signature can't be read: there is no signature in it"},
 	{"half a signature", func(a *attacked) { a.signature = a.signature[:len(a.signature)/2]; a.lay() }, "it is cut off"},
 	{"junk for a signature", func(a *attacked) { a.signature = "\x00\xff"; a.lay() }, "the signature can't be read"},
 	{"another's signature", func(a *attacked) { a.signature = mallory.sign(a.manifest, parcel.Namespace); a.lay() }, "is not in allowed_signers"},
@@ -288,7 +288,7 @@ var manipulations = []struct {
 	{"an unknown key", func(a *attacked) { a.resign(`"serial":6`, `"run":"rm","serial":6`); a.lay() }, `unknown field "run"`},
 	{"a setuid file", func(a *attacked) { a.resign(`"0755"`, `"4755"`); a.lay() }, `the mode "4755"`},
 	{"a negative size", func(a *attacked) { a.resign(`"size":6`, `"size":-6`); a.lay() }, "the size -6"},
-	{"an endless size", func(a *attacked) { a.resign(`"size":6`, `"size":9e99`); a.lay() }, "can't be read"},
+	{"an endless size", func(a *attacked) { a.resign(`"size":6`, `"size":9e99`); a.lay() }, "it is no manifest"},
 	{"a size over all", func(a *attacked) { a.resign(`"size":6`, `"size":9007199254740993`); a.lay() }, "the size 9007199254740993"},
 	{"keys that can't be used", func(a *attacked) { a.resign(`ssh-ed25519`, `ssh-dss`); a.lay() }, "the keys that it brings can't be used"},
 	{"nobody could sign any more", func(a *attacked) { a.resign(`"threshold":1`, `"threshold":2`); a.lay() }, "no release could be taken any more"},

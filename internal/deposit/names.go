@@ -66,6 +66,10 @@ func Takes(path string, kind Kind, beside func(name string) bool) bool {
 	return classify(path, kind, beside) == ordinary
 }
 
+// IsPlaceholder tells the names that stand in a folder for nothing else, or for
+// the system that made them: they are never taken.
+func IsPlaceholder(name string) bool { return isIgnored(name) }
+
 func isIgnored(name string) bool {
 	switch name {
 	case ".keep", ".gitkeep", ".DS_Store", "Thumbs.db", "desktop.ini":

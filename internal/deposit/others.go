@@ -6,27 +6,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"ota/internal/kit/beneath"
 )
 
 // Others reports whether deposit/ holds something else than the files of a
 // release that failed, and than files that are excepted. Who is just uploading
 // counts, and so does .hold.
 func (r *Room) Others(excepted func(path string, info fs.FileInfo) bool) (bool, error) {
-	dir, err := beneath.Open(r.options.Dir)
+	upload, err := r.Peek(context.Background())
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	defer dir.Close()
-	walker := walker{dir: dir, ignore: r.options.Ignore}
-	seen, err := walker.walk(context.Background())
-	if err != nil {
-		return false, err
-	}
+	seen := upload.tree
 	if seen.held() || len(seen.others) > 0 {
 		return true, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"ota/internal/deposit"
+	"ota/internal/kit/hint"
 	"ota/internal/parcel"
 )
 
@@ -34,43 +35,57 @@ func list(source, out string) (*listing, error) {
 	if err == nil && !info.IsDir() {
 		err = fmt.Errorf("%s is not a folder", source)
 	}
+	if err == nil && isLookedAfter(source) {
+		err = hint.With(fmt.Errorf("%s is a folder that ota run looks after", source), "pack the folder with the program, main/ in it")
+	}
 	if err == nil {
-		_, err = l.folder("")
+		err = l.folder("")
 	}
 	return l, err
 }
 
-// folder takes in what is in a folder, and returns how many paths that were.
-func (l *listing) folder(at string) (count int, err error) {
+// isLookedAfter knows the folders of devices: to pack one would pack its data
+// and what ota keeps.
+func isLookedAfter(dir string) bool {
+	for _, name := range []string{"deposit", "main", ".ota"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
+}
+
+// folder takes in what is in a folder.
+func (l *listing) folder(at string) error {
 	entries, err := os.ReadDir(filepath.Join(l.source, filepath.FromSlash(at)))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	kept := len(l.rules)
 	defer func() { l.rules = l.rules[:kept] }()
 	for _, name := range ignoreFiles {
 		if err := l.rules.read(l.source, path.Join(at, name)); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	beside := func(name string) bool {
 		return slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return entry.Name() == name })
 	}
-	before := len(l.files)
 	for _, entry := range entries {
 		if err := l.entry(path.Join(at, entry.Name()), entry, beside); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	if len(l.files) == before && len(entries) == 0 && at != "" {
+	isEmpty := !slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return !deposit.IsPlaceholder(entry.Name()) })
+	if isEmpty && at != "" {
 		l.files = append(l.files, found{path: at, kind: parcel.Folder})
 	}
-	return len(l.files) - before, nil
+	return nil
 }
 
 func (l *listing) entry(at string, entry fs.DirEntry, beside func(string) bool) error {
 	full := filepath.Join(l.source, filepath.FromSlash(at))
-	if full == l.out || isNotOfTheProgram(entry) || l.rules.ignored(at, entry.IsDir()) {
+	if full == l.out || isNotOfTheProgram(entry) || deposit.IsPlaceholder(entry.Name()) || l.rules.ignored(at, entry.IsDir()) {
 		return nil
 	}
 	kind := deposit.KindFile
@@ -85,8 +100,7 @@ func (l *listing) entry(at string, entry fs.DirEntry, beside func(string) bool) 
 	case 0:
 		l.files = append(l.files, found{path: at})
 	case fs.ModeDir:
-		_, err := l.folder(at)
-		return err
+		return l.folder(at)
 	case fs.ModeSymlink:
 		target, err := os.Readlink(full)
 		if err != nil {

@@ -62,7 +62,8 @@ func TestWhatIsPacked(t *testing.T) {
 		"one further down":  {files: map[string]string{"a": "", "lib/a": "", "lib/b/a": "", "lib/.gitignore": "/a\n"}, want: "a lib/b/a"},
 		"only for devices":  {files: map[string]string{"a": "", "tests/t.py": "", ".otaignore": "tests\n"}, want: "a"},
 		"it overrules":      {files: map[string]string{"a": "", ".gitignore": "a\n", ".otaignore": "!a\n"}, want: "a"},
-		"what is not taken": {files: map[string]string{"a": "", "b.part": "", ".ota/state.json": "", "x.ota": "", ".DS_Store": ""}, want: "a", out: ".DS_Store .ota b.part x.ota"},
+		"what is not taken": {files: map[string]string{"a": "", "b.part": "", ".ota/state.json": "", "x.ota": "", ".DS_Store": ""}, want: "a", out: ".ota b.part x.ota"},
+		"a placeholder":     {files: map[string]string{"a": "", "data/.gitkeep": ""}, want: "a data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
@@ -122,6 +123,15 @@ func TestNextSerial(t *testing.T) {
 	}
 	if got := nextSerial(&parcel.Manifest{Serial: 99}, now); got != 100 {
 		t.Error(got)
+	}
+}
+
+// TestNotADevice: what a device keeps is not packed by mistake.
+func TestNotADevice(t *testing.T) {
+	source := folder(t, map[string]string{"main/main.py": "", "deposit/": "", ".ota/state.json": ""})
+	_, err := Pack(context.Background(), Options{Source: source, Out: filepath.Join(t.TempDir(), "out"), Release: parcel.Manifest{Kind: parcel.Whole}})
+	if err == nil || !strings.Contains(err.Error(), "is a folder that ota run looks after") {
+		t.Error(err)
 	}
 }
 

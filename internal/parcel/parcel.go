@@ -226,7 +226,7 @@ func notJSON(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("it is cut off")
 	}
-	return fmt.Errorf("it can't be read: %s", strings.TrimPrefix(err.Error(), "json: "))
+	return fmt.Errorf("it is no manifest: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // firstDifference is the number of the first line that differs.

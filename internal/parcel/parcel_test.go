@@ -66,7 +66,7 @@ func TestNothingHides(t *testing.T) {
 		"a file's key":    {strings.Replace(text, `"mode":"0644"`, `"mode":"0644","uid":0`, 1), `unknown field "uid"`},
 		"another format":  {strings.Replace(text, `"format":1`, `"format":2`, 1), "format 2"},
 		"null":            {"null", "format 0"},
-		"a float":         {strings.Replace(text, `"serial":7`, `"serial":7.0`, 1), "can't be read"},
+		"a float":         {strings.Replace(text, `"serial":7`, `"serial":7.0`, 1), "it is no manifest"},
 		"nothing":         {"", "cut off"},
 	} {
 		if _, err := Decode([]byte(test.changed)); err == nil || !strings.Contains(err.Error(), test.want) {

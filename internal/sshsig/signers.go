@@ -168,7 +168,7 @@ func (s *Signer) option(name, value string) (err error) {
 	case "valid-before":
 		s.before, err = parseTime(value)
 	default:
-		return fmt.Errorf("there is no option %q", name)
+		return fmt.Errorf("the option %q is not known", name)
 	}
 	return err
 }

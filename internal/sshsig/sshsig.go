@@ -67,7 +67,7 @@ func Parse(file []byte) ([]Signature, error) {
 		found, rest = append(found, one), after
 	}
 	if len(found) == 0 {
-		return nil, errors.New("it is empty")
+		return nil, errors.New("there is no signature in it")
 	}
 	return found, nil
 }

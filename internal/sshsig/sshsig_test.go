@@ -180,7 +180,7 @@ func TestParseSigners(t *testing.T) {
 		{line: `anna Namespaces="git" ` + key, want: `may not sign for "ota-release"`},
 		{line: `anna namespaces="!git" ` + key, want: "exceptions are not taken"},
 		{line: `anna namespaces="git ` + key, want: "quotation mark"},
-		{line: `anna frobs ` + key, want: `no option "frobs"`},
+		{line: `anna frobs ` + key, want: `option "frobs" is not known`},
 		{line: `anna valid-before="20270131" ` + key, now: at, want: "was valid only before 2027-01-31"},
 		{line: `anna valid-before="20270131" ` + key}, // nobody knows what time it is
 		{line: `anna valid-before="20270131" ` + key, now: at.Add(-time.Second)},

@@ -1,6 +1,7 @@
 package update
 
 import (
+	"log/slog"
 	"path"
 	"slices"
 	"strings"
@@ -21,18 +22,32 @@ type gone struct {
 // uploads brought and it does not list; of any, what it says. What somebody has
 // changed since is the program's own by now, and stays.
 func (c *Conductor) gone(sealed *deposit.Sealed) ([]gone, error) {
-	if sealed.Packed == nil {
+	return goneOf(c.options.Releases, c.options.Main, c.options.Log, sealed.Packed)
+}
+
+// Removals lists what a packed release takes away, for who only asks; nil: none.
+func Removals(releases *release.Room, main Main, packed *deposit.Packed) ([]string, error) {
+	going, err := goneOf(releases, main, slog.New(slog.DiscardHandler), packed)
+	var paths []string
+	for _, one := range going {
+		paths = append(paths, one.path)
+	}
+	return paths, err
+}
+
+func goneOf(releases *release.Room, main Main, log *slog.Logger, packed *deposit.Packed) ([]gone, error) {
+	if packed == nil {
 		return nil, nil
 	}
-	tree, err := c.options.Releases.Tree(c.options.Releases.Current())
+	tree, err := releases.Tree(releases.Current())
 	if err != nil {
 		return nil, err
 	}
-	brought, err := c.options.Releases.Brought()
+	brought, err := releases.Brought()
 	if err != nil {
 		return nil, err
 	}
-	unlisted := unlistedOf(sealed.Packed.Manifest)
+	unlisted := unlistedOf(packed.Manifest)
 	var wanted []activate.Wanted
 	err = tree.Walk(func(at string, entry release.Entry) error {
 		isMeant := unlisted.removes(at) || unlisted.isWhole && !unlisted.listed[at] && brought[release.Name(at)]
@@ -50,7 +65,7 @@ func (c *Conductor) gone(sealed *deposit.Sealed) ([]gone, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.unchanged(wanted)
+	return unchanged(main, log, wanted)
 }
 
 // unlisted tells what a manifest takes away.
@@ -75,8 +90,8 @@ func (u *unlisted) removes(at string) bool {
 }
 
 // unchanged leaves out what is not in main/ as the release has it.
-func (c *Conductor) unchanged(wanted []activate.Wanted) ([]gone, error) {
-	found, err := c.options.Main.Compare(wanted)
+func unchanged(main Main, log *slog.Logger, wanted []activate.Wanted) ([]gone, error) {
+	found, err := main.Compare(wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +102,7 @@ func (c *Conductor) unchanged(wanted []activate.Wanted) ([]gone, error) {
 			going = append(going, gone{one.Path, one.Entry.Kind})
 		case activate.Missing:
 		default:
-			c.options.Log.Warn("a file that the release does not have was changed in main/, and stays", "file", one.Path)
+			log.Warn("a file that the release does not have was changed in main/, and stays", "file", one.Path)
 		}
 	}
 	return going, nil

@@ -87,7 +87,7 @@ func sights() map[string]page.View {
 		Status: api.Status{Running: true, PID: new(612), Version: "1.0", Dir: "/home/pi/garden", History: 3,
 			Program: api.Program{State: api.Running, PID: new(2041), Started: new(ago(3 * time.Hour)), Restarts: 1, Phase: new("reloading"),
 				StatusText: new("4 beds"), LastExit: &api.Exit{Code: new(1), At: ago(4 * time.Hour)}},
-			Release: &api.Release{Number: 12, State: api.Confirmed, Pinned: true},
+			Release: &api.Release{Number: 12, State: api.Confirmed, Pinned: true, Packed: &api.Packed{Version: new("v1.2 <3"), Serial: 12}},
 			Deposit: api.Deposit{State: api.Empty}},
 		Device: api.Device{Name: "greenhouse", Model: new("Raspberry Pi Zero W Rev 1.1"), Temperature: new(81.2), PowerKnown: true,
 			Power:    []string{"under-voltage now", "throttled since the start"},
@@ -97,7 +97,7 @@ func sights() map[string]page.View {
 		Main: api.Listing{Entries: []api.FileEntry{{Name: "garden", Kind: "folder"}, {Name: "main.py", Kind: "file", Size: 5210},
 			{Name: "latest", Kind: "link", Target: new(api.Path("main.py"))}, {Name: "größe &.txt", Kind: "file"}}, More: 1},
 		History: []api.HistoryEntry{
-			{Number: 12, State: api.Confirmed, Current: true, Pinned: true, From: new(11), Created: ago(5 * time.Hour), Files: []api.FileChange{{Path: "main.py", Change: api.Replaced}}},
+			{Number: 12, State: api.Confirmed, Current: true, Packed: &api.Packed{Version: new("v1.2 <3"), Serial: 12}, Pinned: true, From: new(11), Created: ago(5 * time.Hour), Files: []api.FileChange{{Path: "main.py", Change: api.Replaced}}},
 			{Number: 11, State: api.RolledBack, From: new(10), Created: ago(400 * 24 * time.Hour), Reason: new("exit code 1")},
 			{Number: 10, State: api.Adopted, Created: ago(500 * 24 * time.Hour), Files: []api.FileChange{{Path: "a.py", Change: api.Added}, {Path: "b.py", Change: api.Removed}}},
 		},

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"ota/internal/api"
@@ -45,7 +46,7 @@ func running() View {
 			Running: true, PID: new(612), Version: "0.4.0", Dir: "/home/pi/garden", History: 12,
 			Program: api.Program{State: api.Running, PID: new(2041), Started: new(ago(3*time.Hour + 12*time.Minute)),
 				Phase: new("ready"), StatusText: new("4 beds, 1 pump; next watering at 18:00")},
-			Release: &api.Release{Number: 12, State: api.Confirmed},
+			Release: &api.Release{Number: 12, State: api.Confirmed, Packed: &api.Packed{Version: new("v1.2.0"), Serial: 12}},
 			Deposit: api.Deposit{State: api.Empty},
 		},
 		Device: pi(),
@@ -61,7 +62,8 @@ func running() View {
 	states := []api.ReleaseState{api.Confirmed, api.RolledBack, api.Confirmed, api.Superseded, api.Confirmed, api.Adopted}
 	for i, state := range states {
 		entry := api.HistoryEntry{Number: 12 - i, State: state, Current: i == 0, Pinned: i == 4, Created: ago(time.Duration(i*i*9+3) * time.Hour),
-			Files: []api.FileChange{{Path: "main.py", Change: api.Replaced}, {Path: "garden/pump.py", Change: api.Added}}}
+			Files:  []api.FileChange{{Path: "main.py", Change: api.Replaced}, {Path: "garden/pump.py", Change: api.Added}},
+			Packed: &api.Packed{Version: new("v1." + strconv.Itoa(12-i)), Serial: int64(12 - i)}}
 		if i < len(states)-1 {
 			entry.From = new(11 - i)
 		}
