@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"ota/internal/check"
 	"ota/internal/config"
 	"ota/internal/deposit"
+	"ota/internal/reason"
 	"ota/internal/release"
 	"ota/internal/sshsig"
 )
@@ -68,6 +70,12 @@ func (a *agent) confirmed(record release.Record) error {
 	err := a.trust.Confirmed(admission.Release{
 		App: packed.App, Serial: packed.Serial, RollbackTo: packed.RollbackTo, Signers: packed.Signers, Threshold: packed.Threshold,
 	})
+	if refused, ok := errors.AsType[*reason.Refused](err); ok {
+		// A person has to mend that, and the next start makes up for it. That the
+		// release has proved itself is true all the same.
+		a.log.Warn("what the current release brings can't be trusted yet", "release", record.Number, "error", refused)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("cannot write down that release %d is trusted: %w", record.Number, err)
 	}
@@ -82,7 +90,7 @@ func (a *agent) catchUp() {
 		return
 	}
 	if err := a.confirmed(record); err != nil {
-		a.log.Warn("what the current release brings can't be trusted yet", "error", err)
+		a.log.Warn("what the current release brings can't be trusted yet", "release", record.Number, "error", err)
 	}
 }
 

@@ -31,15 +31,21 @@ func TestTrustCatchesUp(t *testing.T) {
 				t.Fatal(err)
 			}
 			const line = "anna ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDEyquwtfa3sY4u89wbkgcT4CYMWT6wZwFwhnFPYb0Tk\n"
-			if err := os.WriteFile(place.signers(), []byte(line), 0o644); err != nil {
-				t.Fatal(err)
-			}
 			record := release.Record{Number: 1, State: test.state, Packed: &release.Packed{App: "garden", Serial: 7, SignedBy: test.signed}}
 			if err := releases.Enter(record, release.Tries{}); err != nil {
 				t.Fatal(err)
 			}
 			a := &agent{folder: place, releases: releases, log: slog.New(slog.DiscardHandler)}
 			a.trust = trustOf(place, config.Machine{}, releases, func() (none sshsig.Clock) { return none })
+			if err := os.WriteFile(place.signers(), []byte("broken\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := a.confirmed(record); err != nil {
+				t.Errorf("a list that somebody broke keeps a release from being confirmed: %v", err)
+			}
+			if err := os.WriteFile(place.signers(), []byte(line), 0o644); err != nil {
+				t.Fatal(err)
+			}
 			a.catchUp()
 			data, err := os.ReadFile(place.trust())
 			if got := err == nil && strings.Contains(string(data), `"highest": 7`); got != test.want {

@@ -186,8 +186,11 @@ func (a *app) inspectPacked(flags packFlags) exitCode {
 	if flags.asJSON {
 		return a.json(summaryOf(found.Release, flags.check, found.Signatures > 0, found.Signed))
 	}
-	text := fmt.Sprintf(": %s, %s, serial %d, %s", found.Release.Name(), found.Release.Kind, found.Release.Serial,
+	text := fmt.Sprintf("%s, serial %d, %s", found.Release.Kind, found.Release.Serial,
 		amount.Count(len(found.Release.Files), "path", "paths"))
+	if found.Release.Version != "" {
+		text = found.Release.Version + ", " + text
+	}
 	switch {
 	case found.Signed != nil:
 		for i, one := range found.Signed {
@@ -198,6 +201,6 @@ func (a *app) inspectPacked(flags packFlags) exitCode {
 	default:
 		text += ", not signed"
 	}
-	fmt.Fprintln(a.stdout, a.in(good, "good")+harmless(text))
+	fmt.Fprintln(a.stdout, a.in(good, "good")+": "+harmless(text))
 	return done
 }

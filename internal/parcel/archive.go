@@ -65,8 +65,7 @@ func SignArchive(to io.Writer, from io.Reader, sign func(manifest, signature []b
 
 // writeArchive writes the beginning and the end of an archive.
 func writeArchive(to io.Writer, manifest, signature []byte, files func(*tar.Writer) error) error {
-	compressed, err := zstd.NewWriter(to, zstd.WithWindowSize(window), zstd.WithEncoderConcurrency(1),
-		zstd.WithEncoderLevel(zstd.SpeedBetterCompression))
+	compressed, err := compressor(to)
 	if err != nil {
 		return err
 	}

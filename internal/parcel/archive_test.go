@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,6 +178,33 @@ func TestBomb(t *testing.T) {
 	compressed.Close()
 	if _, err := unpack(out.Bytes()); err == nil || !strings.Contains(err.Error(), "after its end") {
 		t.Errorf("zeros behind an archive: %v", err)
+	}
+}
+
+// TestStored: what is stored is read like what is compressed, whatever its size.
+func TestStored(t *testing.T) {
+	for _, size := range []int{0, 1, largestBlock - 1, largestBlock, largestBlock + 1, 3*largestBlock + 7} {
+		content := bytes.Repeat([]byte("a1\x00"), size)[:size]
+		var out bytes.Buffer
+		s := newStored(&out)
+		for part := range slices.Chunk(content, 1000) {
+			if _, err := s.Write(part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		reader, err := zstd.NewReader(&out, zstd.WithDecoderMaxWindow(window))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(reader); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%d bytes became %d: %v", size, len(got), err)
+		}
+		if _, err := s.Write(content); size > 0 && err == nil {
+			t.Error("it is written to after its end")
+		}
 	}
 }
 

@@ -300,7 +300,7 @@ func TestWhatLiesInDepositComesFirst(t *testing.T) {
 	harness.Tree{"main.py": harness.File("second\n")}.Write(t, d.Deposit())
 	d.Start()
 	awaitRunning(d, 2)
-	if got := starts(d); len(got) != 1 || !strings.HasPrefix(got[0], "2 ") {
+	if got := awaitStart(t, d, 2); len(got) != 1 || !strings.HasPrefix(got[0], "2 ") {
 		t.Errorf("starts: %q", got)
 	}
 	history := d.History()
