@@ -237,9 +237,7 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	if tells := a.newTeller(); tells != nil {
 		run(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
 	}
-	if a.source != nil {
-		run(func() { a.serve(rooms, "no releases are fetched", a.source.Run) })
-	}
+	run(func() { a.serve(rooms, "no releases are fetched", a.runSource) })
 	if a.config.Update.USB {
 		run(func() { a.serve(rooms, "USB sticks are not looked for", a.watchSticks) })
 	}

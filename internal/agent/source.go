@@ -27,22 +27,27 @@ import (
 
 // newSource makes what fetches releases, where [source] names a place; else nil.
 func (a *agent) newSource() *source.Source {
-	set := a.config.Source
 	place := a.place()
 	if place == nil {
-		if err := a.forgetSource(); err != nil {
-			a.log.Warn("what was fetched once can't be removed", "error", err)
-		}
 		return nil
 	}
 	return source.New(source.Options{
-		Place: place, Record: a.folder.fetched(), Poll: set.Poll, House: fetches{a}, Changed: a.changed, Log: a.log,
+		Place: place, Record: a.folder.fetched(), Poll: a.config.Source.Poll, House: fetches{a}, Changed: a.changed, Log: a.log,
 	})
 }
 
-// forgetSource removes what only a source needs. What says who has signed the
-// release in deposit/ stays: that may wait there still.
-func (a *agent) forgetSource() error { return os.RemoveAll(a.folder.fetching()) }
+// runSource fetches releases until ctx ends; without a source it removes what only
+// one needs. What says who has signed the release in deposit/ stays: that may wait
+// there still.
+func (a *agent) runSource(ctx context.Context) error {
+	if a.source != nil {
+		return a.source.Run(ctx)
+	}
+	if err := os.RemoveAll(a.folder.fetching()); err != nil {
+		a.log.Warn("what was fetched once can't be removed", "error", err)
+	}
+	return nil
+}
 
 func (a *agent) place() source.Place {
 	set := a.config.Source

@@ -118,6 +118,7 @@ type State struct {
 type Source struct {
 	options Options
 	asked   chan chan<- answer
+	ended   chan struct{} // closed when Run has returned
 
 	mutex    sync.Mutex
 	state    State
@@ -135,7 +136,7 @@ func New(options Options) *Source {
 	if options.Changed == nil {
 		options.Changed = func() {}
 	}
-	return &Source{options: options, asked: make(chan chan<- answer), state: State{From: options.Place.String()}}
+	return &Source{options: options, asked: make(chan chan<- answer), ended: make(chan struct{}), state: State{From: options.Place.String()}}
 }
 
 // State says how things stand.
@@ -153,8 +154,13 @@ const (
 	longestLook  = time.Hour // of all that a look takes
 )
 
-// Run looks now and then, and whenever somebody asks, until ctx ends.
+// errEnded is the error of who asks too late.
+var errEnded = errors.New("ota is ending")
+
+// Run looks now and then, and whenever somebody asks, until ctx ends. It may be
+// called once.
 func (s *Source) Run(ctx context.Context) error {
+	defer close(s.ended)
 	next := time.NewTimer(spread(firstLook))
 	defer next.Stop()
 	if s.options.Poll == 0 {
@@ -182,6 +188,8 @@ func (s *Source) Poll(ctx context.Context) (Result, error) {
 	reply := make(chan answer, 1)
 	select {
 	case s.asked <- reply:
+	case <-s.ended:
+		return Result{}, errEnded
 	case <-ctx.Done():
 		return Result{}, ctx.Err()
 	}

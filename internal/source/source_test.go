@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 // shop is a place, and a house that takes from it.
 type shop struct {
 	*testing.T
+	mutex   sync.Mutex // of what follows
 	dir     string
 	offers  string // the content; empty: nothing
 	tag     string
@@ -29,6 +31,8 @@ type shop struct {
 func (s *shop) String() string { return "shop" }
 
 func (s *shop) Fetch(_ context.Context, before Seen) (*Fetched, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	s.looks, s.asked = append(s.looks, time.Now()), append(s.asked, before)
 	if s.err != nil {
 		return nil, s.err
@@ -71,6 +75,13 @@ func (s *shop) look(want Outcome, insists bool) {
 	if got, err := s.source(0).look(s.Context(), insists); err != nil || got.Outcome != want {
 		s.Errorf("%+v, %v; want %s", got, err, want)
 	}
+}
+
+// change changes what the shop is while a source looks at it.
+func (s *shop) change(change func()) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	change()
 }
 
 func (s *shop) has(want ...string) {
@@ -178,7 +189,7 @@ func TestPauses(t *testing.T) {
 		if len(gaps) < 10 {
 			t.Errorf("only %d different pauses", len(gaps))
 		}
-		s.looks, s.err = nil, errors.New("no network")
+		s.change(func() { s.looks, s.err = nil, errors.New("no network") })
 		time.Sleep(48 * time.Hour)
 		synctest.Wait()
 		first, last := s.looks[1].Sub(s.looks[0]), s.looks[len(s.looks)-1].Sub(s.looks[len(s.looks)-2])
@@ -188,12 +199,15 @@ func TestPauses(t *testing.T) {
 		if state := running.State(); state.Problem != "no network" || !state.IsAway {
 			t.Errorf("%+v", state)
 		}
-		s.err = nil
+		s.change(func() { s.err = nil })
 		if _, err := running.Poll(ctx); err != nil || running.State().IsAway {
 			t.Errorf("%v, %+v", err, running.State())
 		}
 		cancel()
 		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if _, err := running.Poll(t.Context()); !errors.Is(err, errEnded) { // and waits for nobody
 			t.Error(err)
 		}
 	})
