@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"check":     {"reason"},
 	"activate":  {"reason", "release"},
 	"program":   {},
+	"transfer":  {},
 	"trial":     {},
 	"python":    {},
 	"doctor":    {"config", "device", "python"},

@@ -1,0 +1,163 @@
+package delta
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// program is like an executable: a header, instructions of which one in eight
+// calls a function, and addresses. With more, something was put in before them.
+func program(machine byte, more int) []byte {
+	b := make([]byte, 64)
+	copy(b, "\x7fELF\x01\x01")
+	b[18] = machine
+	random := rand.New(rand.NewPCG(1, uint64(machine)))
+	where := func(place uint32) uint32 { // of a function, in words
+		if place > 6000 {
+			return place + uint32(more/4)
+		}
+		return place
+	}
+	for i := uint32(0); i < 20000; i++ {
+		if i == 6000 {
+			b = append(b, bytes.Repeat([]byte{0xA5, 1, 2, byte(more)}, more/4)...)
+		}
+		word := random.Uint32() & 0x5FFFFFFF
+		here := uint32(len(b) / 4)
+		target := where(random.Uint32N(300) * 50)
+		switch i % 8 {
+		case 3:
+			word = 0xEB<<24 | (target-here)&0xFFFFFF
+			if machine == 183 {
+				word = 0b100101<<26 | (target-here)&0x3FFFFFF
+			}
+		case 5:
+			word = 0x10000 + 4*target
+		}
+		b = binary.LittleEndian.AppendUint32(b, word)
+	}
+	return append(b, 1, 2, 3)
+}
+
+func patchOf(old, next []byte) (Code, Patch) {
+	code := CodeOf(old)
+	old, next = slices.Clone(old), slices.Clone(next)
+	code.Straighten(old, 0)
+	code.Straighten(next, 0)
+	return code, Encode(old, next, NewIndex(old).Steps(next), 0)
+}
+
+func apply(t *testing.T, code Code, old []byte, patch Patch) []byte {
+	t.Helper()
+	var made bytes.Buffer
+	out := code.Writer(&made, 0)
+	if err := Apply(out, code.Reader(bytes.NewReader(old)), patch, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return made.Bytes()
+}
+
+func size(p Patch) (all int) {
+	for _, part := range p.Parts() {
+		all += len(*part)
+	}
+	return all
+}
+
+// TestCallsAndAddressesThatMoved: they are told once for each function, not once
+// for each place. Other machines' calls differ everywhere.
+func TestCallsAndAddressesThatMoved(t *testing.T) {
+	for machine, most := range map[byte]int{40: 3000, 183: 3000, 62: 9000} {
+		old, next := program(machine, 0), program(machine, 400)
+		code, patch := patchOf(old, next)
+		if got := apply(t, code, old, patch); !bytes.Equal(got, next) {
+			t.Errorf("machine %d: something else came out", machine)
+		}
+		t.Logf("machine %d: %d bytes", machine, size(patch))
+		if size(patch) > most {
+			t.Errorf("machine %d: the patch has %d bytes, want %d at most", machine, size(patch), most)
+		}
+	}
+}
+
+func TestContentsOfEveryShape(t *testing.T) {
+	long := program(40, 0)
+	for name, pair := range map[string][2][]byte{
+		"both empty":   {nil, nil},
+		"from nothing": {nil, long[:999]},
+		"to nothing":   {long, nil},
+		"the same":     {long, long},
+		"turned round": {long, slices.Concat(long[40001:], long[:40001])},
+		"one byte":     {long, slices.Concat(long[:501], []byte{9}, long[501:])},
+		"only zeros":   {make([]byte, 70000), make([]byte, 90001)},
+		"nothing like": {long[:5000], bytes.Repeat([]byte("x-Y"), 900)},
+		"shorter":      {long, long[:77]},
+		"tiny":         {[]byte("abc"), []byte("abcd")},
+	} {
+		code, patch := patchOf(pair[0], pair[1])
+		if got := apply(t, code, pair[0], patch); !bytes.Equal(got, pair[1]) {
+			t.Errorf("%s: something else came out", name)
+		}
+	}
+}
+
+// TestAlmostTheSameTwice: going on is almost as good as going elsewhere, at each
+// place again. It takes a moment, or minutes.
+func TestAlmostTheSameTwice(t *testing.T) {
+	next := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{}).Read(next)
+	old := slices.Concat(next, next)
+	for i := 1; i < 6; i++ {
+		old[i*len(next)/6] ^= 1
+	}
+	code, patch := patchOf(old, next)
+	if got := apply(t, code, old, patch); !bytes.Equal(got, next) {
+		t.Error("something else came out")
+	}
+	if size(patch) > 1000 {
+		t.Errorf("the patch has %d bytes", size(patch))
+	}
+}
+
+func TestMoreThanTheLimitIsNotMade(t *testing.T) {
+	long := program(40, 0)
+	_, patch := patchOf(long, long)
+	var made bytes.Buffer
+	if err := Apply(&made, bytes.NewReader(long), patch, int64(len(long)-1)); err == nil || made.Len() >= len(long) {
+		t.Errorf("%d bytes were made: %v", made.Len(), err)
+	}
+}
+
+// FuzzApply: whatever a patch says, no more is made than the limit.
+func FuzzApply(f *testing.F) {
+	old := program(40, 0)[:3000]
+	_, patch := patchOf(old, program(40, 4)[:3300])
+	f.Add(patch.Control, patch.Edges, patch.Gaps, patch.Values, patch.Extra)
+	f.Add([]byte{4, 0, 0}, []byte{}, []byte{0}, []byte{1, 2, 3, 4}, []byte{})
+	f.Fuzz(func(t *testing.T, control, edges, gaps, values, extra []byte) {
+		var made bytes.Buffer
+		err := Apply(&made, ARM.Reader(bytes.NewReader(old)), Patch{control, edges, gaps, values, extra}, 5000)
+		if made.Len() > 5000 {
+			t.Fatalf("%d bytes were made: %v", made.Len(), err)
+		}
+	})
+}
+
+// FuzzRoundTrip: what is made of any two contents is the second one.
+func FuzzRoundTrip(f *testing.F) {
+	f.Add([]byte("the old content, of some length"), []byte("the new content, of some more length"))
+	f.Add(program(40, 0)[:700], program(40, 8)[:900])
+	f.Add(program(183, 0)[:700], program(183, 8)[:903])
+	f.Fuzz(func(t *testing.T, old, next []byte) {
+		code, patch := patchOf(old, next)
+		if got := apply(t, code, old, patch); !bytes.Equal(got, next) {
+			t.Fatal("something else came out")
+		}
+	})
+}
