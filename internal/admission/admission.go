@@ -107,12 +107,42 @@ func (k *Keeper) Admit(manifest, signature []byte) (Admitted, error) {
 	if err != nil {
 		return Admitted{}, err
 	}
-	admitted := Admitted{Sum: sha256.Sum256(manifest)}
+	var signers []string
 	if rules.signers != nil {
-		if admitted.Signers, err = k.signed(rules, manifest, signature); err != nil {
+		if signers, err = k.signed(rules, manifest, signature); err != nil {
 			return Admitted{}, err
 		}
 	}
+	return k.admit(rules, manifest, signers)
+}
+
+// AdmitMade is Admit for a manifest that ota itself has made of something that
+// these people have signed, see [Keeper.Signers].
+func (k *Keeper) AdmitMade(manifest []byte, signers []string) (Admitted, error) {
+	rules, err := k.rules()
+	if err != nil {
+		return Admitted{}, err
+	}
+	return k.admit(rules, manifest, signers)
+}
+
+// Signers returns who has signed something else than a manifest, for another
+// namespace of ssh-keygen, if they are as many as a release needs. The error is
+// a *reason.Refused, or that of the system.
+func (k *Keeper) Signers(namespace string, message, signature []byte) ([]string, error) {
+	rules, err := k.rules()
+	if err != nil {
+		return nil, err
+	}
+	if rules.signers == nil {
+		return nil, refuse("", "there is no file allowed_signers, and so no key is trusted", "put the keys that you trust into it")
+	}
+	return rules.signersOf(namespace, message, signature, k.options.Clock())
+}
+
+// admit looks at a manifest whose signature is right.
+func (k *Keeper) admit(rules rules, manifest []byte, signers []string) (Admitted, error) {
+	admitted, err := Admitted{Sum: sha256.Sum256(manifest), Signers: signers}, error(nil)
 	if admitted.Manifest, err = parcel.Decode(manifest); err != nil {
 		return Admitted{}, refuse(parcel.ManifestName, err.Error(), "")
 	}
@@ -137,7 +167,11 @@ func (k *Keeper) signed(rules rules, manifest, signature []byte) ([]string, erro
 	if signature == nil {
 		return nil, refuse(parcel.SignatureName, "the release is not signed, and this device takes only signed ones", `sign it with "ota sign"`)
 	}
-	found, err := rules.signers.Verify(parcel.Namespace, manifest, signature, k.options.Clock())
+	return rules.signersOf(parcel.Namespace, manifest, signature, k.options.Clock())
+}
+
+func (r rules) signersOf(namespace string, message, signature []byte, clock sshsig.Clock) ([]string, error) {
+	found, err := r.signers.Verify(namespace, message, signature, clock)
 	if err != nil {
 		return nil, refuse(parcel.SignatureName, err.Error(), "")
 	}
@@ -145,8 +179,8 @@ func (k *Keeper) signed(rules rules, manifest, signature []byte) ([]string, erro
 	for _, one := range found {
 		names = append(names, one.Name)
 	}
-	if len(names) < rules.threshold {
-		message := fmt.Sprintf("%d people have to sign; %d did: %s", rules.threshold, len(names), strings.Join(names, ", "))
+	if len(names) < r.threshold {
+		message := fmt.Sprintf("%d people have to sign; %d did: %s", r.threshold, len(names), strings.Join(names, ", "))
 		return nil, refuse(parcel.SignatureName, message, `who is missing signs with "ota sign"`)
 	}
 	return names, nil

@@ -274,3 +274,28 @@ func TestDamage(t *testing.T) {
 	}
 	d.refuses("can't be read", release(6), anna)
 }
+
+// TestMade: ota vouches for what it has made itself of something signed; all but
+// the signature is as with any other release.
+func TestMade(t *testing.T) {
+	d := newDevice(t, anna.line())
+	data, err := release(5).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	admitted, err := d.AdmitMade(data, []string{"anna"})
+	if err != nil || len(admitted.Signers) != 1 {
+		t.Errorf("%+v, %v", admitted, err)
+	}
+	d.take(release(5), anna)
+	if _, err := d.AdmitMade(data, []string{"anna"}); err == nil || !strings.Contains(err.Error(), "not above 5") {
+		t.Error(err)
+	}
+	// What was signed as a release is no commit.
+	if _, err := d.Signers("git", data, anna.sign(data)); err == nil || !strings.Contains(err.Error(), parcel.Namespace) {
+		t.Error(err)
+	}
+	if _, err := newDevice(t, "").Signers("git", data, anna.sign(data)); err == nil {
+		t.Error("without keys somebody has signed")
+	}
+}

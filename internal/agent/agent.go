@@ -30,6 +30,7 @@ import (
 	"ota/internal/program"
 	"ota/internal/reason"
 	"ota/internal/release"
+	"ota/internal/source"
 	"ota/internal/sshsig"
 	"ota/internal/update"
 	"ota/internal/web"
@@ -73,7 +74,8 @@ type agent struct {
 	access     *access.Keeper
 	page       page
 	home       *home.Home
-	console    io.Writer // shared; nil: none
+	source     *source.Source // nil: releases are fetched from nowhere
+	console    io.Writer      // shared; nil: none
 	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
 	start      string                 // names this start of ota
@@ -235,6 +237,7 @@ func (a *agent) conduct(ctx, hurry context.Context) (*update.Exit, error) {
 	if tells := a.newTeller(); tells != nil {
 		run(func() { a.serve(rooms, "nobody is told what happens", tells.Run) })
 	}
+	run(func() { a.serve(rooms, "no releases are fetched", a.runSource) })
 	if a.config.Update.USB {
 		run(func() { a.serve(rooms, "USB sticks are not looked for", a.watchSticks) })
 	}
@@ -299,6 +302,7 @@ func (a *agent) furnish(hurry context.Context) error {
 		Dir:      a.folder.own(),
 		Bytecode: a.supervisor.bytecode,
 	})
+	a.source = a.newSource()
 	options := a.conductorOptions()
 	options.Unclean = a.wasUnclean()
 	if a.handed != nil {

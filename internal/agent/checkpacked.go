@@ -27,7 +27,7 @@ func sealPacked(ctx context.Context, place folder, o *outfit, releases *release.
 	room := deposit.New(deposit.Options{
 		Dir: place.deposit(), Incoming: private, Ignore: o.settings().Update.Ignored,
 		Packing: deposit.Packing{
-			Admit: admitBy(keeper), Bare: keeper.Bare,
+			Admit: admitBy(admittedIn(place, o.layers.Device().Source, keeper)), Bare: keeper.Bare,
 			Left: func() map[string]deposit.Left { return leftIn(releases) },
 			Space: func(bytes int64, paths int) error {
 				return check.Space(check.Need{Dir: private, Bytes: bytes, Files: int64(paths)})

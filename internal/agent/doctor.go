@@ -110,6 +110,9 @@ func answer(status api.Status, now time.Time) doctor.Told {
 	if mqtt := status.MQTT; mqtt != nil && mqtt.Problem != nil {
 		met.BrokerProblem = *mqtt.Problem
 	}
+	if source := status.Source; source != nil && source.Problem != nil {
+		met.Source, met.SourceProblem = source.From, *source.Problem
+	}
 	return met
 }
 

@@ -64,11 +64,13 @@ func TestDoctorIsTold(t *testing.T) {
 		Deposit: api.Deposit{State: api.Held, Reasons: api.List[api.Reason]{{Path: new(api.Path("main.py")), Line: new(3), Message: "invalid syntax"}}},
 		Web:     api.Web{Address: new("http://127.0.0.1:8484"), Problem: new("no certificate")},
 		MQTT:    &api.MQTT{Broker: "mqtt://broker.local:1883", State: api.Disconnected, Problem: new("connection refused")},
+		Source:  &api.Source{From: "https://a/b.ota", Problem: new("no answer")},
 	}, now)
 	want := doctor.Told{
 		Presence: doctor.Answers, PID: 17, Program: "backoff", Crashes: doctor.Again,
 		Ended: "killed by SIGKILL (out of memory)", Trial: 4, TrialFor: time.Minute,
 		Held: []string{"main.py:3: invalid syntax"}, Page: "http://127.0.0.1:8484", PageProblem: "no certificate", BrokerProblem: "connection refused",
+		Source: "https://a/b.ota", SourceProblem: "no answer",
 	}
 	if diff := cmp.Diff(want, met); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

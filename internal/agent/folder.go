@@ -51,6 +51,8 @@ func (f folder) notify() string    { return filepath.Join(f.own(), "notify.sock"
 func (f folder) messages() string  { return filepath.Join(f.own(), "notify.json") }
 func (f folder) signers() string   { return filepath.Join(f.dir, "allowed_signers") }
 func (f folder) trust() string     { return filepath.Join(f.own(), "trust.json") }
+func (f folder) fetched() string   { return filepath.Join(f.own(), "source.json") }
+func (f folder) fetching() string  { return filepath.Join(f.own(), "source") }
 func (f folder) access() string    { return filepath.Join(f.own(), "access.json") }
 func (f folder) reserve() string   { return filepath.Join(f.own(), "reserve") }
 func (f folder) clean() string     { return filepath.Join(f.own(), "clean") }

@@ -23,6 +23,7 @@ func (a *agent) Status() api.Status {
 		Deposit: depositStatus(report),
 		Web:     a.Web(),
 		MQTT:    a.mqtt(),
+		Source:  a.sourceState(),
 		History: a.releases.Revision(),
 	}
 	if report.State.Attempt == update.Preparing {

@@ -18,7 +18,7 @@ import (
 // packing is how deposit/ takes packed releases.
 func (a *agent) packing() deposit.Packing {
 	return deposit.Packing{
-		Admit: admitBy(a.trust),
+		Admit: admitBy(a.admitted),
 		Bare:  a.trust.Bare,
 		Left:  func() map[string]deposit.Left { return leftIn(a.releases) },
 		Space: a.roomFor,
@@ -26,9 +26,9 @@ func (a *agent) packing() deposit.Packing {
 }
 
 // admitBy is how deposit/ asks.
-func admitBy(keeper *admission.Keeper) func(manifest, signature []byte) (deposit.Packed, error) {
+func admitBy(decide func(manifest, signature []byte) (admission.Admitted, error)) func(manifest, signature []byte) (deposit.Packed, error) {
 	return func(manifest, signature []byte) (deposit.Packed, error) {
-		admitted, err := keeper.Admit(manifest, signature)
+		admitted, err := decide(manifest, signature)
 		return deposit.Packed{Manifest: admitted.Manifest, Sum: admitted.Sum, Signers: admitted.Signers}, err
 	}
 }

@@ -96,7 +96,7 @@ func (a *agent) admit(path string) (admission.Admitted, error) {
 		return admission.Admitted{}, err
 	}
 	defer archive.Close()
-	return a.trust.Admit(archive.Manifest, archive.Signature)
+	return a.admitted(archive.Manifest, archive.Signature)
 }
 
 // openRegular opens a file, and nothing that a link leads to.

@@ -31,6 +31,7 @@ type Status struct {
 	Deposit Deposit  `json:"deposit"`
 	Web     Web      `json:"web"`
 	MQTT    *MQTT    `json:"mqtt"`    // nil: no broker is told anything
+	Source  *Source  `json:"source"`  // nil: releases are fetched from nowhere
 	History int      `json:"history"` // grows when what History returns has changed
 }
 
@@ -50,6 +51,13 @@ const (
 	Connected    MQTTState = "connected"
 	Disconnected MQTTState = "disconnected" // it is tried again
 )
+
+// Source is how things stand with the place that releases are fetched from.
+type Source struct {
+	From    string  `json:"from"`    // its address
+	Reached bool    `json:"reached"` // at the last look; before the first it counts as reached
+	Problem *string `json:"problem"` // why not, or why what is there is not taken; nil: neither
+}
 
 // ProgramState is what the program does. The empty state is null in JSON:
 // nobody looks after the program, so nobody knows.

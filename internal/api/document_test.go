@@ -208,7 +208,7 @@ func TestSchemasAreThoseOfTheTypes(t *testing.T) {
 var words = map[reflect.Type]string{
 	reflect.TypeFor[ProgramState](): string(Equipping), reflect.TypeFor[ReleaseState](): string(RolledBack),
 	reflect.TypeFor[DepositState](): string(Deferred), reflect.TypeFor[ChangeKind](): string(Replaced),
-	reflect.TypeFor[MQTTState](): string(Connected), reflect.TypeFor[Outcome](): string(NothingChanged), reflect.TypeFor[Right](): string(Upload), reflect.TypeFor[logs.Source](): string(logs.MainErr),
+	reflect.TypeFor[MQTTState](): string(Connected), reflect.TypeFor[PollOutcome](): string(PollWaits), reflect.TypeFor[Outcome](): string(NothingChanged), reflect.TypeFor[Right](): string(Upload), reflect.TypeFor[logs.Source](): string(logs.MainErr),
 	reflect.TypeFor[TakenOutcome](): string(TookOver),
 }
 

@@ -96,6 +96,10 @@ func (f *fakeHouse) Apply(_ context.Context, now bool) (ApplyResult, error) {
 	return f.apply, f.note(fmt.Sprint("apply now=", now))
 }
 
+func (f *fakeHouse) Poll(context.Context) (Polled, error) {
+	return Polled{Outcome: PollBrought, Release: new("v2")}, f.note("poll")
+}
+
 func (f *fakeHouse) Discard(context.Context) (Discarded, error) {
 	return Discarded{Files: 2, Folder: new(Path(".ota/discarded/1"))}, f.note("discard")
 }

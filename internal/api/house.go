@@ -44,6 +44,7 @@ type House interface {
 	Files
 	Live
 	Drops
+	Fetching
 }
 
 // Past is what is kept of the releases there have been. The error for one that

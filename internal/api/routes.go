@@ -61,6 +61,7 @@ func (s *Server) routes() []route {
 	return slices.Concat(
 		s.lookRoutes(),
 		s.steerRoutes(),
+		s.sourceRoutes(),
 		s.fileRoutes(),
 		s.gateRoutes(),
 		s.heirRoutes(),

@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"doctor":    {"config", "device", "python"},
 	"notify":    {},
 	"sshsig":    {},
+	"source":    {"parcel"},
 	"stick":     {"parcel"},
 	"parcel":    {},
 	"admission": {"parcel", "reason", "sshsig"},
@@ -39,7 +40,7 @@ var mayImport = map[string][]string{
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "parcel", "reason", "release", "trial"},
-	"agent":   {"examples", "activate", "admission", "api", "check", "config", "deposit", "device", "doctor", "home", "logs", "notify", "parcel", "program", "python", "reason", "release", "sshsig", "stick", "trial", "update", "web"},
+	"agent":   {"examples", "activate", "admission", "api", "check", "config", "deposit", "device", "doctor", "home", "logs", "notify", "parcel", "program", "python", "reason", "release", "source", "sshsig", "stick", "trial", "update", "web"},
 	"api":     {"logs", "reason"},
 	"web":     {"api", "logs", "reason"},
 	"home":    {"api"},

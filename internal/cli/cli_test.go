@@ -124,6 +124,7 @@ type house struct {
 	status  api.Status
 	history []api.HistoryEntry
 	apply   api.ApplyResult
+	polled  api.Polled
 	discard api.Discarded
 	went    api.WentBack
 	why     api.Why
@@ -173,6 +174,7 @@ func (h *house) Stop(context.Context) error                     { return h.err }
 func (h *house) Restart(context.Context) error                  { return h.err }
 func (h *house) Retry(context.Context) (api.ApplyResult, error) { return h.apply, h.err }
 func (h *house) Discard(context.Context) (api.Discarded, error) { return h.discard, h.err }
+func (h *house) Poll(context.Context) (api.Polled, error)       { return h.polled, h.err }
 func (h *house) Tail(n int) []logs.Line                         { return h.lines[max(0, len(h.lines)-n):] }
 func (h *house) Follow(uint64) api.Follower                     { return h }
 
@@ -417,6 +419,7 @@ func TestStatusAsJSON(t *testing.T) {
     "fingerprint": null
   },
   "mqtt": null,
+  "source": null,
   "history": 0
 }
 `

@@ -58,6 +58,8 @@ func TestJSONOfWhatWasAsked(t *testing.T) {
 		{"retry", func() { h.apply = api.ApplyResult{Outcome: api.Postponed} }, 3, `{"outcome": "deferred", "release": null, "reasons": []}`},
 		{"apply", func() { h.apply = api.ApplyResult{Outcome: api.Busy} }, 1, `{"outcome": "busy", "release": null, "reasons": []}`},
 		{"rollback", func() { h.went = api.WentBack{Release: 3, State: api.Trial} }, 0, `{"release": 3, "state": "trial"}`},
+		{"fetch", func() { h.polled = api.Polled{Outcome: api.PollBrought, Release: new("v2")} }, 0, `{"outcome": "brought", "release": "v2", "reason": null}`},
+		{"fetch", func() { h.polled = api.Polled{Outcome: api.PollWaits} }, 3, `{"outcome": "waits", "release": null, "reason": null}`},
 		{"discard", func() { h.discard = api.Discarded{Files: 2, Folder: new(api.Path(".ota/discarded/3"))} }, 0, `{"files": 2, "folder": ".ota/discarded/3"}`},
 	} {
 		test.set()

@@ -103,7 +103,8 @@ func describe(status api.Status, now time.Time) []row {
 	rows = append(rows, describeRelease(status.Release))
 	rows = append(rows, describeDeposit(status.Deposit)...)
 	rows = append(rows, describePage(status.Web)...)
-	return append(rows, describeBroker(status.MQTT)...)
+	rows = append(rows, describeBroker(status.MQTT)...)
+	return append(rows, describeSource(status.Source)...)
 }
 
 func describeProgram(program api.Program, now time.Time) []row {
@@ -246,6 +247,18 @@ func describePage(web api.Web) []row {
 }
 
 // describeBroker says whether the broker listens, if there is one.
+// describeSource says nothing of a place where all is well.
+func describeSource(source *api.Source) []row {
+	if source == nil || source.Problem == nil {
+		return nil
+	}
+	word := "not taken"
+	if !source.Reached {
+		word = "not fetched"
+	}
+	return []row{{subject: "source", tone: notice, word: word, rest: ": " + source.From + ": " + *source.Problem}}
+}
+
 func describeBroker(mqtt *api.MQTT) []row {
 	if mqtt == nil {
 		return nil

@@ -181,6 +181,20 @@ func TestDescribe(t *testing.T) {
 `,
 		},
 		{
+			"with a source that is away",
+			api.Status{
+				Running: true, Version: "0.1.0", Dir: "/", Program: api.Program{State: api.Running},
+				Release: confirmed, Deposit: api.Deposit{State: api.Empty},
+				Source: &api.Source{From: "https://example.com/garden.ota", Problem: new("no \x1b answer")},
+			},
+			`ota 0.1.0 is running in /
+  program  running
+  release  3, confirmed
+  deposit  empty
+  source   not fetched: https://example.com/garden.ota: no \x1b answer
+`,
+		},
+		{
 			"on trial",
 			api.Status{
 				Running: true, Version: "0.1.0", Dir: "/", Program: api.Program{State: api.Running},

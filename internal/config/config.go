@@ -34,6 +34,7 @@ type Config struct {
 	Web     Web
 	MQTT    MQTT
 	Device  Machine
+	Source  Source
 
 	values map[place]value // those that are no defaults
 }
@@ -141,5 +142,6 @@ func Default() Config {
 		Web:    Web{Listen: "127.0.0.1:8484"},
 		MQTT:   MQTT{Prefix: "homeassistant", Topic: "ota", Control: true},
 		Device: Machine{Threshold: 1},
+		Source: Source{Poll: 15 * time.Minute},
 	}
 }

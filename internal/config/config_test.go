@@ -138,6 +138,7 @@ max_total = 3000000
 		Device: Machine{Threshold: 1},
 		Web:    Default().Web,
 		MQTT:   Default().MQTT,
+		Source: Default().Source,
 	}
 	if diff := cmp.Diff(want, got, settingsOnly); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -110,6 +110,11 @@ var keys = []Key{
 	{"mqtt", "control", OnDevice, "boolean", `true`, "`false`: the device only tells; that what is in `deposit/` be installed can't be asked for over MQTT.", boolean(func(c *Config) *bool { return &c.MQTT.Control })},
 	{"device", "app", OnDevice, "name", `""`, "The program that this device runs, as in `\"garden\"`: a packed release of another program is held. Empty: any. See [packed.md](packed.md).", app},
 	{"device", "threshold", OnDevice, "integer", `1`, "How many people have to have signed a packed release, where there is a file `allowed_signers`.", integer(1, 16, func(c *Config) *int { return &c.Device.Threshold })},
+	{"source", "url", OnDevice, "address", "", "Where releases are fetched from: an archive of `ota pack` on a web server, in a bucket or on a page of releases, as in `\"https://example.com/garden.ota\"`. See [sources.md](sources.md).", urlSource},
+	{"source", "git", OnDevice, "address", "", "Or a git repository, as in `\"https://example.com/garden.git#main\"`: behind the `#` a branch or tag and, after a colon, a folder. Also `ssh://`, `file://` and `git@host:path`.", gitSource},
+	{"source", "token_file", OnDevice, "path", "", "A file with a token that may read there, which nobody but ota's user should be able to read (`chmod 600`), absolute or below the folder of `ota.toml`. It is read at each look.", webFile("source.token", func(c *Config) *string { return &c.Source.TokenFile })},
+	{"source", "poll", OnDevice, "duration", `"15m"`, "About how long it is between two looks, a fifth more or less; at least `\"1m\"`. `\"0s\"`: only when asked by `ota fetch` or over the network.", durationOrNone(shortestPoll, func(c *Config) *time.Duration { return &c.Source.Poll })},
+	{"source", "only_signed_commits", OnDevice, "boolean", `false`, "`true`: only commits are taken that a key in `allowed_signers` has signed.", boolean(func(c *Config) *bool { return &c.Source.OnlySigned })},
 }
 
 // Keys returns all settings, in the order in which they are documented.

@@ -192,6 +192,7 @@ func (r *reading) together() {
 		web.Cert, web.Key = "", ""
 	}
 	r.mqttTogether()
+	r.sourceTogether()
 }
 
 // mqttTogether takes nothing that would be left out in silence.

@@ -87,6 +87,8 @@ const hidden = "…"
 func (s Setting) Masked() Setting {
 	if s.Table == "notify" && s.Name == "webhook" && s.Value != nil {
 		s.Value = withoutPath(s.Value)
+	} else if s.Table == "source" && s.Name == "url" && s.Value != nil {
+		s.Value = withoutQuery(s.Value)
 	} else if soundsSecret(strings.ToUpper(s.Entry)) {
 		s.Value = hidden
 	} else {

@@ -15,6 +15,7 @@ var checks = []check{
 	{"python", (*patient).lookAtPython},
 	{"page", (*patient).lookAtPage},
 	{"broker", (*patient).lookAtBroker},
+	{"source", (*patient).lookAtSource},
 	{"folders", (*patient).lookAtFolders},
 	{"deposit", (*patient).lookAtDeposit},
 	{"open", (*patient).lookAtOpen},

@@ -72,6 +72,9 @@ type Told struct {
 	// BrokerProblem is why the MQTT broker is not reached; empty: it is, or there is
 	// none.
 	BrokerProblem string
+	// Source is where releases are fetched from, and SourceProblem why none come;
+	// empty: there is none.
+	Source, SourceProblem string
 }
 
 // Crashes is how often the program crashes.

@@ -237,6 +237,21 @@ var illnesses = []struct {
 		s.file("ota.toml", "[mqtt]\nbroker = \"mqtt://broker.local\"\nuser = \"garden\"\npassword_file = \"secret\"\n")
 		s.file("secret", "secret\n")
 	}},
+	{"source-git", false, func(s *scene) {
+		s.file("ota.toml", "[source]\ngit = \"https://example.com/garden.git\"\n")
+		s.t.Setenv("PATH", s.at("main"))
+	}},
+	{"source-away", false, func(s *scene) {
+		s.file("ota.toml", "[source]\nurl = \"https://example.com/garden.ota?key=secret\"\n")
+		s.options.Told.Source, s.options.Told.SourceProblem = "https://example.com/garden.ota", "connection refused"
+	}},
+	{"source-file", false, func(s *scene) {
+		s.file("ota.toml", "[source]\nurl = \"https://example.com/garden.ota\"\ntoken_file = \"token\"\n")
+	}},
+	{"source-secret", false, func(s *scene) {
+		s.file("ota.toml", "[source]\nurl = \"https://example.com/garden.ota\"\ntoken_file = \"token\"\n")
+		s.file("token", "secret\n")
+	}},
 	{"page-port", false, func(s *scene) {
 		s.options.Told.Page = "http://127.0.0.1:8485"
 		s.fake("proc/net/tcp", listening)
@@ -471,7 +486,8 @@ func TestHostileNames(t *testing.T) {
 	s.file("main/ota.toml", "[update]\n\"\\u001b[2J\" = 1\n")
 	s.options.Told.Held = []string{"\x1b[2J\u202e"}
 	s.options.Told.PageProblem, s.options.Told.BrokerProblem = "\x1b[2J", "\x1b[2J"
-	s.file("ota.toml", "[mqtt]\nbroker = \"mqtt://broker.local\"\n")
+	s.options.Told.Source, s.options.Told.SourceProblem = "\x1b[2J", "\x1b[2J"
+	s.file("ota.toml", "[mqtt]\nbroker = \"mqtt://broker.local\"\n[source]\nurl = \"https://a/b.ota\"\n")
 	s.chmod("main", 0o555)
 	found := s.examine()
 	if len(found) < 5 || !slices.ContainsFunc(found, func(one Finding) bool { return strings.Contains(one.Advice, shell(dir+"/main")) }) {

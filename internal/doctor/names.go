@@ -10,6 +10,7 @@ var Names = []string{
 	"python-missing", "python-broken", "python-shim", "python-parts", "python-pip",
 	"page-problem", "page-port",
 	"broker-away", "broker-file", "broker-secret",
+	"source-git", "source-away", "source-file", "source-secret",
 	"folder-kind", "folder-rights", "folder-secrets", "folder-owner",
 	"deposit-read", "deposit-remove", "deposit-sticky", "deposit-group", "deposit-unknown",
 	"open-deposit", "open-folder",
