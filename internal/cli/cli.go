@@ -126,7 +126,6 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.checkCommand(),
 		a.packCommand(),
 		a.signCommand(),
-		a.pushCommand(),
 		a.receiveCommand(),
 		a.whyCommand(),
 		a.fetchCommand(),
@@ -150,6 +149,7 @@ deposit/ with the reason why not. The program is main/main.py.`,
 		a.completionCommand(),
 		a.versionCommand(),
 	)
+	root.AddCommand(a.senders()...)
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Example = "  ota help rollback\n  ota help web token"

@@ -108,7 +108,7 @@ func (a *app) completeAll(root *cobra.Command) {
 		"pin": a.releasesUpTo(1), "unpin": a.releasesUpTo(1),
 		"web token revoke": a.tokenNames,
 	} {
-		if cmd, _, err := root.Find(strings.Fields(path)); err == nil {
+		if cmd, _, err := root.Find(strings.Fields(path)); err == nil && cmd != root {
 			cmd.ValidArgsFunction = arguments
 		}
 	}
