@@ -60,6 +60,9 @@ func TestADeviceNeeds24MB(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compresses 30 MB")
 	}
+	if raced {
+		t.Skip("the race detector has a share in the memory: make race runs this one without it")
+	}
 	// Of one piece of it nothing is like the old one; of the next, all but a byte of
 	// every ten thousand.
 	large := noise(1, 2*maxPiece)
