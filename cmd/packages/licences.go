@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -128,7 +129,11 @@ Linked into the program are parts of these works, under these licences:
 			text.WriteString("The Apache License, Version 2.0, which stands whole in\n" + where + ".\n")
 			continue
 		}
-		text.WriteString(one.licence + "\n")
+		// Some hold it for a part of theirs; what else they say of that part stays.
+		text.WriteString(wholeApache.ReplaceAllLiteralString(one.licence, "The Apache License, Version 2.0, which stands whole in\n"+where+".") + "\n")
 	}
 	return text.String()
 }
+
+// wholeApache is the Apache License within another text.
+var wholeApache = regexp.MustCompile(`(?s)[ \t]*Apache License\s+Version 2\.0, January 2004.*?END OF TERMS AND CONDITIONS`)
