@@ -129,6 +129,8 @@ func newDevice(t *testing.T) *harness.Device {
 	t.Helper()
 	device := harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, settings)
 	device.Start()
+	// To a device on which ota is just being started a push only leaves the release.
+	device.Await("ota to answer", func(s harness.Status) bool { return s.Program.State != "" })
 	return device
 }
 
