@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -94,7 +93,7 @@ func answer(status api.Status, now time.Time) doctor.Told {
 		met.Trial, met.TrialFor = release.Number, now.Sub(*status.Program.Started)
 	}
 	if exit := status.Program.LastExit; exit != nil {
-		met.Ended = endedBy(*exit)
+		met.Ended = exit.String()
 	}
 	if status.Deposit.State == api.Held {
 		for _, reason := range status.Deposit.Reasons {
@@ -114,19 +113,4 @@ func answer(status api.Status, now time.Time) doctor.Told {
 		met.Source, met.SourceProblem = source.From, *source.Problem
 	}
 	return met
-}
-
-// endedBy is how a program ended, for a sentence.
-func endedBy(exit api.Exit) string {
-	text := ""
-	switch {
-	case exit.Signal != nil:
-		text = "killed by " + *exit.Signal
-	case exit.Code != nil:
-		text = fmt.Sprintf("exit code %d", *exit.Code)
-	}
-	if exit.Cause != nil {
-		text += " (" + *exit.Cause + ")"
-	}
-	return text
 }

@@ -195,7 +195,7 @@ func (t *teller) crash(report update.Report) notify.Crash {
 	var found notify.Crash
 	found.Evidence = &notify.Evidence{}
 	if exit := programStatus(report).LastExit; exit != nil {
-		found.How = endedBy(*exit)
+		found.How = exit.String()
 		found.Evidence.Code, found.Evidence.Signal = exit.Code, exit.Signal
 	}
 	for _, line := range t.logs.Tail(outputLines) {

@@ -12,6 +12,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -104,6 +105,21 @@ type Exit struct {
 	Signal *string   `json:"signal"` // "SIGSEGV"; nil: ended by itself
 	Cause  *string   `json:"cause"`  // why, where that does not tell: "watchdog", "out of memory"; nil: it tells
 	At     time.Time `json:"at"`
+}
+
+// String is the end in words: "exit code 1", "killed by SIGKILL (out of memory)".
+func (e Exit) String() string {
+	text := "ended"
+	switch {
+	case e.Signal != nil:
+		text = "killed by " + *e.Signal
+	case e.Code != nil:
+		text = fmt.Sprintf("exit code %d", *e.Code)
+	}
+	if e.Cause != nil {
+		text += " (" + *e.Cause + ")"
+	}
+	return text
 }
 
 // ReleaseState is how far a release has come.

@@ -33,7 +33,7 @@ func programChanges(before, now api.Program) []line {
 	another := isNew(before.PID, now.PID)
 	exited := now.LastExit != nil && (before.LastExit == nil || !before.LastExit.At.Equal(now.LastExit.At))
 	if exited && before.State != "" && now.State == api.Running {
-		lines = append(lines, line{text: "the program has ended: " + exitText(*now.LastExit)})
+		lines = append(lines, line{text: "the program has ended: " + now.LastExit.String()})
 	}
 	if now.State != before.State || another {
 		lines = append(lines, programState(now)...)
@@ -62,7 +62,7 @@ func programChanges(before, now api.Program) []line {
 func programState(program api.Program) []line {
 	last := ""
 	if program.LastExit != nil {
-		last = exitText(*program.LastExit)
+		last = program.LastExit.String()
 	}
 	switch program.State {
 	case api.Running:

@@ -111,7 +111,7 @@ func describeProgram(program api.Program, now time.Time) []row {
 	about := row{subject: "program", word: string(program.State)}
 	last := ""
 	if exit := program.LastExit; exit != nil {
-		last = fmt.Sprintf("%s, %s ago", exitText(*exit), age(exit.At, now))
+		last = fmt.Sprintf("%s, %s ago", exit.String(), age(exit.At, now))
 	}
 	switch program.State {
 	case api.Running:
@@ -167,22 +167,6 @@ func because(reason string) string {
 		return ""
 	}
 	return ": " + reason
-}
-
-func exitText(exit api.Exit) string {
-	if exit.Cause != nil {
-		cause := *exit.Cause
-		exit.Cause = nil
-		return exitText(exit) + " (" + cause + ")"
-	}
-	switch {
-	case exit.Signal != nil:
-		return "killed by " + *exit.Signal
-	case exit.Code != nil:
-		return fmt.Sprintf("exit code %d", *exit.Code)
-	default:
-		return "ended"
-	}
 }
 
 func describeRelease(release *api.Release) row {

@@ -119,7 +119,7 @@ func explainFailure(number int, evidence api.Evidence) []line {
 	}
 	lines := []line{{bad, failed + evidence.Why}}
 	if evidence.Exit != nil {
-		text := exitText(api.Exit{Code: evidence.Exit.Code, Signal: evidence.Exit.Signal})
+		text := api.Exit{Code: evidence.Exit.Code, Signal: evidence.Exit.Signal}.String()
 		if !strings.Contains(evidence.Why, text) {
 			lines = append(lines, line{text: "  " + text})
 		}

@@ -48,7 +48,7 @@ func exitWords(evidence api.Evidence) string {
 	if evidence.Exit == nil {
 		return ""
 	}
-	words := exitText(api.Exit{Code: evidence.Exit.Code, Signal: evidence.Exit.Signal})
+	words := api.Exit{Code: evidence.Exit.Code, Signal: evidence.Exit.Signal}.String()
 	if strings.Contains(evidence.Why, words) {
 		return ""
 	}

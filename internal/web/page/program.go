@@ -88,7 +88,7 @@ func programNotes(v View) []part {
 		notes = append(notes, note(notice, text(*program.Notice)))
 	}
 	if exit := program.LastExit; exit != nil && program.Restarts > 0 && program.State == api.Running {
-		notes = append(notes, note(plain, text("It ended before with "+exitText(*exit)+", "), moment(exit.At, v.Now), text(".")))
+		notes = append(notes, note(plain, text("It ended before with "+exit.String()+", "), moment(exit.At, v.Now), text(".")))
 	}
 	if program.StatusText != nil {
 		notes = append(notes, note(plain, text("It says: "), el("bdi", text(*program.StatusText))))

@@ -30,7 +30,7 @@ type state struct {
 func wordsOfProgram(program api.Program, now time.Time) state {
 	last := ""
 	if program.LastExit != nil {
-		last = exitText(*program.LastExit) + ", " + age(program.LastExit.At, now) + " ago"
+		last = program.LastExit.String() + ", " + age(program.LastExit.At, now) + " ago"
 	}
 	switch program.State {
 	case api.Running:
@@ -57,20 +57,6 @@ func wordsOfProgram(program api.Program, now time.Time) state {
 		return state{notice, "Waiting", "for the first upload"}
 	}
 	return state{plain, "Not known", "nobody looks after the program"}
-}
-
-func exitText(exit api.Exit) string {
-	text := "ended"
-	switch {
-	case exit.Signal != nil:
-		text = "killed by " + *exit.Signal
-	case exit.Code != nil:
-		text = fmt.Sprintf("exit code %d", *exit.Code)
-	}
-	if exit.Cause != nil {
-		text += " (" + *exit.Cause + ")"
-	}
-	return text
 }
 
 func wordsOfRelease(s api.ReleaseState) state {
