@@ -219,11 +219,11 @@ func splitCommit(content []byte) (message, signature []byte) {
 
 // manifest is that of a commit, without its files.
 func (g *Git) manifest(ctx context.Context, commit string) (*parcel.Manifest, error) {
-	said, err := g.git(ctx, mostSaid, "show", "--no-patch", "--no-show-signature", "--format=%ct%n%s", commit)
-	if err != nil {
+	said := &bounded{most: mostSaid} // a subject has no end until there is an empty line
+	if err := g.run(ctx, said, "show", "--no-patch", "--no-show-signature", "--format=%ct%n%s", commit); err != nil {
 		return nil, err
 	}
-	seconds, subject, _ := strings.Cut(string(said), "\n")
+	seconds, subject, _ := strings.Cut(said.String(), "\n")
 	serial, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("git says that the time of commit %.12s is %q", commit, seconds)
