@@ -64,8 +64,8 @@ type follower struct {
 
 // Follow has the ota of the folder take what is in deposit/, and tells what
 // becomes of the release with this serial and a number above after. It returns after its end was told.
-func Follow(ctx context.Context, dir string, serial int64, after int, tell func(News) error) error {
-	f := &follower{ota: api.Dial(dir), serial: serial, after: after, tell: tell}
+func Follow(ctx context.Context, ota *api.Client, serial int64, after int, tell func(News) error) error {
+	f := &follower{ota: ota, serial: serial, after: after, tell: tell}
 	outcome, err := f.follow(ctx)
 	if isNotRunning(err) {
 		return tell(News{
