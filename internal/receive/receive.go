@@ -211,7 +211,7 @@ func (r *receiving) push(ctx context.Context) error {
 		_, _ = ReadLine(r.conn, LongestLine) // it says nothing more: this is its end
 		gone()
 	}()
-	err = Follow(listens, ota, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
+	err = Follow(listens, r.dir, ota, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
 	switch {
 	case errors.Is(err, ErrGone):
 		err = errors.Join(err, os.Remove(r.receipt()))
