@@ -191,7 +191,24 @@ func (d *device) connect(ctx context.Context) (io.ReadWriteCloser, error) {
 		answer.Body.Close()
 		return nil, final{errors.New("what answers there is no ota")}
 	}
-	return conn, nil
+	return inPieces{conn}, nil
+}
+
+// pieceSize is of a record of TLS, which may have 16 KiB: of one that has arrived
+// in part nothing can be used. The more there are of them the more they cost: 22
+// bytes each.
+const pieceSize = 4 << 10
+
+// inPieces loses little when a connection is cut.
+type inPieces struct{ io.ReadWriteCloser }
+
+func (i inPieces) Write(p []byte) (n int, err error) {
+	for err == nil && n < len(p) {
+		var more int
+		more, err = i.ReadWriteCloser.Write(p[n:min(len(p), n+pieceSize)])
+		n += more
+	}
+	return n, err
 }
 
 // refusal says why the device did not do it, and what helps.

@@ -83,8 +83,8 @@ func (d *device) recognize(ctx context.Context, m Meeting, known Fingerprint) er
 	if m.Fingerprint != "" {
 		d.pin = m.Fingerprint
 	}
-	if d.pin != "" && d.pin == known {
-		return nil // which every connection compares
+	if d.pin != "" && (d.pin == known || m.Token != "") {
+		return nil // every connection compares it, and there is nothing to learn
 	}
 	err := d.greet(ctx)
 	unknown, isStranger := errors.AsType[*stranger](err)
@@ -97,8 +97,8 @@ func (d *device) recognize(ctx context.Context, m Meeting, known Fingerprint) er
 	case err != nil:
 		return err
 	}
-	if d.pin == "" || m.Fingerprint != "" && m.Token != "" {
-		return nil // an authority vouches for it, or all is said each time
+	if d.pin == "" {
+		return nil // an authority vouches for it
 	}
 	return d.keep(m, func(one *acquaintance) { one.Fingerprint = d.pin })
 }
