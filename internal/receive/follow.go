@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"ota/internal/api"
@@ -65,8 +66,8 @@ type follower struct {
 
 // Follow has the ota of the folder take what is in deposit/, and tells what
 // becomes of the release with this serial and a number above after. It returns after its end was told.
-func Follow(ctx context.Context, dir string, serial int64, after int, tell func(News) error) error {
-	f := &follower{dir: dir, ota: api.Dial(dir), serial: serial, after: after, tell: tell}
+func Follow(ctx context.Context, dir string, ota *api.Client, serial int64, after int, tell func(News) error) error {
+	f := &follower{dir: dir, ota: ota, serial: serial, after: after, tell: tell}
 	outcome, err := f.follow(ctx)
 	if isNotRunning(err) {
 		return tell(News{
@@ -91,6 +92,12 @@ func isNotRunning(err error) bool {
 	return ok
 }
 
+// isEnding: the ota that was asked ends just now.
+func isEnding(err error) bool {
+	problem, ok := errors.AsType[*api.Problem](err)
+	return ok && problem.Status == http.StatusServiceUnavailable
+}
+
 func (f *follower) follow(ctx context.Context) (*Outcome, error) {
 	for empty := 0; ; {
 		if entry, err := f.entry(ctx, 0); err != nil {
@@ -101,6 +108,12 @@ func (f *follower) follow(ctx context.Context) (*Outcome, error) {
 		end := f.meanwhile(ctx)
 		result, err := f.ota.Apply(ctx, false)
 		end()
+		if isEnding(err) {
+			if err := pause(ctx); err != nil {
+				return nil, err
+			}
+			continue // another one may have taken over
+		}
 		if err != nil {
 			return nil, err
 		}
