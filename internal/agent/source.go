@@ -17,7 +17,6 @@ import (
 	"ota/internal/check"
 	"ota/internal/config"
 	"ota/internal/deposit"
-	"ota/internal/kit/copysum"
 	"ota/internal/kit/durable"
 	"ota/internal/kit/hint"
 	"ota/internal/parcel"
@@ -130,14 +129,18 @@ func hexSum(data []byte) string {
 // wrapper for each of its methods would be 25 kB of the binary.
 type fetches struct{ agent *agent }
 
-// Judge looks at the beginning of a release.
+// Judge reads a release, of one that would be taken all of it. A connection that
+// breaks may look like the end of a file (RFC 9112, section 8): half a release
+// would lie in deposit/ and count as fetched.
 func (f fetches) Judge(fetched *source.Fetched) (source.Judged, error) {
 	file, err := os.Open(fetched.Path)
 	if err != nil {
 		return source.Judged{}, err
 	}
 	defer file.Close()
-	archive, err := parcel.OpenArchive(file)
+	content := sha256.New()
+	read := io.TeeReader(file, content)
+	archive, err := parcel.OpenArchive(read)
 	if err != nil {
 		return source.Judged{}, fmt.Errorf("what is there is no packed release: %w", err)
 	}
@@ -146,22 +149,38 @@ func (f fetches) Judge(fetched *source.Fetched) (source.Judged, error) {
 	if m, err := parcel.Decode(archive.Manifest); err == nil {
 		judged.Name = m.Name()
 	}
+	var admitted admission.Admitted
 	if fetched.Signers != nil {
-		_, err = f.agent.trust.AdmitMade(archive.Manifest, fetched.Signers)
+		admitted, err = f.agent.trust.AdmitMade(archive.Manifest, fetched.Signers)
 	} else {
-		_, err = f.agent.trust.Admit(archive.Manifest, archive.Signature)
+		admitted, err = f.agent.trust.Admit(archive.Manifest, archive.Signature)
 	}
 	if refused, ok := errors.AsType[*reason.Refused](err); ok {
 		judged.Refused = refused.Reasons[0].Message
-	} else if err != nil {
+	} else if err == nil {
+		err = f.whole(archive, admitted.Manifest)
+	}
+	if err != nil && judged.Refused == "" {
 		return judged, err
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return judged, err
-	}
-	sum, err := copysum.Of(context.Background(), file)
-	judged.Content = hex.EncodeToString(sum[:])
+	_, err = io.Copy(io.Discard, read) // what has not been read yet
+	judged.Content = hex.EncodeToString(content.Sum(nil))
 	return judged, err
+}
+
+// whole says how an archive is not what its manifest lists.
+func (f fetches) whole(archive *parcel.Archive, m *parcel.Manifest) error {
+	if err := f.agent.roomToFetch(m.Bytes()); err != nil {
+		return err
+	}
+	err := archive.Unpack(m, func(_ parcel.Entry, content io.Reader) error {
+		_, err := io.Copy(io.Discard, content)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("the release has not come whole: %w", err)
+	}
+	return nil
 }
 
 // Waits reports whether somebody's own upload is in deposit/.
