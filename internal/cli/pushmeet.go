@@ -107,9 +107,10 @@ type asker struct {
 
 // Trusts asks until it is yes or no.
 func (k asker) Trusts(host string, shown push.Fingerprint) (bool, error) {
-	k.tell("The certificate of %s is not known here. Its SHA-256 is\n  %s\n\"ota status\" on the device shows the same if it is that one.", host, shown)
+	k.tell("the certificate of %s is not known here; its SHA-256 is", host)
+	k.tell("  %s", shown)
 	for {
-		answer, err := k.line("Is it the same? (yes/no) ")
+		answer, err := k.line("Does \"ota status\" on the device show the same? (yes/no) ")
 		switch strings.ToLower(answer) {
 		case "yes":
 			return true, nil
