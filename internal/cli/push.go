@@ -40,9 +40,8 @@ func (a *app) pushCommand() *cobra.Command {
 		Long: `Make a release of the program in SRC (default: the current folder), bring it to
 TARGET, and follow it to its end: checks, switch, trial, confirmed. A TARGET is
 [USER@]HOST:DIR, the folder that ota looks after on a machine that ssh reaches,
-such a folder of this machine, or https://HOST:8484, where the page of ota is.
-Only what the device lacks is sent, and what a lost
-connection has brought stays.
+such a folder of this machine, or https://HOST:8484, where the page of ota is. Only
+what the device lacks is sent, and what a lost connection has brought stays.
 
 A push is the whole project: what an earlier one brought and SRC does not have any
 more is removed, unless it is an --overlay. The program's own data stays. What
@@ -88,9 +87,9 @@ func (f *pushFlags) define(cmd *cobra.Command) {
 	flags.StringVarP(&f.Release.Message, "message", "m", "", "what is new")
 	flags.BoolVar(&f.sign, "sign", false, "sign it, with the ssh key")
 	flags.StringVar(&f.key, "key", "", "the `file` of the ssh key (default: the one that ssh uses)")
-	flags.StringVar(&f.fingerprint, "fingerprint", "", "the `SHA256` of the certificate of an https:// target (or OTA_FINGERPRINT)")
-	flags.StringVar(&f.tokenFile, "token-file", "", "the `file` of the token for an https:// target (or OTA_TOKEN)")
-	flags.BoolVar(&f.pair, "pair", false, "get a new token from an https:// target, for the code of ota web pair")
+	flags.StringVar(&f.fingerprint, "fingerprint", "", "the `SHA256` of its certificate (for https://)")
+	flags.StringVar(&f.tokenFile, "token-file", "", "the `file` of the token (for https://; or OTA_TOKEN)")
+	flags.BoolVar(&f.pair, "pair", false, "ask for a pairing code, for a new token (for https://)")
 	flags.BoolVar(&f.asJSON, "json", false, "for programs: print JSON")
 }
 
