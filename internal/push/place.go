@@ -21,6 +21,7 @@ import (
 // Place is where a release goes.
 type Place struct {
 	remote *ssh.Target // nil: this machine
+	kept   *login      // for many connections; nil: each has its own
 	dir    string      // of this machine
 }
 
@@ -59,7 +60,11 @@ func (p Place) connect(ctx context.Context) (io.ReadWriteCloser, error) {
 	if p.remote == nil {
 		return connectHere(ctx, p.dir), nil
 	}
-	return connectSSH(ctx, *p.remote)
+	cmd, err := p.command(ctx, "ota", "receive", p.remote.RemoteDir())
+	if err != nil {
+		return nil, err
+	}
+	return connectSSH(cmd)
 }
 
 // here is the other side on this machine.
@@ -106,8 +111,8 @@ type overSSH struct {
 // leaveAfter is how long ssh has to end by itself.
 const leaveAfter = 3 * time.Second
 
-func connectSSH(ctx context.Context, target ssh.Target) (*overSSH, error) {
-	s := &overSSH{cmd: target.Command(ctx, "ota", "receive", target.RemoteDir())}
+func connectSSH(cmd *exec.Cmd) (*overSSH, error) {
+	s := &overSSH{cmd: cmd}
 	s.cmd.Stderr = &s.errors
 	s.cmd.WaitDelay = leaveAfter
 	in, err := s.cmd.StdinPipe()

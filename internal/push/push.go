@@ -44,6 +44,13 @@ type Options struct {
 	Sent func(done, total int64)
 	// Wait is whether the release is followed to its end.
 	Wait Wait
+	// Met is that the place has answered an earlier push: it is worth waiting for.
+	Met bool
+	// Arrived is called when the release is in deposit/ and is followed. Nil: nobody
+	// asks. From there on a push that is given up leaves nothing half done.
+	Arrived func()
+	// Hurry ends a pause before a connection is made again. Nil: nothing does.
+	Hurry <-chan struct{}
 }
 
 // Wait says for what a push waits.
@@ -92,12 +99,15 @@ const (
 )
 
 // Push pushes a release and returns when it has come to its end. The error says
-// why it can't be said what became of it.
+// why it can't be said what became of it; how much was sent is reported in any case.
 func Push(ctx context.Context, options Options) (Report, error) {
 	sum := sha256.Sum256(options.Project.Manifest)
 	p := &pushing{Options: options, progress: time.Now(), head: receive.Head{
 		Version: receive.Version, Ask: receive.Push, Serial: options.Project.Release.Serial, Sum: hex.EncodeToString(sum[:]),
 	}}
+	if options.Met {
+		p.answered = once
+	}
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		before := p.progress
 		outcome, err := p.try(ctx)
@@ -105,26 +115,40 @@ func Push(ctx context.Context, options Options) (Report, error) {
 		case err == nil:
 			return Report{*outcome, p.bytes.Load()}, nil
 		case ctx.Err() != nil:
-			return Report{}, ctx.Err()
+			return Report{Bytes: p.bytes.Load()}, ctx.Err()
 		case isFinal(err), p.answered == never, time.Since(p.progress) > patience:
-			return Report{}, err
+			return Report{Bytes: p.bytes.Load()}, err
 		case p.progress.After(before):
 			pause = firstPause
 		}
-		p.Tell(receive.News{Doing: "the connection was lost: trying again"})
+		p.Tell(receive.News{Doing: tryingAgain(err)})
 		again := time.NewTimer(pause)
 		select {
 		case <-again.C:
+		case <-options.Hurry:
+			again.Stop()
 		case <-ctx.Done():
 			again.Stop()
-			return Report{}, ctx.Err()
+			return Report{Bytes: p.bytes.Load()}, ctx.Err()
 		}
 	}
 }
 
 func isFinal(err error) bool {
 	_, ok := errors.AsType[final](err)
-	return ok || errors.Is(err, transfer.ErrProtocol)
+	return ok || errors.Is(err, transfer.ErrProtocol) || errors.Is(err, pack.ErrChanged)
+}
+
+// busy is in errors that end when another push does.
+type busy struct{ error }
+
+func (b busy) Unwrap() error { return b.error }
+
+func tryingAgain(err error) string {
+	if other, ok := errors.AsType[busy](err); ok {
+		return other.Error() + ": trying again"
+	}
+	return "the connection was lost: trying again"
 }
 
 // try is one connection.
@@ -159,7 +183,7 @@ func (p *pushing) talk(conn io.ReadWriter) (*receive.Outcome, error) {
 	if answer.Problem != "" {
 		err := hint.With(errors.New(answer.Problem), answer.Hint)
 		if answer.Busy && p.answered == once {
-			return nil, err // this push itself, over a connection that is about to end
+			return nil, busy{err} // mostly this push itself, over a connection that is about to end
 		}
 		return nil, final{err}
 	}
@@ -167,7 +191,11 @@ func (p *pushing) talk(conn io.ReadWriter) (*receive.Outcome, error) {
 	if !answer.Have {
 		sender := &transfer.Sender{Target: newTree(p.Project), Folder: p.Cache, Progress: p.Sent}
 		if err := sender.Send(counted); err != nil {
-			return nil, fmt.Errorf("cannot send the release: %w", err)
+			err = fmt.Errorf("cannot send the release: %w", err)
+			if errors.Is(err, pack.ErrChanged) {
+				err = hint.With(err, "push again; with --watch that comes by itself")
+			}
+			return nil, err
 		}
 	}
 	if p.Wait == ForTheArrival {
@@ -217,12 +245,17 @@ const (
 func (p *pushing) listen(conn io.Reader) (*receive.Outcome, error) {
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(nil, 4<<20)
+	arrived := p.Arrived
 	for lines.Scan() {
 		var news receive.News
 		if err := json.Unmarshal(lines.Bytes(), &news); err != nil {
 			return nil, fmt.Errorf("cannot read what the device tells: %w", err)
 		}
 		p.progress = time.Now()
+		if arrived != nil {
+			arrived()
+			arrived = nil
+		}
 		switch {
 		case news.Problem != "":
 			return nil, final{hint.With(errors.New(news.Problem), news.Hint)}

@@ -190,11 +190,24 @@ func (r *receiving) push(ctx context.Context) error {
 		return nil // it does not wait
 	}
 	turn.end()
+	ctx, stop := r.whileHeard(ctx)
+	defer stop()
 	err = Follow(ctx, r.dir, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
 	if errors.Is(err, ErrGone) {
 		err = errors.Join(err, os.Remove(r.receipt()))
 	}
 	return err
+}
+
+// whileHeard returns a context that ends with the sender, who says nothing more. A
+// sender that pushes at each save leaves before the end, again and again.
+func (r *receiving) whileHeard(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		defer stop()
+		_, _ = io.Copy(io.Discard, r.conn)
+	}()
+	return ctx, stop
 }
 
 // receipt says what was put into deposit/ last.
