@@ -62,9 +62,14 @@ func (s *Saves) Run(ctx context.Context) error {
 		return err
 	}
 	// The kernel speaks of the folder, whatever link leads to it.
-	if top, err = filepath.EvalSymlinks(top); err != nil {
+	resolved, err := filepath.EvalSymlinks(top)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: %w", top, folders.ErrGone)
+	}
+	if err != nil {
 		return err
 	}
+	top = resolved
 	watcher, err := folders.Open(top)
 	if err != nil {
 		return err
@@ -73,7 +78,7 @@ func (s *Saves) Run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- watcher.Run(s.hear) }()
 	defer func() { watcher.Close(); <-ended }()
-	return s.follow(ctx, watcher, ended)
+	return s.follow(ctx, top, watcher, ended)
 }
 
 // hear takes note of a change that matters, in place of those before it.
@@ -88,10 +93,10 @@ func (s *Saves) hear(change folders.Change) {
 	s.changes <- mark{time.Now(), change.Path}
 }
 
-func (s *Saves) follow(ctx context.Context, watcher *folders.Watcher, ended chan error) error {
+func (s *Saves) follow(ctx context.Context, top string, watcher *folders.Watcher, ended chan error) error {
 	last := mark{time: time.Now()}
 	for first := true; ; {
-		project, err := s.look(ctx, watcher)
+		project, err := s.look(ctx, top, watcher)
 		gone := errors.Is(err, folders.ErrGone)
 		changed := false
 		if err != nil && !first && !gone {
@@ -129,10 +134,10 @@ func (s *Saves) follow(ctx context.Context, watcher *folders.Watcher, ended chan
 
 // look watches what there is now, and then describes it: what changes from then on
 // is told.
-func (s *Saves) look(ctx context.Context, watcher *folders.Watcher) (*pack.Project, error) {
-	scope, err := pack.ScopeOf(s.Source)
-	if _, missing := os.Stat(s.Source); errors.Is(missing, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: %w", s.Source, folders.ErrGone)
+func (s *Saves) look(ctx context.Context, top string, watcher *folders.Watcher) (*pack.Project, error) {
+	scope, err := pack.ScopeOf(top)
+	if _, missing := os.Stat(top); errors.Is(missing, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", top, folders.ErrGone)
 	}
 	if err != nil {
 		return nil, err

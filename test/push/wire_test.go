@@ -5,13 +5,11 @@ package push
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"ota/test/harness"
@@ -138,72 +136,4 @@ func wire(dir string) int {
 		return 255
 	}
 	return 0
-}
-
-// reach starts an sshd that knows the laptop, and returns the target.
-func (l *laptop) reach(device *harness.Device) string {
-	t := l.t
-	t.Helper()
-	harness.NeedRoot(t)
-	harness.Need(t, "/usr/sbin/sshd", "ssh-keygen", "ssh")
-	dir := harness.FastDir(t)
-	for _, name := range []string{"host", "user"} {
-		if said, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, name)).CombinedOutput(); err != nil {
-			t.Fatalf("cannot make a key: %v\n%s", err, said)
-		}
-	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	fill := strings.NewReplacer("DIR", dir, "PORT", strconv.Itoa(port))
-	real, _ := exec.LookPath("ssh")
-	harness.Tree{
-		"sshd_config": harness.File(fill.Replace(`ListenAddress 127.0.0.1
-Port PORT
-HostKey DIR/host
-AuthorizedKeysFile DIR/user.pub
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin yes
-PidFile none
-SetEnv PATH=DIR/bin:/usr/bin:/bin
-`)),
-		"ssh_config": harness.File(fill.Replace(`Host device
-HostName 127.0.0.1
-Port PORT
-User root
-IdentityFile DIR/user
-IdentitiesOnly yes
-StrictHostKeyChecking no
-UserKnownHostsFile DIR/known
-LogLevel ERROR
-`)),
-		"ssh":     harness.Entry{Mode: 0o755, Content: "#!/bin/sh\nexec " + real + " -F " + dir + "/ssh_config \"$@\"\n"},
-		"bin/ota": harness.Link(harness.Binary()),
-	}.Write(t, dir)
-	server := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", filepath.Join(dir, "sshd_config"))
-	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		syscall.Kill(-server.Process.Pid, syscall.SIGKILL)
-		server.Wait()
-	})
-	harness.Await(t, "sshd to answer", func() bool {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}, func() string { return "" })
-	l.env = append(l.env, "PATH="+dir+":"+os.Getenv("PATH"))
-	return "device:" + device.Dir
 }
