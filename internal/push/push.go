@@ -12,6 +12,7 @@ package push
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -51,6 +52,9 @@ type Options struct {
 	Arrived func()
 	// Hurry ends a pause before a connection is made again. Nil: nothing does.
 	Hurry <-chan struct{}
+	// Silence is how long both sides may be silent before the device has it all; then
+	// the connection is taken for lost. 0: five minutes.
+	Silence time.Duration
 }
 
 // Wait says for what a push waits.
@@ -75,6 +79,11 @@ const (
 	lastPause  = 30 * time.Second
 	patience   = 10 * time.Minute
 )
+
+// longestSilence is more than the smallest device needs to put a large release
+// together, and than a person for a password. A bit that has changed in a length has
+// both sides wait for the other.
+const longestSilence = 5 * time.Minute
 
 // final is in errors that no new connection makes better.
 type final struct{ error }
@@ -159,7 +168,9 @@ func (p *pushing) try(ctx context.Context) (*receive.Outcome, error) {
 	}
 	leave := context.AfterFunc(ctx, func() { conn.Close() })
 	defer leave()
-	outcome, err := p.talk(conn)
+	silence := time.AfterFunc(cmp.Or(p.Silence, longestSilence), func() { conn.Close() })
+	defer silence.Stop()
+	outcome, err := p.talk(conn, silence)
 	closing := conn.Close()
 	if err != nil && closing != nil && !isFinal(err) {
 		// Why the other side has ended says more than that it has.
@@ -174,8 +185,10 @@ type silent struct{ error }
 func (silent) Error() string   { return "the connection to the device was lost" }
 func (s silent) Unwrap() error { return s.error }
 
-func (p *pushing) talk(conn io.ReadWriter) (*receive.Outcome, error) {
-	counted := &counter{conn, p}
+// talk has the other side take the release and tell of it. Silence runs until the
+// device has it all.
+func (p *pushing) talk(conn io.ReadWriter, silence *time.Timer) (*receive.Outcome, error) {
+	counted := &counter{conn, p, silence}
 	answer, err := ask(counted, p.head)
 	if err != nil {
 		return nil, err
@@ -198,6 +211,7 @@ func (p *pushing) talk(conn io.ReadWriter) (*receive.Outcome, error) {
 			return nil, err
 		}
 	}
+	silence.Stop()
 	if p.Wait == ForTheArrival {
 		return &receive.Outcome{Result: receive.Uploaded}, nil
 	}
@@ -270,23 +284,28 @@ func (p *pushing) listen(conn io.Reader) (*receive.Outcome, error) {
 // counter counts what gets through.
 type counter struct {
 	io.ReadWriter
-	push *pushing
+	push    *pushing
+	silence *time.Timer
+}
+
+// through takes note of bytes that got through.
+func (c *counter) through(n int) {
+	if n > 0 {
+		c.push.progress = time.Now()
+		c.silence.Reset(cmp.Or(c.push.Silence, longestSilence))
+	}
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.ReadWriter.Read(p)
-	if n > 0 {
-		c.push.progress = time.Now()
-	}
+	c.through(n)
 	return n, err
 }
 
 func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.ReadWriter.Write(p)
 	c.push.bytes.Add(int64(n))
-	if n > 0 {
-		c.push.progress = time.Now()
-	}
+	c.through(n)
 	return n, err
 }
 

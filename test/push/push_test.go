@@ -30,6 +30,12 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(wireVariable); dir != "" && filepath.Base(os.Args[0]) == "ssh" {
 		os.Exit(wire(dir))
 	}
+	if target := os.Getenv(hurryVariable); target != "" {
+		os.Exit(hurry(target))
+	}
+	if dir := os.Getenv(countVariable); dir != "" && filepath.Base(os.Args[0]) == "ota" {
+		os.Exit(count(dir))
+	}
 	harness.Main(m)
 }
 

@@ -55,7 +55,7 @@ PermitRootLogin yes
 PidFile none
 LogLevel VERBOSE
 MaxStartups 1000
-SetEnv PATH=DIR/bin:/usr/bin:/bin
+SetEnv PATH=DIR/bin:/usr/bin:/bin OTA_TEST_COUNT=DIR
 `)),
 		"bin/ota": harness.Link(harness.Binary()),
 	}.Write(t, s.dir)
