@@ -1,7 +1,6 @@
 package mdns
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -245,41 +244,25 @@ func (r *responder) rename(instance, host bool) {
 // records are the greater ones has it, and the other one asks again later (8.2).
 func (r *responder) tiebreak(l *link, m *message, now time.Time) {
 	for _, name := range []Name{r.names.instance, r.names.host} {
-		var theirs []record
 		isOther := false
-		for _, one := range m.authority {
-			if one.name.Is(name) {
-				theirs = append(theirs, one)
-				isOther = isOther || r.contradicts(&one)
-			}
+		for i := range m.authority {
+			isOther = isOther || m.authority[i].name.Is(name) && r.contradicts(&m.authority[i])
 		}
-		if !isOther {
-			continue
-		}
-		var ours []record
-		for _, one := range l.some(announced &^ shared) {
-			if one.name.Is(name) {
-				ours = append(ours, one)
-			}
-		}
-		if compareSets(ours, theirs) < 0 {
+		if isOther && slices.Compare(inOrder(l.some(announced&^shared), name), inOrder(m.authority, name)) < 0 {
 			r.claimAt(now.Add(deferProbe))
 			return
 		}
 	}
 }
 
-// compareSets compares record by record, each list in its order, and then by
-// their number (8.2.1).
-func compareSets(x, y []record) int {
-	slices.SortFunc(x, compareRecords)
-	slices.SortFunc(y, compareRecords)
-	return slices.CompareFunc(x, y, compareRecords)
-}
-
-func compareRecords(x, y record) int {
-	if x.kind != y.kind {
-		return int(x.kind) - int(y.kind)
+// inOrder are the records of a name as they are compared: by their types, then
+// by their data, the least first (8.2.1).
+func inOrder(list []record, name Name) (bytes []string) {
+	for i := range list {
+		if list[i].name.Is(name) {
+			bytes = append(bytes, string([]byte{byte(list[i].kind >> 8), byte(list[i].kind)})+string(list[i].data))
+		}
 	}
-	return bytes.Compare(x.data, y.data)
+	slices.Sort(bytes)
+	return bytes
 }
