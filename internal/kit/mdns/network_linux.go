@@ -63,6 +63,7 @@ func (n *network) links() ([]Link, error) {
 		return nil, err
 	}
 	var list []Link
+	var refused error
 	there := map[key]bool{}
 	for _, face := range faces {
 		for _, isIPv6 := range []bool{false, true} {
@@ -72,8 +73,9 @@ func (n *network) links() ([]Link, error) {
 			}
 			s := n.open[at]
 			if s == nil {
-				if s = n.join(at); s == nil {
-					continue // it has gone meanwhile, or has no such family
+				if s, err = n.join(at); err != nil {
+					refused = err // it has gone meanwhile, or others want the port for themselves
+					continue
 				}
 			}
 			there[at] = true
@@ -86,20 +88,23 @@ func (n *network) links() ([]Link, error) {
 			delete(n.open, at)
 		}
 	}
+	if len(list) == 0 && refused != nil {
+		return nil, fmt.Errorf("cannot listen for questions: %w", refused)
+	}
 	return list, nil
 }
 
-// join opens the socket of a link and reads from it; nil: there is none.
-func (n *network) join(at key) *socket {
+// join opens the socket of a link and reads from it.
+func (n *network) join(at key) (*socket, error) {
 	conn, err := listenOn(at)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	s := &socket{conn, at, netip.AddrPortFrom(groupOf(at.isIPv6), Port)}
 	n.open[at] = s
 	s.heed(n.names)
 	n.reading.Go(func() { n.read(s) })
-	return s
+	return s, nil
 }
 
 // read hands over what comes, until the socket is closed.
