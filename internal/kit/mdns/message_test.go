@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,26 +113,22 @@ func FuzzHear(f *testing.F) {
 	f.Add((&message{response: true, answers: records(&service, n, nil)}).pack(), uint16(Port), true)
 	f.Add((&message{questions: asks(typePTR, n.service).questions, truncated: true}).pack(), uint16(40000), true)
 	f.Fuzz(func(t *testing.T, packet []byte, port uint16, isSettled bool) {
-		synctest.Test(t, func(t *testing.T) {
-			w := &wireOf{t: t, began: time.Now()}
-			w.add(1, here)
-			r := &responder{options: Options{Service: service}, wire: w, names: n}
-			r.wished.instance, r.wished.host = service.Instance, service.Host
-			if err := r.look(); err != nil {
-				t.Fatal(err)
-			}
-			if isSettled {
-				time.Sleep(time.Second)
-				r.step = probes
-				r.act(time.Now())
-			}
-			from := netip.AddrPortFrom(netip.MustParseAddr(neighbour), port)
-			r.hear(Packet{Index: 1, From: from, Data: packet})
-			time.Sleep(time.Minute)
-			r.act(time.Now())
-			b := &browser{service: n.service}
-			b.hear(heard{&ear{face: face{name: "eth0", prefixes: w.on[0].Prefixes}, isShared: true}, from, packet})
-			b.found()
-		})
+		w := &wireOf{t: t, began: time.Now()}
+		w.add(1, here)
+		r := &responder{options: Options{Service: service}, wire: w, names: n}
+		r.wished.instance, r.wished.host = service.Instance, service.Host
+		if err := r.look(); err != nil {
+			t.Fatal(err)
+		}
+		if isSettled {
+			r.step = probes
+			r.act(time.Now().Add(time.Minute))
+		}
+		from := netip.AddrPortFrom(netip.MustParseAddr(neighbour), port)
+		r.hear(Packet{Index: 1, From: from, Data: packet})
+		r.act(time.Now().Add(time.Hour))
+		b := &browser{service: n.service}
+		b.hear(heard{&ear{face: face{name: "eth0", prefixes: w.on[0].Prefixes}, isShared: true}, from, packet})
+		b.found()
 	})
 }
