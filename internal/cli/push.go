@@ -31,7 +31,9 @@ type pushFlags struct {
 }
 
 // senders are the commands for where programs are developed.
-func (a *app) senders() []*cobra.Command { return []*cobra.Command{a.pushCommand()} }
+func (a *app) senders() []*cobra.Command {
+	return []*cobra.Command{a.pushCommand(), a.findCommand()}
+}
 
 func (a *app) pushCommand() *cobra.Command {
 	var flags pushFlags
