@@ -38,7 +38,8 @@ type Outcome struct {
 // News is a line that the device tells after the transfer.
 type News struct {
 	Doing   string   `json:"doing,omitempty"`
-	Output  *string  `json:"output,omitempty"` // a line of the program
+	Release int      `json:"release,omitempty"` // that is on trial now
+	Output  *string  `json:"output,omitempty"`  // a line of the program
 	Outcome *Outcome `json:"outcome,omitempty"`
 	Problem string   `json:"problem,omitempty"` // it can't be followed
 	Hint    string   `json:"hint,omitempty"`
@@ -217,7 +218,8 @@ var errEnd = errors.New("the release has come to its end")
 // ota.
 func (f *follower) trial(ctx context.Context, number int) (*Outcome, error) {
 	var outcome *Outcome
-	if err := f.say(fmt.Sprintf("release %d is on trial", number)); err != nil {
+	f.doing = fmt.Sprintf("release %d is on trial", number)
+	if err := f.tell(News{Doing: f.doing, Release: number}); err != nil {
 		return nil, err
 	}
 	if status, err := f.ota.Status(ctx); err == nil {
