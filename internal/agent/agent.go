@@ -80,6 +80,7 @@ type agent struct {
 	console    io.Writer      // shared; nil: none
 	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
+	announced  atomic.Pointer[string] // as what the network knows the device; nil: not at all
 	start      string                 // names this start of ota
 	bell       bell                   // rings when something has changed
 	lock       *os.File               // of the folder; nil: there is none
