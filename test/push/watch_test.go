@@ -242,3 +242,23 @@ func TestWatchIsNotForAll(t *testing.T) {
 		t.Errorf("told %q", told)
 	}
 }
+
+// TestTooManyFolders: where the system watches no more of them, that is said, with
+// what to do.
+func TestTooManyFolders(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, "unshare")
+	const limit = "echo 2 >/proc/sys/user/max_inotify_watches"
+	if said, err := exec.Command("unshare", "--user", "--map-root-user", "sh", "-c", limit).CombinedOutput(); err != nil {
+		harness.Lack(t, "no user namespace with a limit of its own: "+string(said))
+	}
+	l := newLaptop(t, project().Over(harness.Tree{"a/b/c/d.txt": harness.File("")}))
+	push := l.command(t.Context(), "--watch", t.TempDir())
+	cmd := exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "sh", "-c", limit+`; exec "$0" "$@"`)
+	cmd.Args = append(cmd.Args, push.Args...)
+	cmd.Dir, cmd.Env = push.Dir, push.Env
+	told, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(told), "max_user_watches is reached") || !strings.Contains(string(told), "hint: leave the large ones out") {
+		t.Errorf("%d: %s", cmd.ProcessState.ExitCode(), told)
+	}
+}
