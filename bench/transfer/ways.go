@@ -42,9 +42,14 @@ type cost struct {
 	memory int64         // of the device at most, bytes; 0: not measured
 }
 
-// compare brings one release to a device in each way. Nil: the two releases are
-// the same.
-func (b *bench) compare(p pair, ways []way, slow bool) (map[way]cost, error) {
+// laid is a pair of releases that lie in folders.
+type laid struct {
+	old, new     string
+	base, target *transfer.Folder
+}
+
+// open lays out a pair. Who opens it closes it.
+func (b *bench) open(p pair) (*laid, error) {
 	old, new, err := b.lay(p)
 	if err != nil {
 		return nil, err
@@ -53,26 +58,41 @@ func (b *bench) compare(p pair, ways []way, slow bool) (map[way]cost, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer base.Close()
 	target, err := transfer.OpenFolder(new)
+	if err != nil {
+		base.Close()
+		return nil, err
+	}
+	return &laid{old, new, base, target}, nil
+}
+
+func (l *laid) close() {
+	l.base.Close()
+	l.target.Close()
+}
+
+// compare brings one release to a device in each way. Nil: the two releases are
+// the same.
+func (b *bench) compare(p pair, ways []way) (map[way]cost, error) {
+	laid, err := b.open(p)
 	if err != nil {
 		return nil, err
 	}
-	defer target.Close()
-	if base.Listing().Digest() == target.Listing().Digest() {
+	defer laid.close()
+	if laid.base.Listing().Digest() == laid.target.Listing().Digest() {
 		return nil, nil
 	}
 	costs := map[way]cost{}
 	for _, one := range ways {
 		switch one {
 		case ours, oursUnknown:
-			costs[one], err = b.ours(base, target, old, one == ours, slow)
+			costs[one], err = b.ours(laid, one == ours)
 		case rsync:
-			costs[one], err = b.rsync(old, new, slow, "-az", "--delete")
+			costs[one], err = b.rsync(laid.old, laid.new, "-az", "--delete")
 		case rsyncSums:
-			costs[one], err = b.rsync(old, new, slow, "-azc", "--delete")
+			costs[one], err = b.rsync(laid.old, laid.new, "-azc", "--delete")
 		default:
-			costs[one], err = b.tarball(one, old, new)
+			costs[one], err = b.tarball(one, laid.old, laid.new)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", one, err)
@@ -100,49 +120,65 @@ func (c *counted) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ours sends to a process of its own that is the device.
-func (b *bench) ours(base, target *transfer.Folder, old string, known, slow bool) (cost, error) {
+// device is a process that receives, and its own folder.
+type device struct{ old, work string }
+
+func (d device) path(name string) string { return filepath.Join(d.work, name) }
+func (d device) remove()                 { os.RemoveAll(d.work) }
+
+// command is what the bench is started with to be the device.
+func (d device) command() []string {
+	return []string{"receive", d.old, d.path("listing.json"), d.path("device"), d.path("result.json")}
+}
+
+// newDevice is a device with the old release of a pair, whose listing it knows.
+func (b *bench) newDevice(laid *laid) (device, error) {
 	work, err := os.MkdirTemp(b.folder, "work-")
+	d := device{laid.old, work}
+	if err != nil {
+		return d, err
+	}
+	return d, writeJSON(d.path("listing.json"), laid.base.Listing())
+}
+
+// result is what the process said at its end, if it has the right tree then.
+func (d device) result(target *transfer.Folder) (result deviceResult, err error) {
+	if err := readJSON(d.path("result.json"), &result); err != nil {
+		return result, err
+	}
+	if want := target.Listing().Digest(); result.Digest != fmt.Sprintf("%x", want) {
+		return result, errors.New("the device has another tree")
+	}
+	return result, nil
+}
+
+// ours sends to a process of its own that is the device.
+func (b *bench) ours(laid *laid, known bool) (cost, error) {
+	device, err := b.newDevice(laid)
 	if err != nil {
 		return cost{}, err
 	}
-	defer os.RemoveAll(work)
-	listing := filepath.Join(work, "listing.json")
-	if err := writeListing(listing, base.Listing()); err != nil {
-		return cost{}, err
-	}
-	device := exec.CommandContext(b.ctx, "/proc/self/exe", "receive", old, listing, filepath.Join(work, "device"), filepath.Join(work, "result.json"))
-	device.Stderr = os.Stderr
-	in, err1 := device.StdinPipe()
-	out, err2 := device.StdoutPipe()
-	if err := errors.Join(err1, err2, device.Start()); err != nil {
+	defer device.remove()
+	process := exec.CommandContext(b.ctx, "/proc/self/exe", device.command()...)
+	process.Stderr = os.Stderr
+	in, err1 := process.StdinPipe()
+	out, err2 := process.StdoutPipe()
+	if err := errors.Join(err1, err2, process.Start()); err != nil {
 		return cost{}, err
 	}
 	conn := &counted{Reader: out, Writer: in}
-	if slow {
-		fromSender, toLink := io.Pipe()
-		fromLink, toSender := io.Pipe()
-		go slowed(in, fromSender)
-		go slowed(toSender, out)
-		conn = &counted{Reader: fromLink, Writer: toLink}
-	}
 	start := time.Now()
-	err = sender(base, target, filepath.Join(work, "sender"), known).Send(conn)
+	err = sender(laid.base, laid.target, device.path("sender"), known).Send(conn)
 	took := time.Since(start)
-	if !slow {
-		in.Close()
-	}
-	if err := errors.Join(err, device.Wait()); err != nil {
+	in.Close()
+	if err := errors.Join(err, process.Wait()); err != nil {
 		return cost{}, err
 	}
-	var result deviceResult
-	if err := readJSON(filepath.Join(work, "result.json"), &result); err != nil {
+	result, err := device.result(laid.target)
+	if err != nil {
 		return cost{}, err
 	}
-	if want := target.Listing().Digest(); result.Digest != fmt.Sprintf("%x", want) {
-		return cost{}, errors.New("the device has another tree")
-	}
-	state := device.ProcessState
+	state := process.ProcessState
 	return cost{conn.bytes, took, state.UserTime() + state.SystemTime(), result.Memory}, nil
 }
 
@@ -210,8 +246,6 @@ func openListed(folder, listing string) (listed, error) {
 func (l listed) Listing() transfer.Listing               { return l.listing }
 func (l listed) Open(path string) (transfer.File, error) { return l.root.Open(path) }
 
-func writeListing(path string, l transfer.Listing) error { return writeJSON(path, l) }
-
 func writeJSON(path string, v any) error {
 	data, err := json.Marshal(v)
 	return errors.Join(err, os.WriteFile(path, data, 0o644))
@@ -231,7 +265,7 @@ var (
 )
 
 // rsync sends new to a copy of old, through a shell that measures its other end.
-func (b *bench) rsync(old, new string, slow bool, options ...string) (cost, error) {
+func (b *bench) rsync(old, new string, options ...string) (cost, error) {
 	device := filepath.Join(b.folder, "device")
 	if _, err := b.command("", "sh", "-c", `rm -rf "$2" && cp -a "$1" "$2"`, "sh", old, device); err != nil {
 		return cost{}, err
@@ -246,12 +280,7 @@ func (b *bench) rsync(old, new string, slow bool, options ...string) (cost, erro
 		args[len(args)-2], args[len(args)-1] = new, "device:"+device
 	}
 	start := time.Now()
-	if slow {
-		args = append([]string{slowMark + "=1", "rsync"}, args...)
-	} else {
-		args = append([]string{"rsync"}, args...)
-	}
-	out, err := b.command("", "env", args...)
+	out, err := b.command("", "rsync", args...)
 	if err != nil {
 		return cost{}, err
 	}
@@ -275,11 +304,7 @@ func (b *bench) rsync(old, new string, slow bool, options ...string) (cost, erro
 func shellForRsync(args []string) error {
 	cmd := exec.Command(args[2], args[3:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if os.Getenv(slowMark) != "" {
-		if err := runSlowly(cmd); err != nil {
-			return err
-		}
-	} else if err := cmd.Run(); err != nil {
+	if err := cmd.Run(); err != nil {
 		return err
 	}
 	var used syscall.Rusage
@@ -287,19 +312,6 @@ func shellForRsync(args []string) error {
 		return err
 	}
 	return writeJSON(args[0], time.Duration(used.Utime.Nano()+used.Stime.Nano()))
-}
-
-// runSlowly runs a command with the slow link before its input and output.
-func runSlowly(cmd *exec.Cmd) error {
-	cmd.Stdin, cmd.Stdout = nil, nil
-	in, err1 := cmd.StdinPipe()
-	out, err2 := cmd.StdoutPipe()
-	if err := errors.Join(err1, err2, cmd.Start()); err != nil {
-		return err
-	}
-	go slowed(in, os.Stdin)
-	slowed(os.Stdout, out)
-	return cmd.Wait()
 }
 
 // zstdLevel is for both uses of zstd's own program.
@@ -316,7 +328,7 @@ func (b *bench) tarball(one way, old, new string) (cost, error) {
 	var err error
 	switch one {
 	case rsyncTar:
-		return b.rsync(tars[0], tars[1], false, "-azI")
+		return b.rsync(tars[0], tars[1], "-azI")
 	case patchFrom:
 		_, err = b.command("", "zstd", "-q", "-f", zstdLevel, "--long=30", "--patch-from="+tars[0], tars[1], "-o", tars[2])
 	case fullTar:

@@ -11,13 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ota/internal/admission"
 	"ota/internal/api"
 	"ota/internal/check"
 	"ota/internal/config"
 	"ota/internal/deposit"
-	"ota/internal/kit/copysum"
 	"ota/internal/kit/durable"
 	"ota/internal/kit/hint"
 	"ota/internal/parcel"
@@ -32,7 +32,7 @@ func (a *agent) newSource() *source.Source {
 		return nil
 	}
 	return source.New(source.Options{
-		Place: place, Record: a.folder.fetched(), Poll: a.config.Source.Poll, House: fetches{a}, Changed: a.changed, Log: a.log,
+		Place: place, Record: a.folder.fetched(), Poll: a.config.Source.Poll, House: fetches{agent: a}, Changed: a.changed, Log: a.log,
 	})
 }
 
@@ -106,7 +106,24 @@ func (a *agent) roomToFetch(bytes int64) error {
 // admitted decides about a packed release. One without a signature may be one that
 // ota has made itself, of a commit that was signed.
 func (a *agent) admitted(manifest, signature []byte) (admission.Admitted, error) {
-	return admittedIn(a.folder, a.config.Source, a.trust)(manifest, signature)
+	admitted, err := admittedIn(a.folder, a.config.Source, a.trust)(manifest, signature)
+	if err == nil {
+		a.tellUndated(admitted)
+	}
+	return admitted, err
+}
+
+// tellUndated says, once for each release, that its expiry does not count, as
+// nobody keeps the clock right.
+func (a *agent) tellUndated(admitted admission.Admitted) {
+	m := admitted.Manifest
+	if m.Expires == nil || clockOf(a.vitals).Known() {
+		return
+	}
+	if before := a.undated.Swap(&admitted.Sum); before == nil || *before != admitted.Sum {
+		a.log.Warn("it is not known whether the release has expired: nobody keeps the clock right",
+			"release", m.Name(), "expires", m.Expires.Format(time.DateOnly))
+	}
 }
 
 // admittedIn is that for any folder.
@@ -126,17 +143,22 @@ func hexSum(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fetches is the house as a source sees it.
-type fetches struct{ *agent }
+// fetches is the house as a source sees it. It does not embed the agent: a
+// wrapper for each of its methods would be 25 kB of the binary.
+type fetches struct{ agent *agent }
 
-// Judge looks at the beginning of a release.
+// Judge reads a release, of one that would be taken all of it. A connection that
+// breaks may look like the end of a file (RFC 9112, section 8): half a release
+// would lie in deposit/ and count as fetched.
 func (f fetches) Judge(fetched *source.Fetched) (source.Judged, error) {
 	file, err := os.Open(fetched.Path)
 	if err != nil {
 		return source.Judged{}, err
 	}
 	defer file.Close()
-	archive, err := parcel.OpenArchive(file)
+	content := sha256.New()
+	read := io.TeeReader(file, content)
+	archive, err := parcel.OpenArchive(read)
 	if err != nil {
 		return source.Judged{}, fmt.Errorf("what is there is no packed release: %w", err)
 	}
@@ -145,27 +167,43 @@ func (f fetches) Judge(fetched *source.Fetched) (source.Judged, error) {
 	if m, err := parcel.Decode(archive.Manifest); err == nil {
 		judged.Name = m.Name()
 	}
+	var admitted admission.Admitted
 	if fetched.Signers != nil {
-		_, err = f.trust.AdmitMade(archive.Manifest, fetched.Signers)
+		admitted, err = f.agent.trust.AdmitMade(archive.Manifest, fetched.Signers)
 	} else {
-		_, err = f.trust.Admit(archive.Manifest, archive.Signature)
+		admitted, err = f.agent.trust.Admit(archive.Manifest, archive.Signature)
 	}
 	if refused, ok := errors.AsType[*reason.Refused](err); ok {
 		judged.Refused = refused.Reasons[0].Message
-	} else if err != nil {
+	} else if err == nil {
+		err = f.whole(archive, admitted.Manifest)
+	}
+	if err != nil && judged.Refused == "" {
 		return judged, err
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return judged, err
-	}
-	sum, err := copysum.Of(context.Background(), file)
-	judged.Content = hex.EncodeToString(sum[:])
+	_, err = io.Copy(io.Discard, read) // what has not been read yet
+	judged.Content = hex.EncodeToString(content.Sum(nil))
 	return judged, err
+}
+
+// whole says how an archive is not what its manifest lists.
+func (f fetches) whole(archive *parcel.Archive, m *parcel.Manifest) error {
+	if err := f.agent.roomToFetch(m.Bytes()); err != nil {
+		return err
+	}
+	err := archive.Unpack(m, func(_ parcel.Entry, content io.Reader) error {
+		_, err := io.Copy(io.Discard, content)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("the release has not come whole: %w", err)
+	}
+	return nil
 }
 
 // Waits reports whether somebody's own upload is in deposit/.
 func (f fetches) Waits(placed source.Placed) (bool, error) {
-	return f.deposit.Others(func(path string, info fs.FileInfo) bool { return placed == placedAt(path, info) })
+	return f.agent.deposit.Others(func(path string, info fs.FileInfo) bool { return placed == placedAt(path, info) })
 }
 
 func placedAt(name string, info fs.FileInfo) source.Placed {
@@ -174,7 +212,7 @@ func placedAt(name string, info fs.FileInfo) source.Placed {
 
 // Deliver puts a file into deposit/, under its whole name at once.
 func (f fetches) Deliver(ctx context.Context, path, name string) (source.Placed, error) {
-	folder := f.folder.deposit()
+	folder := f.agent.folder.deposit()
 	if err := os.Mkdir(folder, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return source.Placed{}, err
 	}
@@ -188,7 +226,7 @@ func (f fetches) Deliver(ctx context.Context, path, name string) (source.Placed,
 	}
 	target := filepath.Join(folder, name)
 	if os.Rename(path, target) != nil { // deposit/ may be on another disk
-		if err := f.copyToDeposit(ctx, path, name); err != nil {
+		if err := f.agent.copyToDeposit(ctx, path, name); err != nil {
 			return source.Placed{}, err
 		}
 		if err := durable.Remove(path); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"time"
 	"unicode/utf8"
 )
@@ -63,6 +64,9 @@ func writeProblem(w http.ResponseWriter, problem *Problem) {
 	text, err := json.Marshal(problem)
 	if err != nil {
 		text = []byte("{}")
+	}
+	if problem.Wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(problem.Wait))
 	}
 	write(w, "application/problem+json", problem.Status, text)
 }

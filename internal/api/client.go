@@ -45,8 +45,9 @@ func (n *NotRunning) Hint() string { return `start it with "ota run"` }
 // Errors are *[NotRunning], *[Problem] for what the server refused, and those
 // of the system. They say why, not what was asked for.
 type Client struct {
-	dir  string
-	http *http.Client
+	dir    string
+	http   *http.Client
+	veiled bool
 }
 
 // Dial remembers the folder (the one that holds deposit/ and main/). Whether
@@ -57,8 +58,12 @@ func Dial(dir string) *Client {
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, socket) },
 		DisableKeepAlives: true,
 	}
-	return &Client{dir, &http.Client{Transport: transport}}
+	return &Client{dir: dir, http: &http.Client{Transport: transport}}
 }
+
+// Veiled is the same client for somebody who is not the owner: nothing of what it
+// is told must not be seen by others, see [Veiled].
+func (c *Client) Veiled() *Client { return &Client{c.dir, c.http, true} }
 
 // Status asks how things stand.
 func (c *Client) Status(ctx context.Context) (Status, error) {
@@ -243,6 +248,9 @@ func (c *Client) ask(ctx context.Context, method, path string) (*http.Response, 
 }
 
 func (c *Client) do(ctx context.Context, request *http.Request) (*http.Response, error) {
+	if c.veiled {
+		request.Header.Set(veilHeader, "1")
+	}
 	answer, err := c.http.Do(request)
 	if err != nil {
 		return nil, c.reasonFor(ctx, err)

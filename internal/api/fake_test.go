@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -301,9 +302,20 @@ var (
 func (f *fakeHouse) Drops() []Drop                    { return []Drop{someDrop} }
 func (f *fakeHouse) NewDrop(int, int64) (Drop, error) { return someDrop, f.note("new drop") }
 func (f *fakeHouse) CompleteDrop(string) (int, error) { return 1, f.note("complete") }
-func (f *fakeHouse) CancelDrop(string) error          { return f.note("cancel drop") }
-func (f *fakeHouse) CancelArrival(string) error       { return f.note("cancel arrival") }
-func (f *fakeHouse) Arrival(string) (Arrival, error)  { return someArrival, f.note("arrival") }
+func (f *fakeHouse) Paired(_ netip.Addr, code, name string) (IssuedToken, error) {
+	return IssuedToken{name, []Right{Read, Upload}, "ota_x"}, f.note("paired " + code)
+}
+
+// Receive says its lines back until the other side ends.
+func (f *fakeHouse) Receive(ctx context.Context, conn io.ReadWriteCloser) error {
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	_, err := io.Copy(conn, conn)
+	return errors.Join(err, f.note("receive"))
+}
+
+func (f *fakeHouse) CancelDrop(string) error         { return f.note("cancel drop") }
+func (f *fakeHouse) CancelArrival(string) error      { return f.note("cancel arrival") }
+func (f *fakeHouse) Arrival(string) (Arrival, error) { return someArrival, f.note("arrival") }
 
 func (f *fakeHouse) NewArrival(string, string, int64) (Arrival, error) {
 	return someArrival, f.note("new arrival")

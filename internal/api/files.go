@@ -79,7 +79,7 @@ func (s *Server) archive(w http.ResponseWriter, r *http.Request) error {
 	if !known {
 		return newProblem(http.StatusBadRequest, fmt.Sprintf("format is %s or %s, not %q", Zip, TarGz, string(format)))
 	}
-	if err := s.packing.try(); err != nil {
+	if err := s.packing.try("others are just taking releases away"); err != nil {
 		w.Header().Set("Retry-After", "10")
 		return err
 	}

@@ -45,6 +45,7 @@ type House interface {
 	Live
 	Drops
 	Fetching
+	Pushes
 }
 
 // Past is what is kept of the releases there have been. The error for one that

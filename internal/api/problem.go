@@ -18,6 +18,7 @@ type Problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail"`         // why
 	Advice string `json:"hint,omitempty"` // what a person can do
+	Wait   int    `json:"-"`              // seconds until it is worth another try; 0: at once
 }
 
 // Error says why.

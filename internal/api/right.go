@@ -25,6 +25,7 @@ var Rights = []Right{Read, Upload, Control}
 type Caller struct {
 	Name   string // for the log: "the page", "token ci"
 	Rights []Right
+	Veiled bool // an owner asks for somebody else, see [Client.Veiled]
 }
 
 // May reports whether the caller has the right.

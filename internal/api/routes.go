@@ -29,8 +29,8 @@ import (
 // character is never in it, and it is never empty, "." or "..". GET answers HEAD
 // too, for which net/http leaves out the body.
 //
-// Before the handler is called, the caller was found to have one of the rights,
-// and a body that is larger than allowed was refused. The handler returns a
+// Before the handler is called, the caller was found to have one of the rights
+// if there are any, and a body that is larger than allowed was refused. The handler returns a
 // *[Problem] or an error of the house (see problemOf), or writes its answer with
 // writeJSON, or by itself. It reads JSON with readJSON, and what comes behind
 // the question mark with [asked].
@@ -54,6 +54,7 @@ var (
 	uploading   = []Right{Upload}
 	controlling = []Right{Control}
 	owning      = []Right{Owner}
+	anybody     []Right // needs none
 )
 
 // routes is all that can be asked for.
@@ -67,6 +68,7 @@ func (s *Server) routes() []route {
 		s.heirRoutes(),
 		s.eventRoutes(),
 		s.machineRoutes(),
+		s.receiveRoutes(),
 		dropAnswers{s.house}.routes(),
 		newUploads(s.house).routes(),
 		s.documentRoutes(),
@@ -130,7 +132,7 @@ func answer(routes []route, w *reply, r *http.Request) error {
 		return newProblem(http.StatusMethodNotAllowed, "use "+here[0].method)
 	}
 	found := here[i]
-	if !slices.ContainsFunc(found.rights, caller.May) {
+	if len(found.rights) > 0 && !slices.ContainsFunc(found.rights, caller.May) {
 		return forbidden(found.rights)
 	}
 	if found.body == 0 && r.ContentLength != 0 {

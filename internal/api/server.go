@@ -41,7 +41,7 @@ type Server struct {
 	streams  streams
 	door     door
 
-	comparing, packing turns // releases: both take memory and time
+	comparing, packing, receiving turns // releases: all take memory and time
 }
 
 // New remembers whom to ask and the path of the socket, which may be longer
@@ -50,7 +50,7 @@ type Server struct {
 func New(house House, socket string, log *slog.Logger) *Server {
 	return &Server{
 		house: house, socket: socket, log: log,
-		comparing: make(turns, maxComparing), packing: make(turns, maxPacking),
+		comparing: make(turns, maxComparing), packing: make(turns, maxPacking), receiving: make(turns, maxReceiving),
 	}
 }
 
@@ -103,6 +103,8 @@ func ownersOnly(handler http.Handler) http.Handler {
 			writeProblem(w, newProblem(http.StatusForbidden, err.Error()))
 			return
 		}
-		handler.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), owner)))
+		caller := owner
+		caller.Veiled = r.Header.Get(veilHeader) != ""
+		handler.ServeHTTP(w, r.WithContext(WithCaller(r.Context(), caller)))
 	})
 }

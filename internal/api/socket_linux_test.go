@@ -132,7 +132,7 @@ func TestStranger(t *testing.T) {
 // clientOf is a client whose connections another user makes.
 func clientOf(server *served, uid int) *Client {
 	dialAs := func(context.Context, string, string) (net.Conn, error) { return asOther(server.socket, uid) }
-	return &Client{server.dir, &http.Client{Transport: &http.Transport{DialContext: dialAs, DisableKeepAlives: true}}}
+	return &Client{dir: server.dir, http: &http.Client{Transport: &http.Transport{DialContext: dialAs, DisableKeepAlives: true}}}
 }
 
 // asOther is a connection that another user makes.

@@ -10,6 +10,9 @@ import (
 const (
 	maxComparing = 2
 	maxPacking   = 4
+	// maxReceiving leaves room for a push that was lost, and has come again, beside
+	// one that waits.
+	maxReceiving = 4
 )
 
 // turns are how many may do something at once; the others wait.
@@ -24,13 +27,14 @@ func (t turns) begin(ctx context.Context) error {
 	}
 }
 
-// try does not wait: it may take as long as somebody else's network.
-func (t turns) try() error {
+// try does not wait: it may take as long as somebody else's network. Else it is
+// told what the others do.
+func (t turns) try(others string) error {
 	select {
 	case t <- struct{}{}:
 		return nil
 	default:
-		return newProblem(http.StatusServiceUnavailable, "others are just taking releases away; try again in a while")
+		return newProblem(http.StatusServiceUnavailable, others+"; try again in a while")
 	}
 }
 

@@ -55,9 +55,12 @@ func (v veiled) withoutSecrets(reasons List[Reason]) List[Reason] {
 	return shown
 }
 
+// veilHeader is in what the owner asks for somebody else.
+const veilHeader = "Ota-Veiled"
+
 // seenBy is the house as a caller sees it.
 func (s *Server) seenBy(caller Caller) House {
-	if caller.May(Owner) {
+	if caller.May(Owner) && !caller.Veiled {
 		return s.house
 	}
 	return Veiled(s.house)

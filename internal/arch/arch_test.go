@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"admission": {"parcel", "reason", "sshsig"},
 	"pack":      {"deposit", "parcel", "sshsig"},
 	"receive":   {"api", "check", "logs", "parcel", "release", "transfer"},
-	"push":      {"pack", "parcel", "receive", "ssh", "transfer"},
+	"push":      {"api", "pack", "parcel", "receive", "ssh", "transfer"},
 	// The conductor names the rooms' types and calls the rooms through its own
 	// interfaces; program, logs and faces it does not know at all.
 	"update":  {"activate", "check", "deposit", "parcel", "reason", "release", "trial"},

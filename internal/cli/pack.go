@@ -88,13 +88,23 @@ func (f *packFlags) define(cmd *cobra.Command) {
 	flags.Int64Var(&f.Release.RollbackTo, "allow-rollback-to", 0, "devices may take releases from this `serial` on again")
 	flags.StringVar(&f.expires, "expires", "", "not taken after this `day` (2027-01-31), or after 90d")
 	flags.StringArrayVar(&f.Release.Removed, "remove", nil, "a `path` that goes, too; again for more")
-	flags.StringSliceVar(&f.arch, "arch", nil, "the `machines` that it runs on: arm, arm64, amd64, riscv64")
+	flags.Func("arch", "the `machines` that it runs on: arm, arm64, amd64, riscv64", addTo(&f.arch))
 	flags.StringVar(&f.Signers, "allowed-signers", "", "the `file` of keys that devices trust from then on")
 	flags.IntVar(&f.Release.Threshold, "threshold", 0, "how many people have to sign from then on")
 	flags.BoolVar(&f.sign, "sign", false, "sign it, with the ssh key")
 	flags.StringVar(&f.key, "key", "", "the `file` of the ssh key (default: the one that ssh uses)")
 	flags.StringVar(&f.check, "check", "", "look at the packed release at this `path`")
 	flags.BoolVar(&f.asJSON, "json", false, "for programs: print JSON")
+}
+
+// addTo makes a flag that names several things, separated by commas or with the
+// flag again for each, one that adds them to list. With pflag's StringSlice ota
+// would hold a reader of CSV for it, 20 kB.
+func addTo(list *[]string) func(named string) error {
+	return func(named string) error {
+		*list = append(*list, strings.FieldsFunc(named, func(r rune) bool { return r == ',' })...)
+		return nil
+	}
 }
 
 // at is a path as seen from the folder of -C.

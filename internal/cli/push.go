@@ -22,14 +22,18 @@ import (
 // pushFlags are those of `ota push`.
 type pushFlags struct {
 	pack.Options
-	overlay, sign         bool
-	key                   string
-	dryRun, noWait, watch bool
-	asJSON                bool
+	overlay, sign          bool
+	key                    string
+	dryRun, noWait, watch  bool
+	asJSON                 bool
+	fingerprint, tokenFile string
+	pair                   bool
 }
 
 // senders are the commands for where programs are developed.
-func (a *app) senders() []*cobra.Command { return []*cobra.Command{a.pushCommand()} }
+func (a *app) senders() []*cobra.Command {
+	return []*cobra.Command{a.pushCommand(), a.findCommand()}
+}
 
 func (a *app) pushCommand() *cobra.Command {
 	var flags pushFlags
@@ -38,9 +42,9 @@ func (a *app) pushCommand() *cobra.Command {
 		Short: "Bring a program to a device, and see what becomes of it",
 		Long: `Make a release of the program in SRC (default: the current folder), bring it to
 TARGET, and follow it to its end: checks, switch, trial, confirmed. A TARGET is
-[USER@]HOST:DIR, the folder that ota looks after on a machine that ssh reaches, or
-such a folder of this machine. Only what the device lacks is sent, and what a lost
-connection has brought stays.
+[USER@]HOST:DIR, the folder that ota looks after on a machine that ssh reaches,
+such a folder of this machine, or https://HOST:8484, where the page of ota is. Only
+what the device lacks is sent, and what a lost connection has brought stays.
 
 A push is the whole project: what an earlier one brought and SRC does not have any
 more is removed, unless it is an --overlay. The program's own data stays. What
@@ -56,6 +60,7 @@ not wait for the end of a trial. What is the same is not pushed.`,
 		Example: `  ota push pi@greenhouse:garden
   ota push ~/src/garden pi@greenhouse:garden --version v1.2.3 --message "waters at night"
   ota push . pi@north:garden pi@south:garden
+  ota push https://greenhouse.local:8484
   ota push --dry-run pi@greenhouse:garden
   ota push --watch pi@greenhouse:garden`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -94,6 +99,9 @@ func (f *pushFlags) define(cmd *cobra.Command) {
 	flags.StringVarP(&f.Release.Message, "message", "m", "", "what is new")
 	flags.BoolVar(&f.sign, "sign", false, "sign it, with the ssh key")
 	flags.StringVar(&f.key, "key", "", "the `file` of the ssh key (default: the one that ssh uses)")
+	flags.StringVar(&f.fingerprint, "fingerprint", "", "the `SHA256` of its certificate (for https://)")
+	flags.StringVar(&f.tokenFile, "token-file", "", "the `file` of the token (for https://; or OTA_TOKEN)")
+	flags.BoolVar(&f.pair, "pair", false, "ask for a pairing code, for a new token (for https://)")
 	flags.BoolVar(&f.asJSON, "json", false, "for programs: print JSON")
 }
 
@@ -124,11 +132,20 @@ func (a *app) push(ctx context.Context, flags pushFlags, targets []string) exitC
 			return a.fail(fmt.Errorf("cannot push: %w", err))
 		}
 	}
+	unmet, err := a.meet(ctx, flags, places)
+	if err != nil {
+		return a.fail(fmt.Errorf("cannot push: %w", err))
+	}
 	desk, err := openDesk(flags.Source)
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot keep what is sent: %w", err))
 	}
 	if flags.watch {
+		for i, err := range unmet {
+			if err != nil {
+				return a.fail(fmt.Errorf("cannot push to %s: %w", targets[i], err))
+			}
+		}
 		return a.pushSaves(ctx, flags, targets, places, desk)
 	}
 	arrived := false
@@ -139,7 +156,7 @@ func (a *app) push(ctx context.Context, flags pushFlags, targets []string) exitC
 		return a.fail(fmt.Errorf("cannot push: %w", err))
 	}
 	if flags.dryRun {
-		return a.dryRun(ctx, flags, project, targets, places)
+		return a.dryRun(ctx, flags, project, targets, places, unmet)
 	}
 	if err := desk.begin(project); err != nil {
 		return a.fail(fmt.Errorf("cannot keep what is sent: %w", err))
@@ -148,7 +165,7 @@ func (a *app) push(ctx context.Context, flags pushFlags, targets []string) exitC
 	talk := &talk{app: a, desk: desk, several: len(targets) > 1, bar: a.progress()}
 	var all sync.WaitGroup
 	for i, target := range targets {
-		all.Go(func() { report.Targets[i] = talk.push(ctx, flags, project, target, places[i]) })
+		all.Go(func() { report.Targets[i] = talk.push(ctx, flags, project, target, places[i], unmet[i]) })
 	}
 	all.Wait()
 	code := done
@@ -214,13 +231,17 @@ type compared struct {
 	Error   *string       `json:"error"`
 }
 
-func (a *app) dryRun(ctx context.Context, flags pushFlags, project *pack.Project, targets []string, places []push.Place) exitCode {
+func (a *app) dryRun(ctx context.Context, flags pushFlags, project *pack.Project, targets []string, places []push.Place, unmet []error) exitCode {
 	report := struct {
 		Targets []compared `json:"targets"`
 	}{}
 	code := done
 	for i, target := range targets {
-		changes, err := push.Compare(ctx, project, places[i])
+		var changes []push.Change
+		err := unmet[i]
+		if err == nil {
+			changes, err = push.Compare(ctx, project, places[i])
+		}
 		one := compared{Target: target, Changes: append([]push.Change{}, changes...)}
 		if err != nil {
 			one.Error = new(err.Error())
@@ -255,8 +276,8 @@ type talk struct {
 	mutex   sync.Mutex // over what is printed
 }
 
-// push pushes to one target and says what became of it.
-func (t *talk) push(ctx context.Context, flags pushFlags, project *pack.Project, target string, place push.Place) pushed {
+// push pushes to one target that lets us in, and says what became of it.
+func (t *talk) push(ctx context.Context, flags pushFlags, project *pack.Project, target string, place push.Place, unmet error) pushed {
 	one := pushed{Target: target, code: failed}
 	options := push.Options{Project: project, Place: place, Cache: t.desk.streams(target), Wait: push.ForTheEnd, Tell: func(news receive.News) {
 		if !flags.asJSON {
@@ -269,7 +290,11 @@ func (t *talk) push(ctx context.Context, flags pushFlags, project *pack.Project,
 	if flags.noWait {
 		options.Wait = push.ForTheArrival
 	}
-	report, err := push.Push(ctx, options)
+	var report push.Report
+	err := unmet
+	if err == nil {
+		report, err = push.Push(ctx, options)
+	}
 	one.Outcome, one.Bytes = report.Outcome, report.Bytes
 	t.bar.end()
 	t.mutex.Lock()

@@ -15,6 +15,7 @@ import (
 )
 
 func (a *app) receiveCommand() *cobra.Command {
+	var veiled bool
 	cmd := &cobra.Command{
 		Use:   "receive DIR",
 		Short: "Take a release from ota push",
@@ -29,13 +30,18 @@ func (a *app) receiveCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&veiled, "veiled", false, "quote no line of what others must not see")
 	cmd.RunE = a.act(func(ctx context.Context, args []string) exitCode {
 		ctx, release := untilInterrupted(ctx)
 		defer release()
 		// A read of a pipe can't be given up: it is left to itself.
 		ended := make(chan error, 1)
+		sight := receive.Whole
+		if veiled {
+			sight = receive.Veiled
+		}
 		conn := &standard{Writer: a.stdout, closed: make(chan struct{})}
-		go func() { ended <- receive.Serve(ctx, a.at(args[0]), conn) }()
+		go func() { ended <- receive.Serve(ctx, a.at(args[0]), sight, conn) }()
 		var err error
 		select {
 		case err = <-ended:

@@ -45,7 +45,7 @@ revoked. A script shows it as
 		},
 	}
 	cmd.Flags().StringVar(&name, "name", "", "what it is `called`")
-	cmd.Flags().StringSliceVar(&allow, "allow", nil, "what it `may` do: read, upload, control")
+	cmd.Flags().Func("allow", "what it `may` do: read, upload, control", addTo(&allow))
 	_ = cmd.RegisterFlagCompletionFunc("allow", cobra.FixedCompletions([]string{"read", "upload", "control"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().BoolVar(&asJSON, "json", false, "for programs: print JSON")
 	cmd.RunE = a.act(func(ctx context.Context, _ []string) exitCode { return a.webToken(ctx, name, allow, asJSON) })

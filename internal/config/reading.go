@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 
 	"ota/internal/kit/escape"
@@ -39,7 +40,7 @@ func (r *reading) err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(r.problems, byLine)
+	sortByLine(r.problems)
 	if len(r.problems) > enough {
 		r.problems = append(r.problems[:enough], Problem{File: r.file, Message: "more is wrong than is told here"})
 	}
@@ -56,7 +57,7 @@ func (r *reading) all(data []byte) {
 	}
 	r.document(data)
 	r.together()
-	slices.SortStableFunc(r.warnings, byLine)
+	sortByLine(r.warnings)
 }
 
 func (r *reading) document(data []byte) {
@@ -137,7 +138,9 @@ func (r *reading) key(table, name string, primitive toml.Primitive) {
 	}
 }
 
-func byLine(a, b Problem) int { return cmp.Compare(a.Line, b.Line) }
+func sortByLine(problems []Problem) {
+	sort.SliceStable(problems, func(i, j int) bool { return problems[i].Line < problems[j].Line })
+}
 
 // onlyOnDevice is said of what stands in main/ota.toml and does not belong there.
 const onlyOnDevice = "counts only in the device's ota.toml, beside deposit/"

@@ -1,10 +1,10 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode"
@@ -36,7 +36,7 @@ func (c Config) settingsOf(key Key) []Setting {
 			list = append(list, Setting{at.table, at.name, at.entry, v.value, v.origin})
 		}
 	}
-	slices.SortFunc(list, func(a, b Setting) int { return cmp.Compare(a.Entry, b.Entry) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Entry < list[j].Entry })
 	if len(list) == 0 {
 		list = append(list, Setting{Table: key.Table, Name: key.Name, Value: key.standard(), Origin: ByDefault})
 	}

@@ -8,9 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strconv"
-	"strings"
 
 	"ota/internal/parcel"
 	"ota/internal/reason"
@@ -105,7 +104,7 @@ func (s *sealing) addEntries(m *parcel.Manifest, archive *item) {
 			Path: entry.Path, Kind: kindsOf[entry.Kind], Mode: entry.Permissions(), ModTime: modified, Target: entry.Target, Whole: true,
 		})
 	}
-	slices.SortStableFunc(s.result.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	sort.SliceStable(s.result.Files, func(i, j int) bool { return s.result.Files[i].Path < s.result.Files[j].Path })
 }
 
 func (s *sealing) unpackFile(file *File, number int, entry parcel.Entry, content io.Reader) error {

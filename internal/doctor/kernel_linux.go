@@ -56,14 +56,23 @@ func (p *patient) lookAtWatches(ctx context.Context) []Finding {
 	return otherwise(found, fmt.Sprintf("%s of the %d that may be watched", have, watches))
 }
 
+// kernelVersion returns the first two numbers of what "uname -r" prints, as in
+// 6.6.20+rpt-rpi-v6.
+func kernelVersion(release string) (major, minor int, ok bool) {
+	first, rest, _ := strings.Cut(release, ".")
+	second := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
+	major, noMajor := strconv.Atoi(first)
+	minor, noMinor := strconv.Atoi(second)
+	return major, minor, noMajor == nil && noMinor == nil
+}
+
 func (p *patient) lookAtKernel(context.Context) []Finding {
 	var found []Finding
 	text, err := os.ReadFile(p.below("proc/sys/kernel/osrelease"))
 	version := escape.Name(strings.TrimSpace(string(text)))
-	var major, minor int
-	n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor)
+	major, minor, ok := kernelVersion(version)
 	switch {
-	case err != nil || n != 2:
+	case err != nil || !ok:
 		found = append(found, unknown("kernel-unknown", "the version of the kernel can't be told", ""))
 	case major < 4 || major == 4 && minor < 19:
 		found = append(found, problem("kernel-old", "the kernel is "+version+"; ota is made for 4.19 and up", "update the system: sudo apt full-upgrade"))

@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -85,11 +85,9 @@ func list(dir string) ([]logFile, error) {
 		}
 	}
 	order := readOrder(dir)
-	slices.SortFunc(files, func(a, b logFile) int {
-		if c := cmp.Compare(order[a.name], order[b.name]); c != 0 {
-			return c
-		}
-		return compareDates(a.name, b.name)
+	sort.Slice(files, func(i, j int) bool {
+		a, b := files[i].name, files[j].name
+		return cmp.Or(cmp.Compare(order[a], order[b]), compareDates(a, b)) < 0
 	})
 	return files, nil
 }

@@ -1,8 +1,8 @@
 package notify
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 )
 
 // Stand is how things stand, as far as anybody is told of it.
@@ -80,7 +80,7 @@ func (m *mark) learn(now Stand) {
 func (m *mark) releases(now Stand) []Happening {
 	var happened []Happening
 	fresh := slices.DeleteFunc(slices.Clone(now.Failures), func(one Failure) bool { return one.Turn <= m.Failed })
-	slices.SortFunc(fresh, func(a, b Failure) int { return cmp.Compare(a.Turn, b.Turn) })
+	sort.Slice(fresh, func(i, j int) bool { return fresh[i].Turn < fresh[j].Turn })
 	for _, one := range fresh {
 		happened = append(happened, Happening{Kind: Failed, Release: one.Release, From: one.Before, Reason: one.Why, Evidence: one.Evidence})
 		m.Failed = one.Turn

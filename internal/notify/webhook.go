@@ -10,8 +10,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
+
+	"ota/internal/kit/retryafter"
 )
 
 // Webhook posts messages to an address.
@@ -87,9 +88,7 @@ func judge(answer *http.Response, said string) Result {
 	case code/100 == 2:
 		return Result{Outcome: Delivered, Status: code, Known: true, Said: said}
 	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
-		if seconds, err := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 31); err == nil {
-			result.After = time.Duration(seconds) * time.Second
-		}
+		result.After = retryafter.In(answer.Header)
 	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code/100 == 5:
 	case code/100 == 3:
 		result.Outcome = Refused

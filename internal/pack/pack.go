@@ -18,7 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"sort"
 	"time"
 
 	"ota/internal/kit/copysum"
@@ -199,7 +199,7 @@ func describe(ctx context.Context, source string, files []found, see func(path s
 			return nil, err
 		}
 	}
-	slices.SortFunc(entries, func(a, b parcel.Entry) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(entries, func(i, j int) bool { return entries[i].Path < entries[j].Path })
 	return entries, nil
 }
 

@@ -1,9 +1,9 @@
 package program
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"sort"
 	"syscall"
 	"time"
 
@@ -35,7 +35,7 @@ func ladder(steps []Step) []Step {
 		}
 	}
 	steps = slices.Clone(steps)
-	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.After, b.After) })
+	sort.SliceStable(steps, func(i, j int) bool { return steps[i].After < steps[j].After })
 	if last := steps[len(steps)-1]; last.Signal != syscall.SIGKILL {
 		steps = append(steps, Step{Signal: syscall.SIGKILL, After: last.After + 5*time.Second})
 	}

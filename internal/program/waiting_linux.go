@@ -113,7 +113,7 @@ func (r *Room) hold(spec Spec, hook WaitSpec) (*Waiting, error) {
 	defer theirs.Close()
 	stdout, stderr, err := newPipes()
 	if err != nil {
-		line.Close()
+		line.file.Close()
 		return nil, err
 	}
 	spec.wait = &waitEnd{file: theirs, env: hook.Env}
@@ -146,7 +146,7 @@ func (r *Room) hold(spec Spec, hook WaitSpec) (*Waiting, error) {
 }
 
 func (w *Waiting) shut() {
-	w.line.Close()
+	w.line.file.Close()
 	w.stdout.out.Close()
 	w.stderr.out.Close()
 }
@@ -157,7 +157,7 @@ var errEnded = errors.New("it has ended")
 func (w *Waiting) follow() {
 	proc.AwaitEnd(w.id.PID)
 	// Mostly it has said why; what it has started may keep the line open.
-	_ = w.line.SetReadDeadline(time.Now().Add(drainLimit)) // closed: it is the program
+	_ = w.line.file.SetReadDeadline(time.Now().Add(drainLimit)) // closed: it is the program
 	<-w.attended
 	w.mu.Lock()
 	if w.standing == standingCalled {
@@ -208,7 +208,7 @@ func (w *Waiting) prepare(hook WaitSpec) error {
 	begin := time.Now()
 	until := begin.Add(min(helloLimit, limit))
 	for {
-		_ = w.line.SetDeadline(until) // a socket has deadlines
+		_ = w.line.file.SetDeadline(until) // a socket has deadlines
 		word, text, err := w.line.hear()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
@@ -219,7 +219,7 @@ func (w *Waiting) prepare(hook WaitSpec) error {
 		switch word {
 		case "hello":
 			until = begin.Add(limit)
-			_ = w.line.SetDeadline(until)
+			_ = w.line.file.SetDeadline(until)
 			if err := w.line.say(hook.First); err != nil {
 				return err
 			}
@@ -339,7 +339,7 @@ func (w *Waiting) become(spec Spec, last *Run, changes []byte) (*Run, error) {
 	run.listen(spec, last)
 	close(w.decided)
 	w.mu.Unlock()
-	w.line.Close()
+	w.line.file.Close()
 	go run.tend(events, unwatch)
 	return run, nil
 }
@@ -360,7 +360,7 @@ func (w *Waiting) call() error {
 
 // start gives the word to a process that waits.
 func (w *Waiting) start(changes []byte) error {
-	_ = w.line.SetDeadline(time.Now().Add(startedLimit))
+	_ = w.line.file.SetDeadline(time.Now().Add(startedLimit))
 	if err := w.line.say(changes); err != nil {
 		return err
 	}
@@ -376,8 +376,8 @@ func (w *Waiting) start(changes []byte) error {
 
 // line is our end of the socket to a waiting process.
 type line struct {
-	*os.File
-	in *bufio.Reader
+	file *os.File
+	in   *bufio.Reader
 }
 
 // newLine returns our end and the process's.
@@ -396,7 +396,7 @@ func newLine() (*line, *os.File, error) {
 
 // say sends one message.
 func (l *line) say(message []byte) error {
-	_, err := l.Write(append(strconv.AppendInt(nil, int64(len(message)), 10), "\n"+string(message)...))
+	_, err := l.file.Write(append(strconv.AppendInt(nil, int64(len(message)), 10), "\n"+string(message)...))
 	return err
 }
 

@@ -20,19 +20,25 @@ import (
 
 // Place is where a release goes.
 type Place struct {
-	remote *ssh.Target // nil: this machine
+	remote *ssh.Target // nil: not behind ssh
 	kept   *login      // for many connections; nil: each has its own
+	device *device     // nil: not behind HTTPS
 	dir    string      // of this machine
 }
 
-// ParsePlace reads [USER@]HOST:DIR, ssh://…, or the path of a folder. A relative
-// one is below here.
+// ParsePlace reads [USER@]HOST:DIR, ssh://…, https://HOST:PORT, or the path of a
+// folder. A relative one is below here.
 func ParsePlace(text, here string) (Place, error) {
 	if text == "" {
 		return Place{}, errors.New("the place to push to has no name")
 	}
-	if scheme, _, isURL := strings.Cut(text, "://"); isURL && scheme != "ssh" {
-		return Place{}, hint.With(fmt.Errorf("%q is no place to push to", text), "name a folder, or [USER@]HOST:DIR for one behind ssh")
+	switch scheme, _, isURL := strings.Cut(text, "://"); {
+	case !isURL || scheme == "ssh":
+	case scheme == "https" || scheme == "http":
+		device, err := parseDevice(text)
+		return Place{device: device}, err
+	default:
+		return Place{}, hint.With(fmt.Errorf("%q is no place to push to", text), "name a folder, [USER@]HOST:DIR for one behind ssh, or https://HOST:8484")
 	}
 	if !IsRemote(text) {
 		if !filepath.IsAbs(text) {
@@ -47,7 +53,7 @@ func ParsePlace(text, here string) (Place, error) {
 // IsRemote reports whether a text names a folder of another machine: what has a
 // colon before any slash, but for the letter of a drive.
 func IsRemote(text string) bool {
-	if strings.HasPrefix(text, "ssh://") {
+	if strings.Contains(text, "://") {
 		return true
 	}
 	host, _, hasColon := strings.Cut(text, ":")
@@ -57,14 +63,17 @@ func IsRemote(text string) bool {
 // connect connects to the other side. Close waits for its end; its error says how
 // that came.
 func (p Place) connect(ctx context.Context) (io.ReadWriteCloser, error) {
-	if p.remote == nil {
-		return connectHere(ctx, p.dir), nil
+	switch {
+	case p.device != nil:
+		return p.device.connect(ctx)
+	case p.remote != nil:
+		cmd, err := p.command(ctx, "ota", "receive", p.remote.RemoteDir())
+		if err != nil {
+			return nil, err
+		}
+		return connectSSH(cmd)
 	}
-	cmd, err := p.command(ctx, "ota", "receive", p.remote.RemoteDir())
-	if err != nil {
-		return nil, err
-	}
-	return connectSSH(cmd)
+	return connectHere(ctx, p.dir), nil
 }
 
 // here is the other side on this machine.
@@ -79,7 +88,7 @@ func connectHere(ctx context.Context, dir string) *here {
 	ours, theirs := net.Pipe()
 	h := &here{Conn: ours, ended: make(chan error, 1)}
 	go func() {
-		err := receive.Serve(ctx, dir, theirs)
+		err := receive.Serve(ctx, dir, receive.Whole, theirs)
 		theirs.Close()
 		h.ended <- err
 	}()

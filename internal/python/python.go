@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -160,11 +161,18 @@ func parseAnswer(output string) (executable, version string, ok bool) {
 	}
 	executable = strings.TrimRight(lines[len(lines)-2], "\r")
 	version = lines[len(lines)-1]
-	var major, minor, patch int
-	if n, err := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch); n != 3 || err != nil {
-		return "", "", false
+	return executable, version, isVersion(version)
+}
+
+// isVersion reports whether text is three numbers, as in 3.11.2.
+func isVersion(text string) bool {
+	numbers := strings.Split(text, ".")
+	for _, number := range numbers {
+		if _, err := strconv.ParseUint(number, 10, 31); err != nil {
+			return false
+		}
 	}
-	return executable, version, true
+	return len(numbers) == 3
 }
 
 func firstLine(text string, otherwise error) string {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"sort"
 	"strings"
 
 	"ota/internal/parcel"
@@ -66,7 +67,7 @@ func (r *receiving) base() (*tree, error) {
 		t.manifest = last
 		add(fileOf(parcel.ManifestName, last))
 	}
-	slices.SortFunc(t.listing, func(a, b transfer.Entry) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(t.listing, func(i, j int) bool { return t.listing[i].Path < t.listing[j].Path })
 	return t, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"ota/internal/api"
@@ -54,6 +55,7 @@ const (
 
 // follower follows one release.
 type follower struct {
+	dir    string
 	ota    *api.Client
 	serial int64
 	after  int // releases up to this number are others
@@ -65,8 +67,8 @@ type follower struct {
 
 // Follow has the ota of the folder take what is in deposit/, and tells what
 // becomes of the release with this serial and a number above after. It returns after its end was told.
-func Follow(ctx context.Context, dir string, serial int64, after int, tell func(News) error) error {
-	f := &follower{ota: api.Dial(dir), serial: serial, after: after, tell: tell}
+func Follow(ctx context.Context, dir string, ota *api.Client, serial int64, after int, tell func(News) error) error {
+	f := &follower{dir: dir, ota: ota, serial: serial, after: after, tell: tell}
 	outcome, err := f.follow(ctx)
 	if isNotRunning(err) {
 		return tell(News{
@@ -91,6 +93,12 @@ func isNotRunning(err error) bool {
 	return ok
 }
 
+// isEnding: the ota that was asked ends just now.
+func isEnding(err error) bool {
+	problem, ok := errors.AsType[*api.Problem](err)
+	return ok && problem.Status == http.StatusServiceUnavailable
+}
+
 func (f *follower) follow(ctx context.Context) (*Outcome, error) {
 	for empty := 0; ; {
 		if entry, err := f.entry(ctx, 0); err != nil {
@@ -101,6 +109,12 @@ func (f *follower) follow(ctx context.Context) (*Outcome, error) {
 		end := f.meanwhile(ctx)
 		result, err := f.ota.Apply(ctx, false)
 		end()
+		if isEnding(err) {
+			if err := pause(ctx); err != nil {
+				return nil, err
+			}
+			continue // another one may have taken over
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -119,13 +133,27 @@ func (f *follower) follow(ctx context.Context) (*Outcome, error) {
 		case api.NothingThere:
 			// ota may have taken it by itself in between: look again.
 			if empty++; empty > mostEmpty {
-				return nil, ErrGone
+				return f.gone()
 			}
 		}
 		if err := pause(ctx); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// gone is the end of a release that ota has taken without making one, or that
+// somebody has taken away.
+func (f *follower) gone() (*Outcome, error) {
+	place, err := open(f.dir)
+	if err != nil {
+		return nil, err
+	}
+	isThere, err := place.inPlace()
+	if err != nil || !isThere {
+		return nil, errors.Join(ErrGone, err)
+	}
+	return &Outcome{Result: Unchanged}, nil
 }
 
 func pause(ctx context.Context) error {

@@ -31,6 +31,7 @@ import (
 	"strconv"
 	"time"
 
+	"ota/internal/api"
 	"ota/internal/check"
 	"ota/internal/kit/durable"
 	"ota/internal/kit/flock"
@@ -117,9 +118,19 @@ func open(dir string) (place, error) {
 	return p, nil
 }
 
+// Sight is what a sender gets to see of the device.
+type Sight string
+
+// The sights.
+const (
+	Whole  Sight = ""       // he is ota's user there
+	Veiled Sight = "veiled" // as everybody else, see [api.Veiled]
+)
+
 // receiving is one connection.
 type receiving struct {
 	place
+	sight    Sight
 	conn     io.ReadWriter
 	head     Head
 	releases *release.Room
@@ -128,8 +139,8 @@ type receiving struct {
 // Serve serves one sender, until the release has come to its end, the connection
 // ends or ctx does. What goes wrong before anything is sent is told to the sender
 // as well.
-func Serve(ctx context.Context, dir string, conn io.ReadWriter) error {
-	r := &receiving{conn: conn}
+func Serve(ctx context.Context, dir string, sight Sight, conn io.ReadWriter) error {
+	r := &receiving{sight: sight, conn: conn}
 	line, err := ReadLine(conn, LongestLine)
 	if err != nil {
 		return fmt.Errorf("cannot hear what is sent: %w", err)
@@ -190,11 +201,18 @@ func (r *receiving) push(ctx context.Context) error {
 		return nil // it does not wait
 	}
 	turn.end()
-	ctx, stop := r.whileHeard(ctx)
+	ota := api.Dial(r.dir)
+	if r.sight == Veiled {
+		ota = ota.Veiled()
+	}
+	heard, stop := r.whileHeard(ctx)
 	defer stop()
-	err = Follow(ctx, r.dir, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
-	if errors.Is(err, ErrGone) {
+	err = Follow(heard, r.dir, ota, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
+	switch {
+	case errors.Is(err, ErrGone):
 		err = errors.Join(err, os.Remove(r.receipt()))
+	case heard.Err() != nil && ctx.Err() == nil:
+		return nil // nobody asks any more
 	}
 	return err
 }

@@ -32,7 +32,7 @@ func FuzzServe(f *testing.F) {
 			}
 		}
 		conn := &said{Reader: bytes.NewReader(sent)}
-		err := Serve(context.Background(), dir, conn)
+		err := Serve(context.Background(), dir, Whole, conn)
 		if entries, err := os.ReadDir(filepath.Join(dir, "deposit")); err != nil || len(entries) > 0 {
 			t.Errorf("deposit/ holds %v (%v)", entries, err)
 		}

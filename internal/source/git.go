@@ -132,7 +132,7 @@ func (g *Git) update(ctx context.Context) (string, error) {
 	_, err := g.git(ctx, mostSaid, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force",
 		"--", g.Address, "+"+from+":"+fetched)
 	if err != nil {
-		return "", g.explained(err)
+		return "", errors.Join(g.explained(err), g.clean())
 	}
 	name, err := g.git(ctx, mostSaid, "rev-parse", "--verify", fetched+"^{commit}")
 	return strings.TrimSpace(string(name)), err
@@ -149,7 +149,8 @@ func (g *Git) clean() error {
 		if info, err := entry.Info(); err == nil {
 			size += info.Size()
 		}
-		if strings.HasSuffix(at, ".lock") { // git was killed
+		// git was killed, or its pack has broken off: tmp_pack_…
+		if strings.HasSuffix(at, ".lock") || strings.HasPrefix(entry.Name(), "tmp_") {
 			return os.Remove(at)
 		}
 		return nil
@@ -172,12 +173,25 @@ func (g *Git) explained(err error) error {
 	case strings.Contains(text, "certificate") && time.Now().Year() < 2024:
 		return hint.With(fmt.Errorf("%w; this device believes that it is %s", err, time.Now().Format(time.DateOnly)),
 			`its clock is not set yet; "ota doctor" says more`)
-	case strings.Contains(text, "terminal prompts disabled"), strings.Contains(text, "Authentication failed"):
+	case g.Token != nil && refusesReading(text):
+		return hint.With(err, "does [source] token_file hold a token that may read this?")
+	case refusesReading(text):
 		return hint.With(err, "put a token that may read the repository into [source] token_file")
+	case strings.Contains(text, "Permission denied"):
+		return hint.With(err, "git runs as ota's user: has that a key for ssh that may read the repository?")
+	case strings.Contains(text, "Host key verification failed"):
+		return hint.With(err, "git runs as ota's user: is the host in its ~/.ssh/known_hosts?")
 	case strings.Contains(text, "couldn't find remote ref"):
 		return hint.With(err, "does [source] git name a branch behind the #?")
 	}
 	return err
+}
+
+// refusesReading knows what git says where a server wants another token, or one
+// at all. Forges hide from strangers that a repository is there.
+func refusesReading(text string) bool {
+	return strings.Contains(text, "terminal prompts disabled") || strings.Contains(text, "Authentication failed") ||
+		strings.Contains(text, "error: 403") || strings.Contains(text, "not found")
 }
 
 // signers asks who has signed a commit. What is signed is the commit without its
@@ -219,11 +233,11 @@ func splitCommit(content []byte) (message, signature []byte) {
 
 // manifest is that of a commit, without its files.
 func (g *Git) manifest(ctx context.Context, commit string) (*parcel.Manifest, error) {
-	said, err := g.git(ctx, mostSaid, "show", "--no-patch", "--no-show-signature", "--format=%ct%n%s", commit)
-	if err != nil {
+	said := &bounded{most: mostSaid} // a subject has no end until there is an empty line
+	if err := g.run(ctx, said, "show", "--no-patch", "--no-show-signature", "--format=%ct%n%s", commit); err != nil {
 		return nil, err
 	}
-	seconds, subject, _ := strings.Cut(string(said), "\n")
+	seconds, subject, _ := strings.Cut(said.String(), "\n")
 	serial, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("git says that the time of commit %.12s is %q", commit, seconds)
@@ -322,7 +336,7 @@ func (g *Git) environment() ([]string, error) {
 	env := []string{
 		"GIT_DIR=.", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_ATTR_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0",
 		"GIT_ALLOW_PROTOCOL=" + g.protocol(), "GIT_PROTOCOL_FROM_USER=0", "GIT_OPTIONAL_LOCKS=0",
-		"GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=30", "LC_ALL=C",
+		"GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=20", "LC_ALL=C",
 	}
 	for _, name := range []string{"PATH", "HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO",
 		"http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"} {
@@ -370,8 +384,12 @@ func (b *bounded) Write(p []byte) (int, error) {
 // lastLine is what git says last, or with which code it ended.
 func lastLine(text string, code int) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	for _, line := range lines { // the first that tells of a failure: what follows is advice
-		if after, ok := strings.CutPrefix(line, "fatal: "); ok {
+	for i, line := range lines { // the first that tells of a failure: what follows is advice
+		after, ok := strings.CutPrefix(line, "fatal: ")
+		if ok && i > 0 && strings.HasPrefix(after, "Could not read from remote") { // ssh has said why
+			return strings.TrimSpace(lines[i-1])
+		}
+		if ok {
 			return after
 		}
 	}

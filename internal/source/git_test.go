@@ -168,6 +168,37 @@ func TestGitRunsNothing(t *testing.T) {
 	}
 }
 
+// TestGitSubmodules are not fetched, and stand in nobody's way.
+func TestGitSubmodules(t *testing.T) {
+	p, other := newProject(t), newProject(t)
+	other.write("lib.py", "")
+	other.commit("one")
+	p.write("main.py", "print(1)\n")
+	p.run("git", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "file://"+other.dir, "lib")
+	p.commit("with a submodule")
+	if _, _, paths := p.fetch(Seen{}); paths != "main.py" {
+		t.Errorf("%q", paths)
+	}
+}
+
+// TestGitNames: a branch, a tag with a message of its own, and a subject without
+// end.
+func TestGitNames(t *testing.T) {
+	p := newProject(t)
+	p.write("main.py", "print(1)\n")
+	first := p.commit("one")
+	p.run("git", "tag", "-a", "-m", "the first", "v1")
+	p.write("main.py", "print(2)\n")
+	second := p.commit("ä" + strings.Repeat("ä\n", 10_000))
+	for ref, want := range map[string]string{"v1": first, "refs/tags/v1": first, "main": second, "refs/heads/main": second, "": second} {
+		p.git.Ref = ref
+		got, manifest, _ := p.fetch(Seen{})
+		if got.Seen.Commit != want || len(manifest.Message) > 200 {
+			t.Errorf("%q: %s, %q", ref, got.Seen.Commit, manifest.Message)
+		}
+	}
+}
+
 func TestGitRefuses(t *testing.T) {
 	p := newProject(t)
 	p.write("model.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n")
@@ -210,6 +241,14 @@ func TestGitSigned(t *testing.T) {
 	if paths != "main.py" || len(got.Signers) != 1 || got.Signers[0] != "anna" {
 		t.Errorf("%+v", got)
 	}
+	stranger := filepath.Join(t.TempDir(), "stranger")
+	p.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", stranger)
+	p.write("main.py", "print(3)\n")
+	p.commit("of a stranger", "-S"+stranger)
+	if got, _, _ := p.fetch(Seen{}); !strings.Contains(got.Refused, "which has signed, is not in allowed_signers") {
+		t.Errorf("%+v", got)
+	}
+	p.run("git", "reset", "-q", "--hard", signed)
 	// The same signature under another commit.
 	forged := strings.Replace(p.run("git", "cat-file", "commit", signed), "with a body", "with a Body", 1)
 	path := filepath.Join(t.TempDir(), "commit")

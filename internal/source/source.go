@@ -178,7 +178,7 @@ func (s *Source) Run(ctx context.Context) error {
 			_, _ = s.look(ctx, false)
 		}
 		if s.options.Poll > 0 {
-			next.Reset(spread(s.pause()))
+			next.Reset(s.pause())
 		}
 	}
 }
@@ -201,18 +201,19 @@ func (s *Source) Poll(ctx context.Context) (Result, error) {
 	}
 }
 
-// pause is how long it is to the next look, if all devices looked at once.
+// pause is how long it is to the next look: never less than the place has asked
+// for, but for one that asks for more than six hours.
 func (s *Source) pause() time.Duration {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.failures == 0 {
-		return s.options.Poll
+		return spread(s.options.Poll)
 	}
 	again := firstAgain
 	for range s.failures - 1 {
 		again = min(2*again, longestAgain)
 	}
-	return max(again, min(s.after, longestAgain))
+	return max(spread(again), spread(min(s.after, longestAgain)*5/4))
 }
 
 // spread keeps devices that were switched on together from asking together: up to

@@ -213,6 +213,30 @@ func TestPauses(t *testing.T) {
 	})
 }
 
+// TestLeftAlone: a place that says when it can be asked again is not asked before,
+// unless it wants more than six hours.
+func TestLeftAlone(t *testing.T) {
+	for wanted, want := range map[time.Duration]time.Duration{time.Hour: time.Hour, 2 * time.Hour: 2 * time.Hour, 1000 * time.Hour: longestAgain} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newShop(t)
+			s.err = &laterError{errors.New("busy"), wanted}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			running := s.source(15 * time.Minute)
+			go func() { ended <- running.Run(ctx) }()
+			time.Sleep(100 * time.Hour)
+			synctest.Wait()
+			for i := 1; i < len(s.looks) && i < 5; i++ { // the pauses grow by themselves
+				if gap := s.looks[i].Sub(s.looks[i-1]); gap < want || gap > want*3/2 {
+					t.Errorf("%s were asked for: a pause of %s", wanted, gap)
+				}
+			}
+			cancel()
+			<-ended
+		})
+	}
+}
+
 // TestOnlyWhenAsked: with a poll of nothing there is no look by itself.
 func TestOnlyWhenAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -106,7 +107,7 @@ func (t *tree) fits(name string) error {
 }
 
 func (t *tree) sorted() []parcel.Entry {
-	slices.SortFunc(t.entries, func(a, b parcel.Entry) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(t.entries, func(i, j int) bool { return t.entries[i].Path < t.entries[j].Path })
 	return t.entries
 }
 

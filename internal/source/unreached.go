@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"ota/internal/kit/hint"
+	"ota/internal/kit/retryafter"
 )
 
 // refusal says what an answer means that has no release in it.
@@ -22,9 +22,7 @@ func (u *URL) refusal(response *http.Response) error {
 	case http.StatusNotFound, http.StatusGone:
 		err = hint.With(err, "is [source] url in ota.toml the address of the file itself?")
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		if seconds, wrong := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 31); wrong == nil {
-			err = &laterError{err, time.Duration(seconds) * time.Second}
-		}
+		err = &laterError{err, retryafter.In(response.Header)}
 	}
 	return err
 }

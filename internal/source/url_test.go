@@ -1,13 +1,18 @@
 package source
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -161,6 +166,124 @@ func TestNoTag(t *testing.T) {
 	}
 }
 
+// TestIgnoresRanges: a server that knows no parts sends all of it again, and that
+// is what counts.
+func TestIgnoresRanges(t *testing.T) {
+	s := newServer(t)
+	s.cut = 400_000
+	s.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("Range") == "" {
+			return false
+		}
+		s.content = strings.Repeat("abcdefghij", 50_000) // and another one, as it happens
+		w.Header().Set("ETag", s.tag)
+		io.WriteString(w, s.content)
+		return true
+	}
+	s.fetches(s.url(t.TempDir()), Seen{})
+	if len(s.asked) != 2 || s.asked[1].Get("Range") == "" {
+		t.Errorf("asked: %v", s.asked)
+	}
+}
+
+// TestWrongLength: a server that announces more than it has is not believed, and
+// of what is behind an announced end nothing is read.
+func TestWrongLength(t *testing.T) {
+	s := newServer(t)
+	lie := 1
+	s.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("Range") != "" { // of what it does not have
+			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+			return true
+		}
+		conn, out, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return true
+		}
+		defer conn.Close()
+		fmt.Fprintf(out, "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nContent-Length: %d\r\n\r\n%s", len(s.content)+lie, s.content)
+		out.Flush()
+		return true
+	}
+	dir := t.TempDir()
+	s.fails(s.url(dir), "the server has less of the file than has come already")
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	lie = -len(s.content) / 2
+	fetched, err := s.url(dir).Fetch(t.Context(), Seen{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(fetched.Path); err != nil || string(got) != s.content[:len(s.content)/2] {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// TestEndless: a server that breaks off again and again is left alone after a
+// while, and what has come is kept for the next look.
+func TestEndless(t *testing.T) {
+	s := newServer(t)
+	s.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		have := 0
+		fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &have)
+		w.Header().Set("ETag", s.tag)
+		w.Header().Set("Content-Length", fmt.Sprint(len(s.content)-have))
+		if have > 0 {
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", have, len(s.content)-1, len(s.content)))
+			w.WriteHeader(http.StatusPartialContent)
+		}
+		io.WriteString(w, s.content[have:have+1000])
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	dir := t.TempDir()
+	s.fails(s.url(dir), "the connection broke")
+	if asked := len(s.asked); asked != mostPieces {
+		t.Errorf("it was asked %d times", asked)
+	}
+	s.answer = nil
+	s.fetches(s.url(dir), Seen{})
+	if last := s.asked[len(s.asked)-1]; last.Get("Range") != fmt.Sprintf("bytes=%d-", 1000*mostPieces) {
+		t.Errorf("asked: %v", last)
+	}
+}
+
+// TestSilence: a server that stops in the middle of the file is left after a
+// minute, and asked for the rest.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{T: t, content: strings.Repeat("0123456789", 100_000), tag: `"a"`}
+		u := NewURL(URLOptions{Address: "http://device/garden.ota", Dir: t.TempDir(),
+			Room: func(int64) error { return nil }, Signed: func() bool { return true }})
+		u.client.Transport.(*http.Transport).DialContext = func(context.Context, string, string) (net.Conn, error) {
+			here, there := net.Pipe()
+			go func() {
+				defer there.Close()
+				request, err := http.ReadRequest(bufio.NewReader(there))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if s.asked = append(s.asked, request.Header); len(s.asked) == 1 {
+					fmt.Fprintf(there, "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nContent-Length: %d\r\n\r\n%s", len(s.content), s.content[:400_000])
+					io.Copy(io.Discard, there) // until the device hangs up
+					return
+				}
+				fmt.Fprintf(there, "HTTP/1.1 206 Partial Content\r\nETag: \"a\"\r\nContent-Range: bytes 400000-%d/%d\r\nContent-Length: %d\r\n\r\n%s",
+					len(s.content)-1, len(s.content), len(s.content)-400_000, s.content[400_000:])
+			}()
+			return here, nil
+		}
+		began := time.Now()
+		s.fetches(u, Seen{})
+		if waited := time.Since(began); waited != silence || len(s.asked) != 2 {
+			t.Errorf("after %s; asked: %v", waited, s.asked)
+		}
+	})
+}
+
 func TestTooLarge(t *testing.T) {
 	s := newServer(t)
 	s.room = errors.New("no room")
@@ -182,14 +305,25 @@ func TestAnswers(t *testing.T) {
 		return true
 	}
 	s.fails(u, "from https:// to http://")
-	s.answer = func(w http.ResponseWriter, r *http.Request) bool {
-		w.Header().Set("Retry-After", "7200")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		return true
-	}
-	_, err := u.Fetch(t.Context(), Seen{})
-	if later, ok := errors.AsType[*laterError](err); !ok || later.after != 2*time.Hour {
-		t.Errorf("%v", err)
+	for _, test := range []struct {
+		code  int
+		after string
+		want  time.Duration
+	}{
+		{http.StatusServiceUnavailable, "7200", 2 * time.Hour},
+		{http.StatusTooManyRequests, "Thu, 01 Jan 1970 01:30:00 GMT", 90 * time.Minute},
+		{http.StatusTooManyRequests, "", 0},
+	} {
+		s.answer = func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Date", "Thu, 01 Jan 1970 00:00:00 GMT")
+			w.Header().Set("Retry-After", test.after)
+			w.WriteHeader(test.code)
+			return true
+		}
+		_, err := u.Fetch(t.Context(), Seen{})
+		if later, ok := errors.AsType[*laterError](err); !ok || later.after != test.want {
+			t.Errorf("%d, %q: %v", test.code, test.after, err)
+		}
 	}
 }
 

@@ -157,7 +157,7 @@ func (a *asker) entries(target Listing) (known []Entry, keys []string, differ Li
 	for _, entries := range mine {
 		differ = append(differ, entries...)
 	}
-	slices.SortFunc(differ, byPath)
+	sortByPath(differ)
 	if err := a.line.say(askEntries, pack(nil, picked)); err != nil {
 		return nil, nil, nil, err
 	}
@@ -330,7 +330,7 @@ func (a *answerer) tellEntries(body []byte) error {
 		}
 		a.known = append(a.known, a.folders[a.hashes[at]]...)
 	}
-	slices.SortFunc(a.known, byPath)
+	sortByPath(a.known)
 	a.known = slices.CompactFunc(a.known, func(a, b Entry) bool { return a.Path == b.Path })
 	a.folders, a.hashes = nil, nil
 	return a.line.answer(a.encodeEntries(a.known))

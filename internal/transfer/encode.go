@@ -2,12 +2,11 @@ package transfer
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"sort"
 
 	"ota/internal/kit/delta"
 )
@@ -31,8 +30,9 @@ type located struct {
 	at, off, length int64
 }
 
-// byPath orders entries.
-func byPath(a, b Entry) int { return cmp.Compare(a.Path, b.Path) }
+func sortByPath(entries []Entry) {
+	sort.Slice(entries, func(i, j int) bool { return entries[i].Path < entries[j].Path })
+}
 
 // makePlan compares what both sides know of the device with what shall be there.
 // Two contents are the same if their keys are.
@@ -189,7 +189,7 @@ func (e *encoder) together(contents []int) error {
 			items = append(items, item{entry.Path, -1, number})
 		}
 	}
-	slices.SortStableFunc(items, func(a, b item) int { return cmp.Compare(a.path, b.path) })
+	sort.SliceStable(items, func(i, j int) bool { return items[i].path < items[j].path })
 	var f frame
 	for _, one := range items {
 		var oldSize, newSize int64

@@ -67,6 +67,6 @@ func (f *Folder) read() error {
 	f.listing = slices.DeleteFunc(f.listing, func(entry Entry) bool {
 		return entry.Kind == KindFolder && !empty[entry.Path] && entry.Mode == usualMode(KindFolder)
 	})
-	slices.SortFunc(f.listing, byPath)
+	sortByPath(f.listing)
 	return err
 }

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 )
 
@@ -50,7 +49,7 @@ func treeOf(files map[string]string) *memory {
 		}
 		m.listing = append(m.listing, entry)
 	}
-	slices.SortFunc(m.listing, byPath)
+	sortByPath(m.listing)
 	return m
 }
 

@@ -212,7 +212,7 @@ func (p plan) listing(device Listing, known []Entry) Listing {
 	for _, planned := range p.changed {
 		l = append(l, planned.entry)
 	}
-	slices.SortFunc(l, byPath)
+	sortByPath(l)
 	return l
 }
 

@@ -162,8 +162,10 @@ func (c *Conductor) compose(ctx context.Context, upload *deposit.Snapshot, seale
 	if err != nil {
 		return nil, err
 	}
-	if len(differing) == 0 && len(going) == 0 && !c.isNews(sealed) {
-		return nil, nil
+	if len(differing) == 0 && len(going) == 0 {
+		if isNews, err := c.isNews(sealed); err != nil || !isNews {
+			return nil, err
+		}
 	}
 	if err := c.judge(sealed, differing); err != nil {
 		return nil, err

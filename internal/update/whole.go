@@ -109,13 +109,26 @@ func unchanged(main Main, log *slog.Logger, wanted []activate.Wanted) ([]gone, e
 }
 
 // isNews reports whether a packed release is another than the current one, even
-// if it has the same files: it has another name then, or brings keys.
-func (c *Conductor) isNews(sealed *deposit.Sealed) bool {
+// if it has the same files. It is if it has another name, takes in what uploads
+// have not brought, or is signed and not that very one: its serial counts then.
+func (c *Conductor) isNews(sealed *deposit.Sealed) (bool, error) {
 	if sealed.Packed == nil {
-		return false
+		return false, nil
 	}
 	record, err := c.options.Releases.Record(c.options.Releases.Current())
-	return err != nil || record.Packed == nil || record.Packed.Manifest != release.Sum(sealed.Packed.Sum)
+	if err != nil || record.Packed == nil {
+		return true, nil
+	}
+	before, next := record.Packed, packedOf(sealed.Packed)
+	if before.Manifest == next.Manifest {
+		return false, nil
+	}
+	if len(next.SignedBy) > 0 || before.App != next.App || before.Version != next.Version || before.Message != next.Message {
+		return true, nil
+	}
+	brought, err := c.options.Releases.Brought()
+	isNew := func(file parcel.Entry) bool { return !brought[release.Name(file.Path)] }
+	return slices.ContainsFunc(sealed.Packed.Manifest.Files, isNew), err
 }
 
 // remove takes paths out of the release, and the folders that nothing is left

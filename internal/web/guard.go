@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -77,7 +76,8 @@ func (g *guard) around(login, inside http.Handler) http.Handler {
 		// A body of who is not let in is not read: it ends the connection.
 		problem := g.check(r)
 		isLogin := r.URL.Path == "/login" || strings.HasPrefix(r.URL.Path, "/login/")
-		if problem != nil || isLogin {
+		isPairing := r.URL.Path == api.PairPath // which asks for a code itself
+		if problem != nil || isLogin || isPairing {
 			usedBy(r.Context(), stranger)
 		}
 		if problem != nil {
@@ -90,6 +90,8 @@ func (g *guard) around(login, inside http.Handler) http.Handler {
 			toTLS(w, r)
 		case isLogin:
 			login.ServeHTTP(w, r)
+		case isPairing:
+			inside.ServeHTTP(w, r)
 		default:
 			g.letIn(w, r, inside)
 		}
@@ -241,7 +243,7 @@ func waitOf(err error) int {
 	if !ok {
 		return 0
 	}
-	return int(math.Ceil(slow.After.Seconds()))
+	return slow.Seconds()
 }
 
 func addressOf(r *http.Request) netip.Addr {

@@ -25,7 +25,7 @@ func (l *lull) connection(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		l.come()
-	case http.StateClosed:
+	case http.StateClosed, http.StateHijacked: // what has it then is no viewer
 		l.leave()
 	}
 }

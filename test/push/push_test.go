@@ -170,6 +170,10 @@ func TestLife(t *testing.T) {
 		}
 	}
 
+	if said, _ := l.push(0, device.Dir, "--version", "v1", "--message", "first"); !strings.Contains(said, "nothing changed") {
+		t.Errorf("the same again: %q", said)
+	}
+
 	// A dry run says it and does nothing.
 	l.write("lib/pump.py", "number = 2\n")
 	l.write("new.txt", "comes\n")

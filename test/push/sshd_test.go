@@ -18,12 +18,12 @@ import (
 )
 
 // sshServer is a real sshd on this machine, with keys of its own, that is reached
-// through a proxy.
+// through a relay.
 type sshServer struct {
 	t    *testing.T
 	dir  string
 	port int // of sshd itself
-	*proxy
+	*relay
 }
 
 func serveSSH(t *testing.T) *sshServer {
@@ -81,7 +81,7 @@ SetEnv PATH=DIR/bin:/usr/bin:/bin OTA_TEST_COUNT=DIR
 		}
 		return err == nil
 	}, s.said)
-	s.proxy = newProxy(t, s.address())
+	s.relay = newRelay(t, s.address())
 	return s
 }
 
@@ -104,7 +104,7 @@ func (s *sshServer) logins() int { return strings.Count(s.said(), "Accepted publ
 
 // host is a section of ssh_config(5) for it.
 func (s *sshServer) host(name, more string) string {
-	return strings.NewReplacer("NAME", name, "PORT", strconv.Itoa(s.proxy.port), "DIR", s.dir).Replace(`Host NAME
+	return strings.NewReplacer("NAME", name, "PORT", strconv.Itoa(s.relay.port), "DIR", s.dir).Replace(`Host NAME
 HostName 127.0.0.1
 Port PORT
 User root
@@ -151,8 +151,8 @@ func (l *laptop) knows(s *sshServer, hosts ...string) {
 	l.env = append(l.env, "PATH="+dir+":"+os.Getenv("PATH"))
 }
 
-// proxy is between ssh and sshd.
-type proxy struct {
+// relay is between ssh and sshd.
+type relay struct {
 	to   string
 	port int
 
@@ -161,13 +161,13 @@ type proxy struct {
 	conns map[net.Conn]bool
 }
 
-func newProxy(t *testing.T, to string) *proxy {
+func newRelay(t *testing.T, to string) *relay {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{to: to, port: listener.Addr().(*net.TCPAddr).Port, conns: map[net.Conn]bool{}}
+	p := &relay{to: to, port: listener.Addr().(*net.TCPAddr).Port, conns: map[net.Conn]bool{}}
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -187,13 +187,13 @@ func newProxy(t *testing.T, to string) *proxy {
 }
 
 // cutAfter has each next connection cut where limit says.
-func (p *proxy) cutAfter(limit func() (bytes int64, ok bool)) {
+func (p *relay) cutAfter(limit func() (bytes int64, ok bool)) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.limit = limit
 }
 
-func (p *proxy) serve(client net.Conn) {
+func (p *relay) serve(client net.Conn) {
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {
 		client.Close()
@@ -220,7 +220,7 @@ func (p *proxy) serve(client net.Conn) {
 }
 
 // cut ends all connections that there are.
-func (p *proxy) cut() {
+func (p *relay) cut() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	for conn := range p.conns {

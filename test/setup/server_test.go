@@ -5,42 +5,16 @@ package setup
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"ota/internal/ssh"
 	"ota/test/harness"
 )
-
-// keys are made once for a test: of the servers, and of who logs in.
-type keys struct{ dir string }
-
-func newKeys(t *testing.T) keys {
-	t.Helper()
-	harness.NeedRoot(t)
-	harness.Need(t, "/usr/sbin/sshd", "/usr/bin/ssh", "ssh-keygen", "ssh-agent", "ssh-add", "unshare")
-	// Where none of the views has something else, and every user may read.
-	dir, err := os.MkdirTemp("/dev/shm", "ota-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	k := keys{dir}
-	for _, name := range []string{"host", "user"} {
-		run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(k.dir, name))
-	}
-	return k
-}
 
 func run(t *testing.T, argv ...string) string {
 	t.Helper()
@@ -51,82 +25,6 @@ func run(t *testing.T, argv ...string) string {
 	return string(said)
 }
 
-// server is a real sshd.
-type server struct {
-	port int
-	log  string
-}
-
-// serve starts one in a view of the file system of its own, in which prepare, a
-// script, is run before. settings are added to those of sshd.
-func serve(t *testing.T, k keys, prepare, settings string) server {
-	t.Helper()
-	dir, err := os.MkdirTemp(k.dir, "server-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := server{listener.Addr().(*net.TCPAddr).Port, filepath.Join(dir, "log")}
-	listener.Close()
-	path := filepath.Join(dir, "settings")
-	text := fmt.Sprintf(`ListenAddress 127.0.0.1
-Port %d
-HostKey %s
-AuthorizedKeysFile %s
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin yes
-PidFile none
-LogLevel VERBOSE
-%s
-`, s.port, filepath.Join(k.dir, "host"), filepath.Join(k.dir, "user.pub"), settings)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	log, err := os.Create(s.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	view := []string{"--mount"}
-	if prepare != "" {
-		// What is left running in it ends with it.
-		view = append(view, "--pid", "--fork", "--kill-child", "--mount-proc")
-	}
-	cmd := exec.Command("unshare", append(view, "sh", "-ec", prepare+`
-mkdir -p /run/sshd
-exec /usr/sbin/sshd -D -e -f "$0"`, path)...)
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		cmd.Wait()
-		log.Close()
-	})
-	harness.Await(t, "sshd to answer", func() bool {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.port))
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}, s.said)
-	return s
-}
-
-func (s server) said() string {
-	text, _ := os.ReadFile(s.log)
-	return string(text)
-}
-
-// logins counts those that came in.
-func (s server) logins() int { return strings.Count(s.said(), "Accepted publickey") }
-
 // laptop is where ota setup is called: an ssh with a config of its own.
 type laptop struct {
 	t   *testing.T
@@ -134,16 +32,16 @@ type laptop struct {
 	env []string
 }
 
-func newLaptop(t *testing.T, k keys, config string) *laptop {
+func newLaptop(t *testing.T, k harness.SSHKeys, config string) *laptop {
 	t.Helper()
 	l := &laptop{t: t, dir: t.TempDir()}
-	host, err := os.ReadFile(filepath.Join(k.dir, "host.pub"))
+	host, err := os.ReadFile(filepath.Join(k.Dir, "host.pub"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	harness.Tree{
 		"known":   harness.File("* " + string(host)),
-		"config":  harness.File(config + "\nHost *\nUserKnownHostsFile " + l.dir + "/known\nGlobalKnownHostsFile none\nStrictHostKeyChecking yes\nIdentitiesOnly yes\nIdentityFile " + k.dir + "/user\n"),
+		"config":  harness.File(config + "\nHost *\nUserKnownHostsFile " + l.dir + "/known\nGlobalKnownHostsFile none\nStrictHostKeyChecking yes\nIdentitiesOnly yes\nIdentityFile " + k.Dir + "/user\n"),
 		"bin/ssh": harness.Entry{Mode: 0o755, Content: "#!/bin/sh\nexec /usr/bin/ssh -F " + l.dir + "/config \"$@\"\n"},
 	}.Write(t, l.dir)
 	l.env = append(os.Environ(), "PATH="+l.dir+"/bin:"+os.Getenv("PATH"), "TMPDIR="+l.dir)

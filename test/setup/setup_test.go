@@ -36,24 +36,24 @@ mount --bind /run/etc/group /etc/group
 chown 12345:12345 /home/pi
 `
 
-func config(name string, s server, more string) string {
-	return fmt.Sprintf("Host %s\nHostName 127.0.0.1\nPort %d\n%s\n", name, s.port, more)
+func config(name string, s harness.SSHServer, more string) string {
+	return fmt.Sprintf("Host %s\nHostName 127.0.0.1\nPort %d\n%s\n", name, s.Port, more)
 }
 
 // TestFreshAccount: nothing starts ota there, so the files are put in place and
 // it is said how to go on.
 func TestFreshAccount(t *testing.T) {
 	t.Parallel()
-	k := newKeys(t)
-	s := serve(t, k, account, "")
-	jump := serve(t, k, "", "")
+	k := harness.NewSSHKeys(t)
+	s := harness.ServeSSH(t, k, account, "")
+	jump := harness.ServeSSH(t, k, "", "")
 	l := newLaptop(t, k, config("device", s, "User pi")+config("jump", jump, "User root")+config("far", s, "User pi\nProxyJump jump"))
 
 	words := l.fails("it has neither systemd nor OpenRC to start it", "device:the garden, it's")
 	if !strings.Contains(words, `/home/pi/.local/bin/ota run '/home/pi/the garden, it'\''s'`) {
 		t.Error(words)
 	}
-	if got := s.logins(); got != 1 {
+	if got := s.Logins(); got != 1 {
 		t.Errorf("ssh logged in %d times", got)
 	}
 	owner := run(t, "ssh", "-F", filepath.Join(l.dir, "config"), "device", `stat -c %U-%a "the garden, it's" .local/bin/ota; ls -A; .local/bin/ota version`)
@@ -61,11 +61,11 @@ func TestFreshAccount(t *testing.T) {
 		t.Error(owner)
 	}
 
-	before := jump.logins()
+	before := jump.Logins()
 	if words := l.fails("neither systemd nor OpenRC to start it", "far:the garden, it's"); strings.Contains(words, "copying") {
 		t.Errorf("it was copied again: %s", words)
 	}
-	if jump.logins() == before {
+	if jump.Logins() == before {
 		t.Error("the jump host was not asked")
 	}
 
@@ -82,7 +82,7 @@ func TestFreshAccount(t *testing.T) {
 			result = l.does("device:the garden, it's")
 		}
 		return got.code == 0
-	}, s.said)
+	}, s.Said)
 	if result["did"] != "nothing" || result["dir"] != "/home/pi/the garden, it's" || result["user"] != "pi" {
 		t.Error(result)
 	}
@@ -91,8 +91,8 @@ func TestFreshAccount(t *testing.T) {
 // TestAgent: the key is the agent's alone.
 func TestAgent(t *testing.T) {
 	t.Parallel()
-	k := newKeys(t)
-	s := serve(t, k, account, "")
+	k := harness.NewSSHKeys(t)
+	s := harness.ServeSSH(t, k, account, "")
 	l := newLaptop(t, k, config("device", s, "User pi"))
 	socket := filepath.Join(l.dir, "agent")
 	agent := exec.Command("ssh-agent", "-D", "-a", socket)
@@ -100,14 +100,14 @@ func TestAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { agent.Process.Kill(); agent.Wait() }()
-	harness.Await(t, "the agent to be there", func() bool { _, err := os.Stat(socket); return err == nil }, s.said)
+	harness.Await(t, "the agent to be there", func() bool { _, err := os.Stat(socket); return err == nil }, s.Said)
 	l.env = append(l.env, "SSH_AUTH_SOCK="+socket)
-	add := exec.Command("ssh-add", "-q", filepath.Join(k.dir, "user"))
+	add := exec.Command("ssh-add", "-q", filepath.Join(k.Dir, "user"))
 	add.Env = l.env
 	if said, err := add.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
-	if err := os.Rename(filepath.Join(k.dir, "user"), filepath.Join(k.dir, "elsewhere")); err != nil {
+	if err := os.Rename(filepath.Join(k.Dir, "user"), filepath.Join(k.Dir, "elsewhere")); err != nil {
 		t.Fatal(err)
 	}
 	if got := l.setup("device", "--dry-run"); got.code != 0 || !strings.Contains(got.err, "would make the folder /home/pi/ota") {
@@ -122,7 +122,7 @@ func TestAgent(t *testing.T) {
 func TestOtherProcessor(t *testing.T) {
 	t.Parallel()
 	harness.Need(t, "qemu-arm-static")
-	k := newKeys(t)
+	k := harness.NewSSHKeys(t)
 	tools := t.TempDir()
 	harness.Tree{
 		"bin/uname": harness.Entry{Mode: 0o755, Content: "#!/bin/sh\n[ \"$1\" != -m ] || { echo armv6l; exit; }\nexec /usr/bin/uname \"$@\"\n"},
@@ -135,7 +135,7 @@ export HOME=/home/pi QEMU_CPU=arm1176 PATH=` + tools + `/bin:$PATH
 cd; exec sh -c "$SSH_ORIGINAL_COMMAND"'
 `},
 	}.Write(t, tools)
-	s := serve(t, k, account+"chown 0:0 /home/pi\n", "ForceCommand "+tools+"/run")
+	s := harness.ServeSSH(t, k, account+"chown 0:0 /home/pi\n", "ForceCommand "+tools+"/run")
 	l := newLaptop(t, k, config("device", s, "User root"))
 
 	binaries := t.TempDir()
@@ -163,10 +163,10 @@ cd; exec sh -c "$SSH_ORIGINAL_COMMAND"'
 // TestWhatIsMissing: one thing each, and nothing is changed.
 func TestWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	k := newKeys(t)
+	k := harness.NewSSHKeys(t)
 	const systemd = "mkdir -p /run/systemd/system\n"
-	closed := serve(t, k, account, "")
-	port := closed.port
+	closed := harness.ServeSSH(t, k, account, "")
+	port := closed.Port
 	for _, test := range []struct{ name, prepare, args, words string }{
 		{"no sudo", account + systemd, "device", "cannot set up device: pi can't become root on it: there is neither sudo nor doas"},
 		{"sudo asks", account + systemd + "printf '#!/bin/sh\nexit 1\n' >/usr/local/bin/sudo; chmod 755 /usr/local/bin/sudo\n", "device",
@@ -183,7 +183,7 @@ func TestWhatIsMissing(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, k, test.prepare, "SetEnv PATH=/usr/local/bin:/usr/bin:/bin")
+			s := harness.ServeSSH(t, k, test.prepare, "SetEnv PATH=/usr/local/bin:/usr/bin:/bin")
 			l := newLaptop(t, k, config("device", s, "User pi"))
 			words := l.fails(test.words, strings.Fields(test.args)...)
 			if strings.Contains(words, "copying") {
@@ -192,7 +192,7 @@ func TestWhatIsMissing(t *testing.T) {
 		})
 	}
 	t.Run("files only", func(t *testing.T) {
-		s := serve(t, k, account, "ForceCommand cat")
+		s := harness.ServeSSH(t, k, account, "ForceCommand cat")
 		l := newLaptop(t, k, config("device", s, "User pi"))
 		l.fails("its shell has not told what it was asked", "device")
 	})

@@ -70,8 +70,8 @@ func boot(t *testing.T, sees ...string) (init string) {
 // runs on, and back, by a user with sudo.
 func TestUnderSystemd(t *testing.T) {
 	t.Parallel()
-	k := newKeys(t)
-	sudo := filepath.Join(k.dir, "sudo")
+	k := harness.NewSSHKeys(t)
+	sudo := filepath.Join(k.Dir, "sudo")
 	build := exec.Command("go", "build", "-o", sudo, "./sudo")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if said, err := build.CombinedOutput(); err != nil {
@@ -86,12 +86,12 @@ func TestUnderSystemd(t *testing.T) {
 		return run(t, "nsenter", "--target", init, "--all", "--wd=/", "--", "sh", "-ec", script)
 	}
 	inside("useradd --uid 1000 --create-home --shell /bin/sh pi")
-	enter := filepath.Join(k.dir, "enter")
+	enter := filepath.Join(k.Dir, "enter")
 	text := "#!/bin/sh\nexec nsenter --target " + init + ` --all --wd=/ -- env -i PATH=/usr/local/bin:/usr/bin:/bin setpriv --reuid pi --regid pi --init-groups env HOME=/home/pi USER=pi sh -c 'cd; exec sh -c "$1"' sh "$SSH_ORIGINAL_COMMAND"` + "\n"
 	if err := os.WriteFile(enter, []byte(text), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s := serve(t, k, "", "ForceCommand "+enter)
+	s := harness.ServeSSH(t, k, "", "ForceCommand "+enter)
 	l := newLaptop(t, k, config("device", s, "User root"))
 
 	inside("touch /etc/sudo-asks")
@@ -116,7 +116,7 @@ func TestUnderSystemd(t *testing.T) {
 	// A program, and another ota: it goes on as the same process.
 	inside(`cd "/srv/the garden/deposit" && printf 'import time\ntime.sleep(100000)\n' >main.py && chown pi main.py`)
 	pid := func() string { return strings.TrimSpace(inside("pgrep -f '^[^ ]*python3.* main.py' || :")) }
-	harness.Await(t, "the program runs", func() bool { return pid() != "" }, s.said)
+	harness.Await(t, "the program runs", func() bool { return pid() != "" }, s.Said)
 	running := pid()
 	newer := t.TempDir()
 	binary, err := os.ReadFile(harness.Binary())
@@ -144,7 +144,7 @@ func TestUnderSystemd(t *testing.T) {
 		t.Error(got)
 	}
 
-	if got := s.logins(); got != 6 {
+	if got := s.Logins(); got != 6 {
 		t.Errorf("ssh logged in %d times for 6 calls", got)
 	}
 }

@@ -9,11 +9,12 @@
 package source
 
 import (
+	"crypto/rand"
 	"encoding/pem"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ func TestMain(m *testing.M) { harness.Main(m) }
 type shelf struct {
 	mutex sync.Mutex
 	path  string
+	half  bool // it ends in the middle, as if that were the end
 }
 
 func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -41,13 +43,29 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer file.Close()
+	if s.half {
+		info, err := file.Stat()
+		if err == nil {
+			_, err = io.CopyN(w, file, info.Size()/2)
+		}
+		if err != nil {
+			panic(err)
+		}
+		w.(http.Flusher).Flush() // there is no length then
+		return
+	}
 	http.ServeContent(w, r, "", time.Time{}, file)
 }
 
-func (s *shelf) put(path string) {
+func (s *shelf) put(path string) { s.change(path, false) }
+
+// cut puts the file there, and gives out half of it.
+func (s *shelf) cut(path string) { s.change(path, true) }
+
+func (s *shelf) change(path string, half bool) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	s.path = path
+	s.path, s.half = path, half
 }
 
 const (
@@ -105,7 +123,9 @@ func TestURL(t *testing.T) {
 	pack := func(version, program string) string {
 		t.Helper()
 		source, archive := filepath.Join(dir, version), filepath.Join(dir, version+".ota")
-		harness.Tree{"main.py": harness.File(program), "version.txt": harness.File(version)}.Write(t, source)
+		table := make([]byte, 300<<10) // more than can be read in one block
+		rand.Read(table)
+		harness.Tree{"main.py": harness.File(program), "version.txt": harness.File(version), "table.bin": harness.File(string(table))}.Write(t, source)
 		d.Say("pack", source, "-o", archive, "--archive", "--version", version)
 		return archive
 	}
@@ -134,11 +154,18 @@ func TestURL(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(d.Deposit(), ".hold"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	web.put(pack("v4", steady))
+	web.put(pack("other", steady))
 	fetch(t, d, 3, "goes first")
 	if err := os.Remove(filepath.Join(d.Deposit(), ".hold")); err != nil {
 		t.Fatal(err)
 	}
+	// Half a file whose server says nothing of its length is not taken for one.
+	v4 := pack("v4", steady)
+	web.cut(v4)
+	fetch(t, d, 1, "has not come whole: it is cut off")
+	web.put(v4)
+	fetch(t, d, 0, "v4 was fetched")
+	runs(t, d, "version.txt", "v4")
 	// A page that says "log in" is no release.
 	login := filepath.Join(dir, "login.html")
 	if err := os.WriteFile(login, []byte("<html>log in"), 0o644); err != nil {
@@ -152,47 +179,30 @@ func TestURL(t *testing.T) {
 }
 
 func TestGit(t *testing.T) {
-	harness.Need(t, "python3", "git", "ssh-keygen")
-	dir := harness.FastDir(t)
-	work, key := filepath.Join(dir, "work"), filepath.Join(dir, "key")
-	run := func(name string, args ...string) {
-		t.Helper()
-		cmd := exec.Command(name, args...)
-		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-		}
-	}
-	run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key)
+	r, key := newRepository(t), filepath.Join(t.TempDir(), "key")
+	harness.Need(t, "ssh-keygen")
+	r.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key)
 	public, err := os.ReadFile(key + ".pub")
 	if err != nil {
 		t.Fatal(err)
 	}
-	run("git", "init", "-q", "-b", "main", work)
-	commit := func(message string, tree harness.Tree, args ...string) {
-		t.Helper()
-		tree.Write(t, work)
-		run("git", "-C", work, "add", "-A")
-		run("git", append([]string{"-C", work, "-c", "gpg.format=ssh", "-c", "user.name=Anna", "-c", "user.email=a@example.org",
-			"commit", "-q", "-m", message}, args...)...)
-	}
 	d := harness.NewDevice(t, harness.FastDir(t), harness.Tree{"main.py": harness.File(steady)},
-		quick+"git = \"file://"+work+"#main\"\nonly_signed_commits = true\n")
+		quick+"git = \"file://"+r.dir+"#main\"\nonly_signed_commits = true\n")
 	harness.Tree{"allowed_signers": harness.File("anna " + string(public))}.Write(t, d.Dir)
 	d.Start()
 	d.Await("it runs", func(s harness.Status) bool { return s.Program.State == "running" })
 
-	commit("one", harness.Tree{"main.py": harness.File(steady), "version.txt": harness.File("one"), "old.py": harness.File("")})
+	r.commit("one", harness.Tree{"main.py": harness.File(steady), "version.txt": harness.File("one"), "old.py": harness.File("")})
 	fetch(t, d, 3, "is not signed by an ssh key")
 	t.Setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:01Z")
-	commit("two", harness.Tree{"version.txt": harness.File("two")}, "-S"+key)
+	r.commit("two", harness.Tree{"version.txt": harness.File("two")}, "-S"+key)
 	fetch(t, d, 0, "was fetched")
 	runs(t, d, "version.txt", "two")
 
 	// What the repository has no more goes; what the program has made stays.
 	t.Setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:02Z")
-	run("git", "-C", work, "rm", "-q", "old.py")
-	commit("three", harness.Tree{"version.txt": harness.File("three")}, "-S"+key)
+	r.run("git", "-C", r.dir, "rm", "-q", "old.py")
+	r.commit("three", harness.Tree{"version.txt": harness.File("three")}, "-S"+key)
 	fetch(t, d, 0, "was fetched")
 	runs(t, d, "version.txt", "three")
 	if _, err := os.Lstat(filepath.Join(d.Main(), "old.py")); err == nil {
@@ -206,7 +216,7 @@ func TestGit(t *testing.T) {
 	}
 
 	// An older commit, signed as well, is no way back for somebody on the way.
-	run("git", "-C", work, "reset", "-q", "--hard", "HEAD~1")
+	r.run("git", "-C", r.dir, "reset", "-q", "--hard", "HEAD~1")
 	fetch(t, d, 3, "is not above")
 	// Nor does the manifest of a commit help who may write into deposit/.
 	harness.Tree{"main.py": harness.File("evil")}.Write(t, d.Deposit())

@@ -16,13 +16,15 @@ import (
 
 // Until runs accept, which is server.Serve of some listener, until ctx ends. Then
 // it lets nobody in any more by the door, gives answers under way the time of
-// grace and returns nil. It returns when the last connection has ended: what
-// handlers ask must not be closed before. The error is accept's, if that ends by
+// grace and returns nil. It returns when the last connection has ended, and the
+// last handler that has taken one for itself: what handlers ask must not be
+// closed before. The error is accept's, if that ends by
 // itself.
 func Until(ctx context.Context, server *http.Server, grace time.Duration, door *Door, accept func() error) error {
 	connections := &guests{fresh: map[net.Conn]struct{}{}}
 	defer connections.all.Wait()
 	server.ConnState = connections.counting(server.ConnState)
+	server.Handler = connections.answering(server.Handler)
 	accepted := make(chan error, 1)
 	go func() { accepted <- accept() }()
 	select {
@@ -53,8 +55,18 @@ func (g *guests) counting(also func(net.Conn, http.ConnState)) func(net.Conn, ht
 		if also != nil {
 			also(conn, state)
 		}
-		if state == http.StateClosed {
+		if state == http.StateClosed || state == http.StateHijacked {
 			g.all.Done()
 		}
 	}
+}
+
+// answering counts the handlers, too: of a connection that one has taken for
+// itself (http.Hijacker) the server hears nothing more.
+func (g *guests) answering(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.all.Add(1)
+		defer g.all.Done()
+		handler.ServeHTTP(w, r)
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -103,7 +104,7 @@ func parse(data []byte, job Job) (Result, error) {
 		found.Message, found.Hint = harmless(found.Message, longestMessage), harmless(found.Hint, longestMessage)
 		result.Findings = append(result.Findings, found)
 	}
-	slices.SortStableFunc(result.Findings, func(a, b Finding) int { return strings.Compare(string(a.Severity), string(b.Severity)) })
+	sort.SliceStable(result.Findings, func(i, j int) bool { return result.Findings[i].Severity < result.Findings[j].Severity })
 	result.Findings = result.Findings[:min(len(result.Findings), mostFindings)]
 	for _, one := range said.Compiled {
 		name, file := string(one.Name), string(one.File)

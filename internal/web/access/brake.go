@@ -31,8 +31,11 @@ type SlowDown struct {
 
 // Error says it to a person.
 func (s *SlowDown) Error() string {
-	return fmt.Sprintf("too many tries: try again in %.0f s", math.Ceil(s.After.Seconds()))
+	return fmt.Sprintf("too many tries: try again in %d s", s.Seconds())
 }
+
+// Seconds is when to try again, as Retry-After has it.
+func (s *SlowDown) Seconds() int { return int(math.Ceil(s.After.Seconds())) }
 
 // Hint says how to come in all the same.
 func (s *SlowDown) Hint() string { return `a link that "ota web" makes on the device lets in at once` }

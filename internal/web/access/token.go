@@ -20,9 +20,14 @@ const (
 // isTokenName: it can be typed, stands in an address as it is, and is neither
 // "." nor an option.
 func isTokenName(name string) bool {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-	return name != "" && len(name) <= 40 && strings.IndexByte(letters, name[0]) >= 0 && strings.Trim(name, letters+"-_.") == ""
+	return name != "" && len(name) <= longestName && strings.IndexByte(letters, name[0]) >= 0 && strings.Trim(name, nameLetters) == ""
 }
+
+const (
+	longestName = 40
+	letters     = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	nameLetters = letters + "-_.@"
+)
 
 // token lets a script in.
 type token struct {
@@ -46,7 +51,7 @@ func (k *Keeper) NewToken(name string, allow []api.Right) (secret string, err er
 	if !isTokenName(name) {
 		return "", &api.Unfit{
 			Reason: fmt.Sprintf("a token can't be called %q", name),
-			Advice: `a name is 1 to 40 letters, digits and the characters "-", "_", "."; a letter or a digit comes first`,
+			Advice: `a name is 1 to 40 letters, digits and the characters "-", "_", ".", "@"; a letter or a digit comes first`,
 		}
 	}
 	allow, err = rights(allow)
@@ -55,6 +60,11 @@ func (k *Keeper) NewToken(name string, allow []api.Right) (secret string, err er
 	}
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
+	return k.issue(name, allow)
+}
+
+// issue makes a token that is fit to be made.
+func (k *Keeper) issue(name string, allow []api.Right) (secret string, err error) {
 	at, taken := k.tokenNamed(name)
 	switch {
 	case taken:
