@@ -20,7 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"sort"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -318,7 +318,7 @@ func newTree(project *pack.Project) *tree {
 	for name, content := range t.memory {
 		t.listing = append(t.listing, receive.FileOf(name, content))
 	}
-	slices.SortFunc(t.listing, func(a, b transfer.Entry) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(t.listing, func(i, j int) bool { return t.listing[i].Path < t.listing[j].Path })
 	return t
 }
 
