@@ -29,7 +29,7 @@ const inside = "OTA_TEST_NETWORK"
 
 func TestMain(m *testing.M) {
 	if os.Geteuid() != 0 || os.Getenv(inside) != "" {
-		harness.Main(m)
+		harness.Main(m) // which does not return
 	}
 	again := exec.Command(os.Args[0], os.Args[1:]...)
 	again.Env = append(os.Environ(), inside+"=yes")
@@ -39,17 +39,30 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
-// network makes a network in which nothing is but the loopback interface, with
-// multicast, and ends the test if that can't be had.
-func network(t *testing.T) {
+// alone makes a network in which nothing is but the loopback interface, or ends
+// the test if that can't be had.
+func alone(t *testing.T) {
 	t.Helper()
 	harness.NeedRoot(t)
 	set(t, "lo", func(face *unix.Ifreq) error {
-		face.SetUint16(unix.IFF_UP | unix.IFF_MULTICAST | unix.IFF_LOOPBACK)
+		face.SetUint16(unix.IFF_UP | unix.IFF_LOOPBACK)
 		return ioctl(unix.SIOCSIFFLAGS, face)
 	})
+}
+
+// here is the address of this machine in the network.
+var here = [4]byte{192, 168, 77, 1}
+
+const hereText = "192.168.77.1"
+
+// network is alone, and one more interface.
+func network(t *testing.T) {
+	t.Helper()
+	alone(t)
+	t.Cleanup(plug(t, "eth0", here))
 }
 
 func set(t *testing.T, name string, change func(*unix.Ifreq) error) {
@@ -128,16 +141,19 @@ func mkdir(t *testing.T, dir string) string {
 
 // found is what these tests read of `ota find --json`.
 type found struct {
-	Devices []struct {
-		Name        string   `json:"name"`
-		URL         string   `json:"url"`
-		Addresses   []string `json:"addresses"`
-		Host        string   `json:"host"`
-		Release     string   `json:"release"`
-		State       string   `json:"state"`
-		Version     string   `json:"version"`
-		Certificate string   `json:"certificate"`
-	} `json:"devices"`
+	Devices []told `json:"devices"`
+}
+
+// told is a device, as it says of itself.
+type told struct {
+	Name        string   `json:"name"`
+	URL         string   `json:"url"`
+	Addresses   []string `json:"addresses"`
+	Host        string   `json:"host"`
+	Release     string   `json:"release"`
+	State       string   `json:"state"`
+	Version     string   `json:"version"`
+	Certificate string   `json:"certificate"`
 }
 
 // names are those of the devices, without that of the machine before them.
@@ -168,14 +184,14 @@ func find(t *testing.T) found {
 	return all
 }
 
-// awaitFound waits until exactly these are found.
+// awaitFound waits until exactly these are found, and have told their release.
 func awaitFound(t *testing.T, names ...string) found {
 	t.Helper()
 	slices.Sort(names)
 	var all found
 	harness.Await(t, fmt.Sprintf("%v to be found", names), func() bool {
 		all = find(t)
-		return slices.Equal(all.names(), names)
+		return slices.Equal(all.names(), names) && !slices.ContainsFunc(all.Devices, func(d told) bool { return d.Release == "" })
 	}, func() string { return fmt.Sprintf("found: %+v", all) })
 	return all
 }
@@ -206,7 +222,7 @@ func TestDevices(t *testing.T) {
 		if announced(t, d) != one.Name || !strings.Contains(d.Say("status"), "announced in the network as "+one.Name) {
 			t.Errorf("%s says that it is announced as %q", one.Name, announced(t, d))
 		}
-		if one.Host != hostname() || one.Release != "1" || one.State != "adopted" || one.Version == "" || !strings.HasPrefix(one.URL, "https://127.0.0.1:") {
+		if one.Host != hostname() || one.Release != "1" || one.State != "adopted" || one.Version == "" || !strings.HasPrefix(one.URL, "https://"+hereText+":") {
 			t.Errorf("told: %+v", one)
 		}
 		if !strings.Contains(d.Say("status"), one.Certificate) {
@@ -265,23 +281,36 @@ func TestANewRelease(t *testing.T) {
 }
 
 // TestNetworksThatComeAndGo: a device that was started without a network is found
-// when there is one, and its new address with it.
+// when there is one, and a new address with it.
 func TestNetworksThatComeAndGo(t *testing.T) {
-	network(t)
+	alone(t)
 	d := device(t, "garden", "")
+	d.Await("the program to run", func(s harness.Status) bool { return s.Program.State == "running" })
+	unplug := plug(t, "wifi0", here)
 	awaitFound(t, "garden")
-	unplug := plug(t, "wifi0", [4]byte{192, 168, 77, 1})
-	awaitAddress := func(what string, there bool) {
+	again := plug(t, "wifi1", [4]byte{192, 168, 78, 1})
+	defer again()
+	awaitAddresses := func(want ...string) {
 		t.Helper()
 		var all found
-		harness.Await(t, what, func() bool {
+		harness.Await(t, fmt.Sprintf("the addresses %v", want), func() bool {
 			all = find(t)
-			return len(all.Devices) == 1 && slices.Contains(all.Devices[0].Addresses, "192.168.77.1") == there
-		}, func() string { return fmt.Sprintf("%+v\n%s", all, d.Console()) })
+			return len(all.Devices) == 1 && slices.Equal(ofIPv4(all.Devices[0].Addresses), want)
+		}, func() string { return fmt.Sprintf("%+v", all) })
 	}
-	awaitAddress("the new address", true)
+	awaitAddresses(hereText, "192.168.78.1")
 	unplug()
-	awaitAddress("the new address to be gone", false)
+	awaitAddresses("192.168.78.1")
+}
+
+// ofIPv4 leaves out what the system makes of an interface's own number.
+func ofIPv4(addresses []string) (list []string) {
+	for _, one := range addresses {
+		if !strings.Contains(one, ":") {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // TestItIsFoundAfterATakeover, by the same name.
