@@ -298,7 +298,7 @@ func TestKilledWhileFollowed(t *testing.T) {
 // the end of a line, both sides wait, until the sender has waited for long enough.
 func TestGarbled(t *testing.T) {
 	t.Parallel()
-	device := newDeviceWith(t, "[trial]\nperiod = \"50ms\"\n[web]\nlisten = \"off\"\n")
+	device := newDevice(t)
 	files := project()
 	files["big.bin"] = harness.File(big(16 << 10))
 	l := newLaptop(t, files)

@@ -6,9 +6,11 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,12 +21,11 @@ import (
 
 // line is what these tests read of a line of `ota push --watch --json`.
 type line struct {
-	Serial    int64    `json:"serial"`
-	Target    string   `json:"target"`
-	Outcome   string   `json:"outcome"`
-	Release   int      `json:"release"`
-	Error     string   `json:"error"`
-	FirstLine *float64 `json:"first_line_seconds"`
+	Serial  int64  `json:"serial"`
+	Target  string `json:"target"`
+	Outcome string `json:"outcome"`
+	Release int    `json:"release"`
+	Error   string `json:"error"`
 }
 
 // watcher is an `ota push --watch` that goes on.
@@ -45,10 +46,23 @@ func (w *watcher) Write(p []byte) (int, error) {
 	return w.words.Write(p)
 }
 
+// has reports whether it has said this.
+func (w *watcher) has(words string) bool {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return strings.Contains(w.words.String(), words)
+}
+
+// hears waits for words.
+func (w *watcher) hears(words string) {
+	w.t.Helper()
+	harness.Await(w.t, words, func() bool { return w.has(words) }, w.state)
+}
+
 func (l *laptop) watch(args ...string) *watcher {
 	t := l.t
 	t.Helper()
-	w := &watcher{t: t, cmd: l.command(context.Background(), append(args, "--watch", "--json")...), ended: make(chan struct{})}
+	w := &watcher{t: t, cmd: l.command(context.Background(), append(args, "--watch")...), ended: make(chan struct{})}
 	w.cmd.Stderr = w
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
@@ -60,6 +74,10 @@ func (l *laptop) watch(args ...string) *watcher {
 	go func() {
 		defer close(w.ended)
 		for scanner := bufio.NewScanner(out); scanner.Scan(); {
+			if !slices.Contains(args, "--json") {
+				fmt.Fprintln(w, scanner.Text())
+				continue
+			}
 			var one line
 			if err := json.Unmarshal(scanner.Bytes(), &one); err != nil {
 				t.Errorf("%v in %s", err, scanner.Bytes())
@@ -116,6 +134,11 @@ func (w *watcher) interrupt() {
 
 const longTrial = "[trial]\nperiod = \"1h\"\n[web]\nlisten = \"off\"\n"
 
+// unproved is a project whose releases stay on trial for an hour.
+func unproved() harness.Tree {
+	return harness.Tree{"main.py": harness.File(neverReady + forEver)}.Over(project())
+}
+
 func runs(device *harness.Device, release int) {
 	device.Await("the next release to run", func(s harness.Status) bool {
 		return s.Release.Number == release && s.Program.State == "running"
@@ -127,8 +150,8 @@ func runs(device *harness.Device, release int) {
 func TestEachSave(t *testing.T) {
 	t.Parallel()
 	device := newDeviceWith(t, longTrial)
-	l := newLaptop(t, project())
-	w := l.watch(device.Dir)
+	l := newLaptop(t, unproved())
+	w := l.watch(device.Dir, "--json")
 	runs(device, 1)
 
 	l.write("lib/pump.py", "number = 2\n")
@@ -146,8 +169,7 @@ func TestEachSave(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs(device, 3)
-	second := w.outcome("superseded", 2)
-	if second.Serial <= first.Serial || first.FirstLine == nil || *first.FirstLine <= 0 {
+	if second := w.outcome("superseded", 2); second.Serial <= first.Serial {
 		t.Errorf("%+v, then %+v", first, second)
 	}
 
@@ -180,6 +202,30 @@ func TestEachSave(t *testing.T) {
 	}
 }
 
+// TestWhatIsSaid: a line for each push, with the time that its author waits for.
+func TestWhatIsSaid(t *testing.T) {
+	t.Parallel()
+	device := newDeviceWith(t, longTrial)
+	l := newLaptop(t, unproved())
+	w := l.watch(device.Dir)
+	w.hears("release 1 is on trial, ")
+	w.hears(" after the save\n")
+	w.hears("\n  pump 1\n")
+	l.write("lib/pump.py", "number = 2\n")
+	w.hears(device.Dir + ": superseded by a later release: release 1, ")
+	w.hears(" sent, first line after ")
+	l.write("lib/pump.py", "number = (\n")
+	w.hears(device.Dir + ": held, ")
+	w.hears("lib/pump.py:1:10: SyntaxError")
+	// What can't be described is told, and the next save goes on.
+	l.write(".gitignore", "[a\n")
+	w.hears("ota: cannot push this save: .gitignore:1: ")
+	l.write(".gitignore", "\n")
+	l.write("lib/pump.py", "number = 3\n")
+	w.hears("\n  pump 3\n")
+	w.interrupt()
+}
+
 // TestSavesAndTroubles: a rollback is told, a device on which no ota runs is told
 // of, and neither ends the watch; nor does one of two targets that can't be reached.
 func TestSavesAndTroubles(t *testing.T) {
@@ -187,7 +233,7 @@ func TestSavesAndTroubles(t *testing.T) {
 	device := newDevice(t)
 	l := newLaptop(t, project())
 	nowhere := filepath.Join(t.TempDir(), "nowhere")
-	w := l.watch(".", device.Dir, nowhere)
+	w := l.watch(".", device.Dir, nowhere, "--json")
 	w.outcome("confirmed", 1)
 	w.await("nowhere", func(one line) bool {
 		return one.Target == nowhere && strings.Contains(one.Error, "there is no deposit/")
@@ -208,7 +254,7 @@ func TestSavesAndTroubles(t *testing.T) {
 func TestOneLogin(t *testing.T) {
 	t.Parallel()
 	device := newDeviceWith(t, longTrial)
-	l := newLaptop(t, project())
+	l := newLaptop(t, unproved())
 	server := serveSSH(t)
 	l.knows(server, server.host("device", ""))
 	w := l.watch("device:" + device.Dir)
@@ -240,5 +286,25 @@ func TestWatchIsNotForAll(t *testing.T) {
 	}
 	if _, told := l.push(1, "--watch", filepath.Join(l.src, "nowhere"), t.TempDir()); !strings.Contains(told, "nowhere: the folder is gone") {
 		t.Errorf("told %q", told)
+	}
+}
+
+// TestTooManyFolders: where the system watches no more of them, that is said, with
+// what to do.
+func TestTooManyFolders(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, "unshare")
+	const limit = "echo 2 >/proc/sys/user/max_inotify_watches"
+	if said, err := exec.Command("unshare", "--user", "--map-root-user", "sh", "-c", limit).CombinedOutput(); err != nil {
+		harness.Lack(t, "no user namespace with a limit of its own: "+string(said))
+	}
+	l := newLaptop(t, project().Over(harness.Tree{"a/b/c/d.txt": harness.File("")}))
+	push := l.command(t.Context(), "--watch", t.TempDir())
+	cmd := exec.CommandContext(t.Context(), "unshare", "--user", "--map-root-user", "sh", "-c", limit+`; exec "$0" "$@"`)
+	cmd.Args = append(cmd.Args, push.Args...)
+	cmd.Dir, cmd.Env = push.Dir, push.Env
+	told, _ := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(told), "max_user_watches is reached") || !strings.Contains(string(told), "hint: leave the large ones out") {
+		t.Errorf("%d: %s", cmd.ProcessState.ExitCode(), told)
 	}
 }

@@ -206,9 +206,11 @@ func (e *ear) listen(to chan<- heard, ended <-chan struct{}) {
 	}
 }
 
-// ask asks on all links. Of what is known whole nobody need tell again.
+// ask asks on all links. Of what is known whole nobody need tell all again; plain
+// DNS can't say that, and avahi drops a plain question with more in it.
 func (b *browser) ask() (err error) {
-	m := message{questions: []question{{name: b.service, kind: typePTR}}}
+	plain := message{id: b.id, questions: []question{{name: b.service, kind: typePTR}}}
+	m := message{questions: plain.questions}
 	for _, one := range b.known {
 		if !one.isGone && one.server != nil && one.text != nil && len(b.addressesOf(one)) > 0 && len(m.answers) < 20 {
 			m.answers = append(m.answers, one.pointer)
@@ -216,11 +218,11 @@ func (b *browser) ask() (err error) {
 	}
 	isAsked := false
 	for _, ear := range b.ears {
-		m.id = 0
+		say := m
 		if !ear.isShared {
-			m.id = b.id
+			say = plain
 		}
-		if _, failed := ear.conn.WriteToUDPAddrPort(m.pack(), ear.group); failed != nil {
+		if _, failed := ear.conn.WriteToUDPAddrPort(say.pack(), ear.group); failed != nil {
 			err = failed
 			continue
 		}
