@@ -113,7 +113,7 @@ func boot(t *testing.T, dir, kernel string, args ...string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	late := time.AfterFunc(2*harness.Deadline, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	late := time.AfterFunc(3*harness.Deadline, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	defer late.Stop()
 	cmd.Wait() // with whatever code: what it has done tells
 }

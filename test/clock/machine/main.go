@@ -8,6 +8,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -105,7 +106,10 @@ func bring(release int) error {
 		if err != nil && !failed {
 			return err
 		}
-		why, _ := exec.Command("/ota", "-C", "/garden", "status").CombinedOutput()
+		var why []byte
+		for !failed && !bytes.Contains(why, []byte("v"+name)) { // a machine that is busy answers later
+			why, _ = exec.Command("/ota", "-C", "/garden", "status").CombinedOutput()
+		}
 		if failed {
 			if _, err := exec.Command("/ota", "-C", "/garden", "discard").CombinedOutput(); err != nil {
 				return err
