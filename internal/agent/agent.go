@@ -7,6 +7,7 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
@@ -66,7 +67,8 @@ type agent struct {
 	releases   *release.Room
 	deposit    *deposit.Room
 	trust      *admission.Keeper
-	arrivals   *drop.Room // for deposit/, over the network
+	undated    atomic.Pointer[[sha256.Size]byte] // the manifest whose expiry was last said not to count
+	arrivals   *drop.Room                        // for deposit/, over the network
 	program    *program.Room
 	main       *activate.Room
 	supervisor *supervisor
@@ -78,6 +80,7 @@ type agent struct {
 	console    io.Writer      // shared; nil: none
 	vitals     vitals
 	doing      atomic.Pointer[string] // what takes its time; nil: nothing
+	announced  atomic.Pointer[string] // as what the network knows the device; nil: not at all
 	start      string                 // names this start of ota
 	bell       bell                   // rings when something has changed
 	lock       *os.File               // of the folder; nil: there is none

@@ -21,7 +21,11 @@ type page interface {
 }
 
 // Web says where the page is.
-func (a *agent) Web() api.Web { return a.page.Web() }
+func (a *agent) Web() api.Web {
+	web := a.page.Web()
+	web.Announced = a.announced.Load()
+	return web
+}
 
 // pageAddress is where somebody can log in.
 func (a *agent) pageAddress() (string, error) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"ota/internal/web"
@@ -13,9 +14,15 @@ import (
 // newPage makes the server of the page.
 func (a *agent) newPage(answers http.Handler) *web.Server {
 	settings := a.config.Web
+	hosts, announce := settings.Hosts, a.announce
+	if settings.Announce {
+		hosts = append(slices.Clone(hosts), a.folder.nameOnLink()+".local")
+	} else {
+		announce = nil
+	}
 	return web.New(web.Options{
 		Listen: settings.Listen,
-		Hosts:  settings.Hosts,
+		Hosts:  hosts,
 		Cert:   a.folder.beside(settings.Cert),
 		Key:    a.folder.beside(settings.Key),
 		Dir:    a.folder.own(),
@@ -25,6 +32,8 @@ func (a *agent) newPage(answers http.Handler) *web.Server {
 		Log:    a.log,
 		Ready:  a.welcome,
 		Rest:   shrink,
+
+		Announce: announce,
 	})
 }
 

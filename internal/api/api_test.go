@@ -42,7 +42,7 @@ func TestJSON(t *testing.T) {
 			  "release": {"number": 3, "digest": "sha256:00", "state": "confirmed", "pinned": true, "packed": null},
 			  "deposit": {"state": "held", "files": 2, "bytes": 12345,
 			    "reasons": [{"path": "main.py", "line": 3, "column": null, "source": null, "message": "a < b & c", "hint": null}], "doing": null, "arriving": null},
-			  "web": {"address": null, "problem": null, "fingerprint": null}, "mqtt": null, "source": null, "history": 0}`,
+			  "web": {"address": null, "problem": null, "fingerprint": null, "announced": null}, "mqtt": null, "source": null, "history": 0}`,
 		},
 		{
 			"status, nothing there",
@@ -53,7 +53,7 @@ func TestJSON(t *testing.T) {
 			    "phase": null, "status_text": null, "doing": null, "notice": null},
 			  "release": null,
 			  "deposit": {"state": null, "files": 0, "bytes": 0, "reasons": [], "doing": null, "arriving": null},
-			  "web": {"address": null, "problem": null, "fingerprint": null}, "mqtt": null, "source": null, "history": 0}`,
+			  "web": {"address": null, "problem": null, "fingerprint": null, "announced": null}, "mqtt": null, "source": null, "history": 0}`,
 		},
 		{
 			"killed by a signal",

@@ -217,6 +217,7 @@ type Web struct {
 	Address     *string `json:"address"`     // "http://127.0.0.1:8484"; nil: it is off, or can't be opened
 	Problem     *string `json:"problem"`     // why it is not where it should be; nil: it is
 	Fingerprint *string `json:"fingerprint"` // SHA-256 of its certificate, in hexadecimal with colons; nil: no TLS
+	Announced   *string `json:"announced"`   // the name under which "ota find" lists the device; nil: the network is not told of it
 }
 
 // PairCode logs in once.

@@ -416,7 +416,8 @@ func TestStatusAsJSON(t *testing.T) {
   "web": {
     "address": null,
     "problem": null,
-    "fingerprint": null
+    "fingerprint": null,
+    "announced": null
   },
   "mqtt": null,
   "source": null,

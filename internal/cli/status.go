@@ -224,6 +224,9 @@ func describePage(web api.Web) []row {
 	if web.Fingerprint != nil {
 		rows = append(rows, row{rest: "SHA-256 of its certificate: " + *web.Fingerprint})
 	}
+	if web.Announced != nil {
+		rows = append(rows, row{rest: "announced in the network as " + *web.Announced})
+	}
 	if len(rows) > 0 {
 		rows[0].subject = "page"
 	}

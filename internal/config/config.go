@@ -139,7 +139,7 @@ func Default() Config {
 		Store:  Store{Keep: 10},
 		Logs:   Logs{MaxFile: 10_000_000, MaxTotal: 50_000_000},
 		Notify: Notify{On: Happenings[:graveHappenings:graveHappenings]},
-		Web:    Web{Listen: "127.0.0.1:8484"},
+		Web:    Web{Listen: "127.0.0.1:8484", Announce: true},
 		MQTT:   MQTT{Prefix: "homeassistant", Topic: "ota", Control: true},
 		Device: Machine{Threshold: 1},
 		Source: Source{Poll: 15 * time.Minute},

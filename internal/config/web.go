@@ -21,6 +21,7 @@ type Web struct {
 	Hide      []glob.Pattern // see Hidden
 	Hosts     []string       // in lower case, without a port
 	Cert, Key string         // paths as they were written; both or neither
+	Announce  bool           // whether the local network is told of a page that it can reach
 }
 
 // envName is that of a file with secrets in nearly every program that has one;

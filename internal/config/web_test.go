@@ -28,7 +28,7 @@ hide = ["*.pem"]
 	}
 	want := Web{
 		Listen: "[::]:8443", Hosts: []string{"garden.example.com", "fe80::1"},
-		Cert: "tls/cert.pem", Key: "/etc/key.pem", Hide: []glob.Pattern{pem},
+		Cert: "tls/cert.pem", Key: "/etc/key.pem", Hide: []glob.Pattern{pem}, Announce: true,
 	}
 	if diff := cmp.Diff(want, got.Web, patternsByText); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -22,6 +22,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -57,6 +58,8 @@ type Options struct {
 	// Ready is called when the page can be reached, unless it could all the time
 	// ([Server.TakeOver]). May be nil.
 	Ready func(address string)
+	// Announce runs while the page can be reached from other machines. May be nil.
+	Announce func(ctx context.Context, at netip.AddrPort)
 	// Rest is called when nobody has been connected for a while. May be nil.
 	Rest func()
 }
@@ -135,7 +138,20 @@ func (s *Server) open(ctx context.Context) error {
 	if s.options.Ready != nil && isNew {
 		s.options.Ready(where.address)
 	}
+	defer s.announce(ctx, where, listener.Addr())()
 	return s.serve(ctx, serve.NewDoor(listener), where.certificate)
+}
+
+// announce tells others of the page, if they can reach it, until ctx ends or end
+// is called.
+func (s *Server) announce(ctx context.Context, where place, at net.Addr) (end func()) {
+	if s.options.Announce == nil || where.certificate == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var announcing sync.WaitGroup
+	announcing.Go(func() { s.options.Announce(ctx, at.(*net.TCPAddr).AddrPort()) })
+	return func() { cancel(); announcing.Wait() }
 }
 
 // listen opens the port, or the next one that is free: programs for developers

@@ -26,7 +26,7 @@ func TestStatusJSON(t *testing.T) {
 		"program": {"state": "waiting", "pid": null, "started": null, "restarts": 0, "last_exit": null, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
 		"release": null,
 		"deposit": {"state": "empty", "files": 0, "bytes": 0, "reasons": [], "doing": null, "arriving": null},
-		"web": {"address": null, "problem": null, "fingerprint": null}, "mqtt": null, "source": null, "history": 1}`)
+		"web": {"address": null, "problem": null, "fingerprint": null, "announced": null}, "mqtt": null, "source": null, "history": 1}`)
 	upload(t, d, harness.Tree{"run.sh": harness.File("kill -TERM $$\n")})
 	d.Await("the crash", func(s harness.Status) bool { return s.Program.State == "backoff" })
 	checkShape(t, d.Say("status", "--json"), `{"running": true, "pid": 1, "version": "", "dir": "",
@@ -34,7 +34,7 @@ func TestStatusJSON(t *testing.T) {
 			"last_exit": {"code": null, "signal": "SIGTERM", "cause": null, "at": "time"}, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
 		"release": {"number": 1, "digest": "sha256:", "state": "trial", "pinned": false, "packed": null},
 		"deposit": {"state": "empty", "files": 0, "bytes": 0, "reasons": [], "doing": null, "arriving": null},
-		"web": {"address": null, "problem": null, "fingerprint": null}, "mqtt": null, "source": null, "history": 1}`)
+		"web": {"address": null, "problem": null, "fingerprint": null, "announced": null}, "mqtt": null, "source": null, "history": 1}`)
 	upload(t, d, harness.Tree{"run.sh": harness.File("exec sleep 1000\n")})
 	awaitRunning(d, 2)
 	harness.Tree{"run.sh": harness.File("")}.Write(t, d.Deposit())
@@ -44,13 +44,13 @@ func TestStatusJSON(t *testing.T) {
 			"last_exit": {"code": null, "signal": "SIGTERM", "cause": null, "at": "time"}, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
 		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false, "packed": null},
 		"deposit": {"state": "held", "files": 1, "bytes": 0, "reasons": [{"path": "run.sh", "line": null, "column": null, "source": null, "message": "", "hint": null}], "doing": null, "arriving": null},
-		"web": {"address": null, "problem": null, "fingerprint": null}, "mqtt": null, "source": null, "history": 1}`)
+		"web": {"address": null, "problem": null, "fingerprint": null, "announced": null}, "mqtt": null, "source": null, "history": 1}`)
 	d.Stop()
 	checkShape(t, d.Say("status", "--json"), `{"running": false, "pid": null, "version": "", "dir": "",
 		"program": {"state": null, "pid": null, "started": null, "restarts": 0, "last_exit": null, "crash_looping": false, "phase": null, "status_text": null, "doing": null, "notice": null},
 		"release": {"number": 2, "digest": "sha256:", "state": "trial", "pinned": false, "packed": null},
 		"deposit": {"state": null, "files": 0, "bytes": 0, "reasons": [], "doing": null, "arriving": null},
-		"web": {"address": null, "problem": null, "fingerprint": null}, "mqtt": null, "source": null, "history": 1}`)
+		"web": {"address": null, "problem": null, "fingerprint": null, "announced": null}, "mqtt": null, "source": null, "history": 1}`)
 }
 
 // TestHistoryJSON: newest first, names that are not UTF-8 escaped.

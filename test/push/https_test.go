@@ -594,7 +594,7 @@ func (p *proxy) join(conn net.Conn) {
 	if now.fault != "" {
 		from = io.LimitReader(conn, now.after)
 	}
-	passed, _ := io.Copy(counting{p, device}, from)
+	passed, _ := io.Copy(counted{p, device}, from)
 	if now.fault == stall && passed == now.after {
 		close(p.stalled)
 		<-p.free
@@ -606,13 +606,13 @@ func (p *proxy) join(conn net.Conn) {
 	<-back
 }
 
-// counting counts what goes to the device.
-type counting struct {
+// counted counts what goes to the device.
+type counted struct {
 	*proxy
 	to io.Writer
 }
 
-func (c counting) Write(b []byte) (int, error) {
+func (c counted) Write(b []byte) (int, error) {
 	n, err := c.to.Write(b)
 	c.mutex.Lock()
 	c.sent += int64(n)

@@ -1,0 +1,365 @@
+package mdns
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+)
+
+// Link is one interface of the machine in one family of addresses.
+type Link struct {
+	Index    int  // of the interface
+	IsIPv6   bool // of the packets; prefixes are of both families
+	Prefixes []netip.Prefix
+	// Send sends a packet, to the group unless an address is given.
+	Send func(packet []byte, to netip.AddrPort) error
+}
+
+// Packet is one that came over a link.
+type Packet struct {
+	Index  int
+	IsIPv6 bool
+	From   netip.AddrPort
+	Data   []byte
+}
+
+// wire is what a responder hears and speaks through. It is a [Network].
+type wire interface {
+	// links are those that there are now.
+	links() ([]Link, error)
+	// heed lets only packets through that may be about one of these names; of
+	// none: all.
+	heed(names ...Name)
+}
+
+// Options say what is announced, and to whom that is told.
+type Options struct {
+	Service Service
+	// Text brings another text of the service, while it is announced.
+	Text <-chan []string
+	// Named is called when it is settled what the service is called: other than
+	// was wished where that was somebody else's name.
+	Named func(instance string)
+	// Stays tells, at the end, whether the service goes on under the same names, so
+	// that nobody has to forget it.
+	Stays func() bool
+}
+
+// phase is how far it is with the names.
+type phase string
+
+const (
+	probing    phase = "probing"    // whether they are anybody's
+	announcing phase = "announcing" // that they are ours
+	settled    phase = "settled"
+)
+
+// How often and after how long things are said (6, 8.1, 8.3).
+const (
+	probes        = 3
+	probePause    = 250 * time.Millisecond
+	announcements = 2
+	sayAgain      = time.Second // a record is not multicast more often than that
+	defendAgain   = 250 * time.Millisecond
+	deferProbe    = time.Second // to who wins the comparison of 8.2
+	// After so many conflicts each further one costs a pause (8.1).
+	manyConflicts = 15
+	conflictPause = 5 * time.Second
+	// unicasts is how many answers go to single askers in a second: so nobody makes
+	// this machine send much to who has not asked.
+	unicasts = 20
+	// mostLegacy is how many questions of who speaks plain DNS are repeated to him.
+	mostLegacy = 4
+)
+
+// responder is the life of a service on the network. One goroutine owns it.
+type responder struct {
+	options  Options
+	wire     wire
+	names    names
+	on       []*link
+	phase    phase
+	step     int // of the phase
+	due      time.Time
+	renamed  struct{ instance, host int } // how often
+	wished   struct{ instance, host string }
+	fights   int       // how many conflicts there were
+	second   time.Time // in which unicasts are counted
+	unicasts int
+}
+
+// link is what was said and is to be said on one.
+type link struct {
+	Link
+	records []record
+	said    [atAddresses + mostAddresses]time.Time // when each was multicast last
+	pending set                                    // to be multicast
+	due     time.Time
+	// asker may send more known answers (7.2); not valid: nobody, or several.
+	asker netip.AddrPort
+	// deaf: something could not be sent, as happens before an address is usable.
+	deaf bool
+}
+
+// respond announces the service until ctx ends. Packets come over the network's
+// links, and changed says that there may be others now.
+func respond(ctx context.Context, wire wire, packets <-chan Packet, changed <-chan struct{}, options Options) error {
+	r := &responder{options: options, wire: wire}
+	r.wished.instance, r.wished.host = options.Service.Instance, options.Service.Host
+	r.names = namesOf(&r.options.Service)
+	if err := r.look(); err != nil {
+		return err
+	}
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for {
+		if next := r.next(); next.IsZero() {
+			alarm.Stop()
+		} else {
+			alarm.Reset(time.Until(next))
+		}
+		select {
+		case packet := <-packets:
+			r.hear(packet)
+		case <-alarm.C:
+			r.act(time.Now())
+		case <-changed:
+			if err := r.look(); err != nil {
+				return err
+			}
+		case r.options.Service.Text = <-options.Text:
+			r.retell()
+		case <-ctx.Done():
+			r.leave()
+			return nil
+		}
+	}
+}
+
+// next is when there is something to do; zero: there is nothing.
+func (r *responder) next() time.Time {
+	next := r.due
+	for _, l := range r.on {
+		if l.pending != 0 && (next.IsZero() || l.due.Before(next)) {
+			next = l.due
+		}
+	}
+	return next
+}
+
+// act does what is due.
+func (r *responder) act(now time.Time) {
+	if !r.due.IsZero() && !now.Before(r.due) {
+		switch r.phase {
+		case probing:
+			r.probe(now)
+		case announcing:
+			r.announce(now)
+		}
+	}
+	for _, l := range r.on {
+		if l.pending != 0 && !now.Before(l.due) {
+			l.answer(now)
+		}
+	}
+}
+
+// look finds out which links there are. On a new one the names have to be
+// claimed; a new address is only told (8.4).
+func (r *responder) look() error {
+	now := time.Now()
+	found, err := r.wire.links()
+	if err != nil {
+		return err
+	}
+	isNew, isOther := false, false
+	var on []*link
+	for _, one := range found {
+		if len(served(&r.options.Service, one.Prefixes)) == 0 {
+			continue
+		}
+		l := r.linkOf(one.Index, one.IsIPv6)
+		if l == nil || l.deaf {
+			l, isNew = &link{}, true
+		}
+		if told := records(&r.options.Service, r.names, one.Prefixes); !sameAddresses(l.records, told) {
+			l.records, l.pending, isOther = told, 0, true
+		}
+		l.Link = one
+		on = append(on, l)
+	}
+	r.on = on
+	switch {
+	case len(on) == 0:
+		r.phase, r.due = settled, time.Time{}
+	case isNew:
+		r.claim(now)
+	case isOther && r.phase != probing:
+		r.tell(now)
+	}
+	return nil
+}
+
+func sameAddresses(x, y []record) bool {
+	if len(x) != len(y) {
+		return false
+	}
+	for i := range x {
+		if i >= atAddresses && !x[i].same(&y[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *responder) linkOf(index int, isIPv6 bool) *link {
+	for _, l := range r.on {
+		if l.Index == index && l.IsIPv6 == isIPv6 {
+			return l
+		}
+	}
+	return nil
+}
+
+// rewrite makes all records anew.
+func (r *responder) rewrite() {
+	r.names = namesOf(&r.options.Service)
+	for _, l := range r.on {
+		l.records = records(&r.options.Service, r.names, l.Prefixes)
+	}
+}
+
+// retell announces another text.
+func (r *responder) retell() {
+	r.rewrite()
+	if r.phase != probing && len(r.on) > 0 {
+		r.tell(time.Now())
+	}
+}
+
+// claim begins to ask whether the names are anybody's. Machines that a power cut
+// has started all at once don't ask all at once (8.1).
+func (r *responder) claim(now time.Time) {
+	pause := rand.N(probePause)
+	if r.fights >= manyConflicts {
+		pause = conflictPause
+	}
+	r.claimAt(now.Add(pause))
+}
+
+func (r *responder) claimAt(begin time.Time) {
+	r.phase, r.step, r.due = probing, 0, begin
+	for _, l := range r.on {
+		l.pending = 0
+	}
+	r.wire.heed()
+}
+
+// probe asks once more, or takes the names. It asks for answers by multicast,
+// against what 8.1 recommends: where several programs share the port, an answer
+// by unicast comes to any one of them.
+func (r *responder) probe(now time.Time) {
+	if r.step == probes {
+		r.wire.heed(r.names.service, r.names.types, r.names.instance, r.names.host)
+		if r.options.Named != nil {
+			r.options.Named(r.options.Service.Instance)
+		}
+		r.tell(now)
+		return
+	}
+	for _, l := range r.on {
+		m := message{questions: []question{{name: r.names.instance, kind: typeAny}, {name: r.names.host, kind: typeAny}}}
+		for i, one := range l.records {
+			if set(1)<<i&(announced&^shared) != 0 {
+				one.flush = false // (10.2)
+				m.authority = append(m.authority, one)
+			}
+		}
+		l.send(m)
+	}
+	r.step++
+	r.due = now.Add(probePause)
+}
+
+// tell begins to announce, as soon as that may be said again.
+func (r *responder) tell(now time.Time) {
+	begin := now
+	for _, l := range r.on {
+		begin = later(begin, l.mayAgain(announced, sayAgain))
+	}
+	r.phase, r.step, r.due = announcing, 0, begin
+}
+
+func later(x, y time.Time) time.Time {
+	if x.After(y) {
+		return x
+	}
+	return y
+}
+
+// announce tells all at once, and once more after a second (8.3).
+func (r *responder) announce(now time.Time) {
+	for _, l := range r.on {
+		l.multicast(announced, 0, now)
+	}
+	r.step++
+	r.due = now.Add(sayAgain)
+	if r.step == announcements {
+		r.phase, r.due = settled, time.Time{}
+	}
+}
+
+// leave says good-bye (10.1).
+func (r *responder) leave() {
+	if r.phase == probing || r.options.Stays != nil && r.options.Stays() {
+		return
+	}
+	for _, l := range r.on {
+		for i := range l.records {
+			l.records[i].ttl = 0
+		}
+		l.multicast(announced&^(1<<atTypes), 0, time.Now()) // others may have that type too
+	}
+}
+
+// mayAgain is when all of these records may be multicast again.
+func (l *link) mayAgain(which set, pause time.Duration) (at time.Time) {
+	for i := range l.records {
+		if which>>i&1 != 0 && !l.said[i].IsZero() {
+			at = later(at, l.said[i].Add(pause))
+		}
+	}
+	return at
+}
+
+// multicast says these records to all, and more of them for who may need them.
+func (l *link) multicast(which, more set, now time.Time) {
+	m := message{response: true, answers: l.some(which), more: l.some(more)}
+	if len(m.answers) == 0 {
+		return
+	}
+	l.send(m)
+	for i := range l.said {
+		if (which|more)>>i&1 != 0 {
+			l.said[i] = now
+		}
+	}
+	l.pending &^= which
+}
+
+// some are the records of a set.
+func (l *link) some(which set) (list []record) {
+	for i, one := range l.records {
+		if which>>i&1 != 0 {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
+func (l *link) send(m message) {
+	if l.Send(m.pack(), netip.AddrPort{}) != nil {
+		l.deaf = true
+	}
+}

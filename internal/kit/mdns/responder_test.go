@@ -1,0 +1,524 @@
+package mdns
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// wireOf is a network in memory: what the responder says is kept, with the time.
+type wireOf struct {
+	t       *testing.T
+	began   time.Time
+	on      []Link
+	said    []saying
+	packets chan Packet
+	changed chan struct{}
+	texts   chan []string
+	heeded  []Name
+	broken  bool
+}
+
+// saying is a packet that the responder sent.
+type saying struct {
+	after time.Duration
+	index int
+	to    netip.AddrPort // not valid: to all
+	message
+}
+
+func (w *wireOf) links() ([]Link, error) { return w.on, nil }
+
+func (w *wireOf) heed(names ...Name) { w.heeded = names }
+
+// add makes one more link, with addresses such as "192.168.1.20/24".
+func (w *wireOf) add(index int, prefixes ...string) {
+	link := Link{Index: index}
+	for _, one := range prefixes {
+		link.Prefixes = append(link.Prefixes, netip.MustParsePrefix(one))
+	}
+	link.Send = func(packet []byte, to netip.AddrPort) error {
+		if w.broken {
+			return errors.New("network is unreachable")
+		}
+		m, ok := parse(packet)
+		if !ok || len(packet) > 1400 {
+			w.t.Errorf("%d bytes were sent that are no packet: %x", len(packet), packet)
+		}
+		w.said = append(w.said, saying{time.Since(w.began), index, to, m})
+		return nil
+	}
+	w.on = append(w.on, link)
+}
+
+const (
+	here      = "192.168.1.20/24"
+	neighbour = "192.168.1.7"
+)
+
+func greenhouse() Service {
+	return Service{
+		Type: "_ota._tcp", Instance: "greenhouse", Host: "ota-1a2b3c4d", Port: 8484, Text: []string{"txtvers=1"},
+		Serves: func(netip.Addr) bool { return true },
+	}
+}
+
+// within runs a responder in virtual time, until do returns.
+func within(t *testing.T, options Options, do func(*wireOf)) *wireOf {
+	w := &wireOf{}
+	synctest.Test(t, func(t *testing.T) {
+		w.t, w.began = t, time.Now()
+		w.packets, w.changed, w.texts = make(chan Packet), make(chan struct{}), make(chan []string)
+		options.Text = w.texts
+		w.add(1, here)
+		if options.Service.Type == "" {
+			options.Service = greenhouse()
+		}
+		ctx, end := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- respond(ctx, w, w.packets, w.changed, options) }()
+		synctest.Wait()
+		do(w)
+		end()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// pass lets time go by.
+func (w *wireOf) pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// hear brings a packet of the neighbour, from a port.
+func (w *wireOf) hear(port uint16, m message) {
+	w.hearFrom(netip.AddrPortFrom(netip.MustParseAddr(neighbour), port), m)
+}
+
+func (w *wireOf) hearFrom(from netip.AddrPort, m message) {
+	w.packets <- Packet{Index: 1, From: from, Data: m.pack()}
+	synctest.Wait()
+}
+
+// fresh returns what was said since the last call.
+func (w *wireOf) fresh() []saying {
+	said := w.said
+	w.said = nil
+	return said
+}
+
+// settle waits until the names are announced, and everything is silent.
+func (w *wireOf) settle() {
+	w.pass(time.Minute)
+	w.fresh()
+}
+
+func asks(kind Type, name Name) message {
+	return message{questions: []question{{name: name, kind: kind}}}
+}
+
+// kinds are the answers of a packet, in letters that can be compared.
+func kinds(list []record) string {
+	var all []string
+	for _, one := range list {
+		all = append(all, map[Type]string{typeA: "A", typeAAAA: "AAAA", typePTR: "PTR", typeSRV: "SRV", typeTXT: "TXT", typeNSEC: "NSEC"}[one.kind])
+	}
+	return strings.Join(all, " ")
+}
+
+// TestTheNamesAreProbedAndAnnounced: three questions a quarter of a second apart,
+// then two announcements a second apart, and then nothing for a day.
+func TestTheNamesAreProbedAndAnnounced(t *testing.T) {
+	named := ""
+	w := within(t, Options{Named: func(name string) { named = name }}, func(w *wireOf) { w.pass(24 * time.Hour) })
+	if len(w.said) != 6 {
+		t.Fatalf("%d packets were sent: %v", len(w.said), w.said)
+	}
+	first := w.said[0].after
+	if first >= probePause {
+		t.Errorf("the first question came after %v", first)
+	}
+	for i, after := range []time.Duration{0, 250, 500, 750, 1750} {
+		said := w.said[i]
+		if said.after-first != after*time.Millisecond || said.to.IsValid() {
+			t.Errorf("packet %d was sent after %v, to %v", i, said.after-first, said.to)
+		}
+		if said.response != (i >= probes) {
+			t.Errorf("packet %d: a response is %v", i, said.response)
+		}
+	}
+	if probe := w.said[0]; kinds(probe.authority) != "SRV TXT A" || len(probe.questions) != 2 || probe.questions[0].kind != typeAny {
+		t.Errorf("it is probed for %s with %v", kinds(probe.authority), probe.questions)
+	}
+	if told := w.said[3]; kinds(told.answers) != "PTR PTR SRV TXT A" || told.answers[0].flush || !told.answers[2].flush {
+		t.Errorf("announced: %s, %v", kinds(told.answers), told.answers)
+	}
+	if bye := w.said[5]; kinds(bye.answers) != "PTR SRV TXT A" || bye.answers[0].ttl != 0 {
+		t.Errorf("at the end: %s, %v", kinds(bye.answers), bye.answers)
+	}
+	if named != "greenhouse" {
+		t.Errorf("it is called %q", named)
+	}
+}
+
+// TestWhoGoesOnSaysNoGoodBye: as when another ota takes over.
+func TestWhoGoesOnSaysNoGoodBye(t *testing.T) {
+	w := within(t, Options{Stays: func() bool { return true }}, (*wireOf).settle)
+	if len(w.said) != 0 {
+		t.Errorf("said: %v", w.said)
+	}
+}
+
+// TestNothingIsTakenThatIsSomebodys: one who answers while we probe has the name;
+// we are the second one of it then.
+func TestNothingIsTakenThatIsSomebodys(t *testing.T) {
+	named := ""
+	w := within(t, Options{Named: func(name string) { named = name }}, func(w *wireOf) {
+		w.pass(300 * time.Millisecond)
+		theirs := namesOf(new(greenhouse()))
+		w.hear(Port, message{response: true, answers: []record{{theirs.instance, typeSRV, true, 120, []byte("\x00\x00\x00\x00\x00\x50\x05other\x05local\x00")}}})
+		w.pass(time.Minute)
+	})
+	if named != "greenhouse-2" {
+		t.Errorf("it is called %q", named)
+	}
+	for _, said := range w.said {
+		if said.response && Name(said.answers[0].data).First() == "greenhouse" {
+			t.Errorf("the name of somebody else was announced: %v", said)
+		}
+	}
+}
+
+// TestSimultaneousProbes: the one whose records are greater goes on, the other
+// one waits for a second, and then hears that the name is taken.
+func TestSimultaneousProbes(t *testing.T) {
+	theirs := namesOf(new(greenhouse()))
+	for _, port := range []string{"\x00\x50", "\xff\xff"} { // theirs is less, and more
+		w := within(t, Options{}, func(w *wireOf) {
+			w.pass(300 * time.Millisecond)
+			w.fresh()
+			w.hear(Port, message{
+				questions: []question{{name: theirs.instance, kind: typeAny}},
+				authority: []record{
+					{theirs.instance, typeTXT, false, ttlOther, []byte("\x09txtvers=1")},
+					{theirs.instance, typeSRV, false, ttlHost, []byte("\x00\x00\x00\x00" + port + "\x05other\x05local\x00")},
+				},
+			})
+			w.pass(900 * time.Millisecond)
+		})
+		announced := slices.ContainsFunc(w.said, func(s saying) bool { return s.response })
+		if isMore := port == "\xff\xff"; announced == isMore {
+			t.Errorf("theirs is greater: %v; we took the name: %v", isMore, announced)
+		}
+	}
+}
+
+// TestANameIsDefended: who probes for our name hears at once that it is taken,
+// also if all heard it half a second ago.
+func TestANameIsDefended(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		for range 2 {
+			w.hear(Port, message{
+				questions: []question{{name: ours.instance, kind: typeAny, unicast: true}},
+				authority: []record{{ours.instance, typeSRV, false, 120, []byte("\x00\x00\x00\x00\x00\x50\x05other\x05local\x00")}},
+			})
+			if said := w.fresh(); len(said) != 1 || kinds(said[0].answers) != "SRV TXT" || said[0].to.IsValid() {
+				w.t.Errorf("said: %v", said)
+			}
+			w.pass(defendAgain)
+		}
+	})
+}
+
+// TestWhoSaysOtherwiseMakesUsAskAgain: a name that two have, as after two
+// networks have become one, is probed for again.
+func TestWhoSaysOtherwiseMakesUsAskAgain(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		claim := message{response: true, answers: []record{{ours.host, typeA, true, 120, []byte{192, 168, 1, 7}}}}
+		w.hear(5000, claim)
+		w.pass(time.Minute)
+		if said := w.fresh(); len(said) != 0 {
+			w.t.Errorf("a response from another port counts: %v", said)
+		}
+		w.hear(Port, claim)
+		w.pass(time.Minute)
+		if said := w.fresh(); len(said) != 5 || said[0].response {
+			w.t.Errorf("said: %v", said)
+		}
+	})
+}
+
+// TestWhatIsOursOnAnotherLinkIsNoConflict: one network may be reached by cable
+// and by wifi.
+func TestWhatIsOursOnAnotherLinkIsNoConflict(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	within(t, Options{}, func(w *wireOf) {
+		w.add(2, "192.168.1.21/24")
+		w.changed <- struct{}{}
+		w.settle()
+		w.hear(Port, message{response: true, answers: []record{{ours.host, typeA, true, 120, []byte{192, 168, 1, 21}}}})
+		w.pass(time.Minute)
+		if said := w.fresh(); len(said) != 0 {
+			w.t.Errorf("said: %v", said)
+		}
+	})
+}
+
+// TestQuestions are those that there are, each answered by what belongs to it.
+func TestQuestions(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	loud := NameOf("_OTA", "_tcp", "LOCAL")
+	for _, test := range []struct {
+		name    string
+		ask     message
+		port    uint16
+		answers string
+		more    string
+		toAll   bool
+		atOnce  bool
+	}{
+		{"who is there", asks(typePTR, ours.service), Port, "PTR", "SRV TXT A", true, false},
+		{"in capitals", asks(typePTR, loud), Port, "PTR", "SRV TXT A", true, false},
+		{"which types are there", asks(typePTR, ours.types), Port, "PTR", "", true, false},
+		{"where is it", asks(typeSRV, ours.instance), Port, "SRV", "A", true, true},
+		{"what is said of it", asks(typeTXT, ours.instance), Port, "TXT", "", true, true},
+		{"all of it", asks(typeAny, ours.instance), Port, "SRV TXT", "A", true, true},
+		{"its address", asks(typeA, ours.host), Port, "A", "", true, true},
+		{"an address that it has not", asks(typeAAAA, ours.host), Port, "NSEC", "", true, true},
+		{"of another", asks(typeA, NameOf("other", "local")), Port, "", "", true, true},
+		{"plain DNS", asks(typePTR, ours.service), 40000, "PTR", "SRV TXT A", false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			within(t, Options{}, func(w *wireOf) {
+				w.settle()
+				w.hear(test.port, test.ask)
+				said := w.fresh()
+				if (len(said) > 0) != (test.atOnce && test.answers != "") {
+					w.t.Errorf("at once: %v", said)
+				}
+				w.pass(120 * time.Millisecond)
+				said = append(said, w.fresh()...)
+				if test.answers == "" && len(said) == 0 {
+					return
+				}
+				if len(said) != 1 {
+					w.t.Fatalf("said: %v", said)
+				}
+				if got := kinds(said[0].answers); got != test.answers {
+					w.t.Errorf("answers: %q, not %q", got, test.answers)
+				}
+				if got := kinds(said[0].more); got != test.more {
+					w.t.Errorf("more: %q, not %q", got, test.more)
+				}
+				if said[0].to.IsValid() == test.toAll {
+					w.t.Errorf("sent to %v", said[0].to)
+				}
+			})
+		})
+	}
+}
+
+// TestPlainDNSIsAnsweredAsItExpects: its number, its question, no bit that it
+// does not know, and nothing to be kept for long (6.7).
+func TestPlainDNSIsAnsweredAsItExpects(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		ask := asks(typeSRV, ours.instance)
+		ask.id = 4711
+		w.hear(40000, ask)
+		said := w.fresh()
+		if len(said) != 1 || said[0].id != 4711 || len(said[0].questions) != 1 {
+			w.t.Fatalf("said: %v", said)
+		}
+		if one := said[0].answers[0]; one.flush || one.ttl > ttlLegacy {
+			w.t.Errorf("said: %v", one)
+		}
+	})
+}
+
+// TestWhatIsKnownIsNotSaid, also when that comes in a second packet (7.1, 7.2).
+func TestWhatIsKnownIsNotSaid(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	pointer := record{ours.service, typePTR, false, ttlOther, []byte(ours.instance)}
+	old := pointer
+	old.ttl = ttlOther/2 - 1
+	for _, test := range []struct {
+		name  string
+		say   []message
+		heard int
+	}{
+		{"known", []message{{questions: asks(typePTR, ours.service).questions, answers: []record{pointer}}}, 0},
+		{"known for too long", []message{{questions: asks(typePTR, ours.service).questions, answers: []record{old}}}, 1},
+		{"in a second packet", []message{{truncated: true, questions: asks(typePTR, ours.service).questions}, {answers: []record{pointer}}}, 0},
+		{"by somebody else", []message{asks(typePTR, ours.service), {truncated: true, questions: asks(typePTR, ours.service).questions}, {answers: []record{pointer}}}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			within(t, Options{}, func(w *wireOf) {
+				w.settle()
+				for i, m := range test.say {
+					from := netip.AddrPortFrom(netip.MustParseAddr(neighbour), Port)
+					if test.name == "by somebody else" && i == 0 {
+						from = netip.AddrPortFrom(netip.MustParseAddr("192.168.1.8"), Port)
+					}
+					w.hearFrom(from, m)
+				}
+				w.pass(time.Second)
+				if said := w.fresh(); len(said) != test.heard {
+					w.t.Errorf("said: %v", said)
+				}
+			})
+		})
+	}
+}
+
+// TestNobodyMakesItTalkMuch: a record is multicast once in a second at most,
+// however often it is asked for, and single askers get twenty answers together.
+func TestNobodyMakesItTalkMuch(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	for _, port := range []uint16{Port, 40000} {
+		within(t, Options{}, func(w *wireOf) {
+			w.settle()
+			const seconds = 5
+			for range seconds * 100 {
+				w.hear(port, asks(typePTR, ours.service))
+				w.pass(10 * time.Millisecond)
+			}
+			w.pass(2 * time.Second)
+			most := seconds + 1
+			if port != Port {
+				most = seconds * unicasts
+			}
+			if said := len(w.fresh()); said > most || said < seconds {
+				w.t.Errorf("to port %d: %d packets were sent in %d seconds", port, said, seconds)
+			}
+		})
+	}
+}
+
+// TestWhoIsElsewhereIsNotAnswered: an address of no network of ours is that of
+// somebody who is to be flooded, or one who should not hear of us (11).
+func TestWhoIsElsewhereIsNotAnswered(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		for _, port := range []uint16{Port, 40000} {
+			w.hearFrom(netip.AddrPortFrom(netip.MustParseAddr("203.0.113.5"), port), asks(typePTR, ours.service))
+		}
+		w.pass(time.Second)
+		if said := w.fresh(); len(said) != 0 {
+			w.t.Errorf("said: %v", said)
+		}
+	})
+}
+
+// TestUnicastIfAskedFor: who wants it gets it alone, unless it is long ago that
+// all have heard it (5.4).
+func TestUnicastIfAskedFor(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	ask := asks(typeTXT, ours.instance)
+	ask.questions[0].unicast = true
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		w.hear(Port, ask)
+		if said := w.fresh(); len(said) != 1 || !said[0].to.IsValid() {
+			w.t.Errorf("said: %v", said)
+		}
+		w.pass(ttlOther * time.Second)
+		w.hear(Port, ask)
+		if said := w.fresh(); len(said) != 1 || said[0].to.IsValid() {
+			w.t.Errorf("said: %v", said)
+		}
+	})
+}
+
+// TestNetworksComeAndGo: without one there is nothing to do; on a new one the
+// names are claimed, a new address is told, and what is gone is left alone.
+func TestNetworksComeAndGo(t *testing.T) {
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		w.on = nil
+		w.changed <- struct{}{}
+		w.pass(time.Hour)
+		if said := w.fresh(); len(said) != 0 {
+			w.t.Errorf("said into nothing: %v", said)
+		}
+		w.add(2, "10.0.0.2/8")
+		w.changed <- struct{}{}
+		w.pass(time.Hour)
+		if said := w.fresh(); len(said) != 5 || said[0].index != 2 || said[0].response {
+			w.t.Errorf("on a new network: %v", said)
+		}
+		w.on = nil
+		w.add(2, "10.0.0.3/8")
+		w.changed <- struct{}{}
+		w.pass(time.Hour)
+		if said := w.fresh(); len(said) != 2 || !said[0].response || kinds(said[0].answers) != "PTR PTR SRV TXT A" {
+			w.t.Errorf("with a new address: %v", said)
+		}
+		w.changed <- struct{}{}
+		w.pass(time.Hour)
+		if said := w.fresh(); len(said) != 0 {
+			w.t.Errorf("nothing has changed: %v", said)
+		}
+	})
+}
+
+// TestALinkThatCouldNotSend is claimed anew when something has changed: an
+// address may not be usable as soon as it is there.
+func TestALinkThatCouldNotSend(t *testing.T) {
+	within(t, Options{}, func(w *wireOf) {
+		w.broken = true
+		w.pass(time.Minute)
+		w.broken = false
+		w.changed <- struct{}{}
+		w.pass(time.Minute)
+		if said := w.fresh(); len(said) != 5 {
+			w.t.Errorf("said: %v", said)
+		}
+	})
+}
+
+// TestAnotherText is told, not more often than once in a second.
+func TestAnotherText(t *testing.T) {
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		for i := range 3 {
+			w.texts <- []string{"release=" + string(rune('1'+i))}
+			synctest.Wait()
+		}
+		w.pass(time.Minute)
+		said := w.fresh()
+		if len(said) == 0 || len(said) > 3 || !strings.Contains(string(said[len(said)-1].answers[3].data), "release=3") {
+			w.t.Errorf("said: %v", said)
+		}
+	})
+}
+
+// TestOnlyWhatIsServedIsTold: a page at one address is not announced on others.
+func TestOnlyWhatIsServedIsTold(t *testing.T) {
+	service := greenhouse()
+	service.Serves = func(a netip.Addr) bool { return a == netip.MustParseAddr("192.168.1.20") }
+	within(t, Options{Service: service}, func(w *wireOf) {
+		w.add(2, "10.0.0.2/8")
+		w.changed <- struct{}{}
+		w.pass(time.Minute)
+		for _, said := range w.fresh() {
+			if said.index != 1 {
+				w.t.Errorf("said elsewhere: %v", said)
+			}
+		}
+	})
+}
