@@ -39,7 +39,7 @@ func (t *tree) Open(path string) (transfer.File, error) {
 }
 
 // memory is a file in memory.
-type memory struct{ *bytes.Reader }
+type memory struct{ io.ReaderAt }
 
 func (memory) Close() error { return nil }
 
@@ -139,5 +139,3 @@ func ListingOf(m *parcel.Manifest) transfer.Listing {
 	}
 	return listing
 }
-
-var _ io.ReaderAt = memory{}

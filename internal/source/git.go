@@ -233,11 +233,11 @@ func splitCommit(content []byte) (message, signature []byte) {
 
 // manifest is that of a commit, without its files.
 func (g *Git) manifest(ctx context.Context, commit string) (*parcel.Manifest, error) {
-	said := &bounded{most: mostSaid} // a subject has no end until there is an empty line
+	said := &command.Head{Longest: mostSaid} // a subject has no end until there is an empty line
 	if err := g.run(ctx, said, "show", "--no-patch", "--no-show-signature", "--format=%ct%n%s", commit); err != nil {
 		return nil, err
 	}
-	seconds, subject, _ := strings.Cut(said.String(), "\n")
+	seconds, subject, _ := strings.Cut(string(said.Kept()), "\n")
 	serial, err := strconv.ParseInt(seconds, 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("git says that the time of commit %.12s is %q", commit, seconds)
@@ -297,12 +297,12 @@ func (g *Git) pack(ctx context.Context, commit string) (string, error) {
 
 // git runs git and returns what it prints, which has to be short.
 func (g *Git) git(ctx context.Context, most int, args ...string) ([]byte, error) {
-	said := &bounded{most: most}
+	said := &command.Head{Longest: most}
 	err := g.run(ctx, said, args...)
-	if err == nil && said.over {
+	if err == nil && said.IsCut() {
 		err = fmt.Errorf("git %s has more to say than %d bytes", args[0], most)
 	}
-	return said.Bytes(), err
+	return said.Kept(), err
 }
 
 // run runs git in the repository. Nothing that a repository or a user has set up
@@ -320,13 +320,13 @@ func (g *Git) run(ctx context.Context, to io.Writer, args ...string) error {
 		return err
 	}
 	cmd.Env = environment
-	complaint := &bounded{most: mostSaid}
+	complaint := &command.Head{Longest: mostSaid}
 	code, err := command.RunApart(ctx, cmd, to, complaint, nil)
 	if err != nil {
 		return err
 	}
 	if code != 0 {
-		return fmt.Errorf("git %s: %s", args[0], lastLine(complaint.String(), code))
+		return fmt.Errorf("git %s: %s", args[0], lastLine(string(complaint.Kept()), code))
 	}
 	return nil
 }
@@ -365,20 +365,6 @@ func (g *Git) protocol() string {
 		return scheme
 	}
 	return "ssh"
-}
-
-// bounded keeps the beginning of what is written to it.
-type bounded struct {
-	bytes.Buffer
-	most int
-	over bool
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	fits := min(len(p), b.most-b.Len())
-	b.over = b.over || fits < len(p)
-	b.Buffer.Write(p[:fits])
-	return len(p), nil
 }
 
 // lastLine is what git says last, or with which code it ended.

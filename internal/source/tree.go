@@ -2,7 +2,6 @@ package source
 
 import (
 	"archive/tar"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ota/internal/kit/command"
 	"ota/internal/kit/durable"
 	"ota/internal/parcel"
 )
@@ -82,12 +82,12 @@ func (t *tree) add(header *tar.Header, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	hash, head := sha256.New(), &bounded{most: len(lfsHead)}
+	hash, head := sha256.New(), &command.Head{Longest: len(lfsHead)}
 	_, err = io.Copy(io.MultiWriter(file, hash, head), content)
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	if bytes.Equal(head.Bytes(), []byte(lfsHead)) && header.Size < mostSaid {
+	if string(head.Kept()) == lfsHead && header.Size < mostSaid {
 		return notTaken{fmt.Errorf("%s is a pointer of Git LFS: its content is not in the repository", strconv.Quote(name))}
 	}
 	t.files[name] = at

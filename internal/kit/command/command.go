@@ -113,6 +113,29 @@ func (s *stream) close() {
 	s.in.Close() // closed already if it ran
 }
 
+// Head keeps the beginning of what is written, at most Longest bytes. The zero
+// value keeps nothing.
+type Head struct {
+	Longest int
+
+	kept []byte
+	cut  bool
+}
+
+// Write takes a piece of output. It never fails.
+func (h *Head) Write(piece []byte) (int, error) {
+	fits := min(len(piece), h.Longest-len(h.kept))
+	h.cut = h.cut || fits < len(piece)
+	h.kept = append(h.kept, piece[:fits]...)
+	return len(piece), nil
+}
+
+// Kept returns the beginning.
+func (h *Head) Kept() []byte { return h.kept }
+
+// IsCut reports whether there was more.
+func (h *Head) IsCut() bool { return h.cut }
+
 // Tail keeps the last lines that are not empty, each at most longest bytes of
 // its beginning. The zero value keeps none.
 type Tail struct {

@@ -7,6 +7,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+func TestHead(t *testing.T) {
+	head := Head{Longest: 5}
+	for _, step := range []struct {
+		piece, kept string
+		isCut       bool
+	}{{"abc", "abc", false}, {"de", "abcde", false}, {"", "abcde", false}, {"f", "abcde", true}, {"g", "abcde", true}} {
+		n, err := head.Write([]byte(step.piece))
+		if n != len(step.piece) || err != nil || string(head.Kept()) != step.kept || head.IsCut() != step.isCut {
+			t.Errorf("after %q: %d, %v, %q, %t", step.piece, n, err, head.Kept(), head.IsCut())
+		}
+	}
+}
+
 func TestTail(t *testing.T) {
 	for name, test := range map[string]struct {
 		pieces []string

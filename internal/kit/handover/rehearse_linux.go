@@ -1,7 +1,6 @@
 package handover
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -42,7 +41,7 @@ func (b *Bag) Rehearse(ctx context.Context, binary string, args []string, parcel
 	}()
 	patient, end := context.WithTimeout(ctx, patience())
 	defer end()
-	var said bounded
+	said := command.Head{Longest: mostSaid}
 	complaint := &command.Tail{Lines: 3, Longest: 300}
 	code, err := command.RunApart(patient, cmd, &said, complaint, nil)
 	switch {
@@ -55,7 +54,7 @@ func (b *Bag) Rehearse(ctx context.Context, binary string, args []string, parcel
 	case err != nil:
 		return "", &Refused{binary, err.Error()}
 	}
-	version, ready := strings.CutPrefix(said.String(), strings.TrimSuffix(word(parcel, ""), "\n"))
+	version, ready := strings.CutPrefix(string(said.Kept()), strings.TrimSuffix(word(parcel, ""), "\n"))
 	version, whole := strings.CutSuffix(version, "\n")
 	if code == 0 && ready && whole && version != "" && !strings.ContainsAny(version, " \n") {
 		return version, nil
@@ -109,15 +108,6 @@ func answered(code int, complaint *command.Tail) string {
 		text += ": " + oneLine(strings.Join(lines, "; "))
 	}
 	return text
-}
-
-// bounded keeps the beginning of what is written.
-type bounded struct{ bytes.Buffer }
-
-// Write takes all of it.
-func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), max(0, mostSaid-b.Len()))])
-	return len(p), nil
 }
 
 // Ready is what a rehearsal says, and nothing else.

@@ -140,7 +140,7 @@ func ask(ctx context.Context, job Job) ([]byte, error) {
 		return nil, err
 	}
 	cmd.Stdin = io.MultiReader(strings.NewReader(fmt.Sprintln(len(script()))), bytes.NewReader(script()), bytes.NewReader(asked))
-	var answer head
+	answer := command.Head{Longest: longestAnswer} // more does not parse
 	complaint := command.Tail{Lines: 1, Longest: longestComplaint}
 	_, err = command.RunApart(limited, cmd, &answer, &complaint, func(pid int) {
 		_ = priority.Low(pid) // where it can't be lowered, it is as urgent as we are
@@ -153,16 +153,7 @@ func ask(ctx context.Context, job Job) ([]byte, error) {
 	case !cmd.ProcessState.Success():
 		return nil, fmt.Errorf("%s failed: %s", job.Python, lastLine(complaint.Kept(), cmd.ProcessState.String()))
 	}
-	return answer.Bytes(), nil
-}
-
-// head keeps the beginning of what is written: more of an answer does not parse.
-type head struct{ bytes.Buffer }
-
-// Write takes a piece. It never fails.
-func (h *head) Write(piece []byte) (int, error) {
-	h.Buffer.Write(piece[:min(len(piece), longestAnswer-h.Len())])
-	return len(piece), nil
+	return answer.Kept(), nil
 }
 
 func lastLine(lines []string, otherwise string) string {
