@@ -54,7 +54,7 @@ func parseDevice(text string) (*device, error) {
 	switch {
 	case at.User != nil:
 		return nil, hint.With(errors.New("an address holds no secret"), "put the token into OTA_TOKEN, or a file for --token-file")
-	case host == "" || strings.Trim(at.Path, "/") != "" || at.RawQuery != "" || at.Fragment != "":
+	case at.Scheme != "https" && at.Scheme != "http", host == "" || strings.Trim(at.Path, "/") != "" || at.RawQuery != "" || at.Fragment != "":
 		return nil, hint.With(fmt.Errorf("%q is not the address of a device", at.Redacted()), `name it as "ota status" there does: https://HOST:8484`)
 	case at.Scheme == "http" && !isLoopback(host):
 		return nil, hint.With(errors.New("without TLS everybody on the way could read the token"), "use https://, or a tunnel: ssh -L 8484:127.0.0.1:8484 HOST, and http://127.0.0.1:8484")

@@ -212,6 +212,25 @@ func TestUnknownCertificate(t *testing.T) {
 	}
 }
 
+// TestThroughATunnel: to a page that only its own machine sees, as by ssh -L.
+func TestThroughATunnel(t *testing.T) {
+	t.Parallel()
+	settings := "[trial]\nperiod = \"500ms\"\n[web]\nlisten = \"127.0.0.1:0\"\n"
+	device := &page{Device: harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, settings), t: t}
+	device.Start()
+	device.Await("ota to answer", func(s harness.Status) bool { return s.Program.State != "" })
+	var status struct{ Web struct{ Address string } }
+	harness.Await(t, "the page", func() bool {
+		return json.Unmarshal([]byte(device.Say("status", "--json")), &status) == nil && status.Web.Address != ""
+	}, device.Console)
+	w := newProxy(t, status.Web.Address[strings.LastIndexByte(status.Web.Address, ':')+1:])
+	l := device.laptop(project())
+	l.push(0, "http://"+w.listener.Addr().String())
+	if _, told := l.push(1, w.target()); !strings.Contains(told, "TLS") && !strings.Contains(told, "HTTP") {
+		t.Errorf("with TLS: told %q", told)
+	}
+}
+
 // TestAuthority: a certificate for which the system vouches is not asked about, and
 // is for the name that was called only.
 func TestAuthority(t *testing.T) {

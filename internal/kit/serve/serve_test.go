@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -118,38 +119,57 @@ func ask(t *testing.T, conn net.Conn, want string) {
 // TestWhoHasTakenAConnectionIsWaitedFor: the server hears nothing more of it, and
 // its handler asks the house all the same.
 func TestWhoHasTakenAConnectionIsWaitedFor(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	inside, left := make(chan struct{}), make(chan struct{})
-	server := &http.Server{}
-	ctx, cancel := context.WithCancel(t.Context())
-	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		defer ours.Close()
+		listener := &single{conn: make(chan net.Conn, 1), closed: make(chan struct{})}
+		listener.conn <- theirs
+		leave := make(chan struct{})
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			<-leave
+			conn.Close()
+		})}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			door := NewDoor(listener)
+			ended <- Until(ctx, server, time.Second, door, func() error { return server.Serve(door) })
+		}()
+		io.WriteString(ours, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		synctest.Wait()
+		cancel()
+		time.Sleep(time.Minute)
+		select {
+		case err := <-ended:
+			t.Errorf("it has left the handler behind: %v", err)
+		default:
+		}
+		close(leave)
+		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		close(inside)
-		<-ctx.Done()
-		conn.Close()
-		close(left)
 	})
-	ended := make(chan error, 1)
-	go func() {
-		door := NewDoor(listener)
-		ended <- Until(ctx, server, 10*time.Millisecond, door, func() error { return server.Serve(door) })
-	}()
-	conn := dial(t, listener.Addr())
-	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	<-inside
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+}
+
+// single is a listener to which one connection comes.
+type single struct {
+	conn   chan net.Conn
+	closed chan struct{}
+}
+
+func (s *single) Accept() (net.Conn, error) {
 	select {
-	case <-left:
-	default:
-		t.Error("the handler was left behind")
+	case conn := <-s.conn:
+		return conn, nil
+	case <-s.closed:
+		return nil, net.ErrClosed
 	}
 }
+
+func (s *single) Close() error   { close(s.closed); return nil }
+func (s *single) Addr() net.Addr { return &net.TCPAddr{} }

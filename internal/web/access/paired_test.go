@@ -102,3 +102,15 @@ func TestNamesOfComputers(t *testing.T) {
 		}
 	}
 }
+
+// FuzzNamesOfComputers: whatever somebody wants to be called, it is a name.
+func FuzzNamesOfComputers(f *testing.F) {
+	f.Add("ann@laptop")
+	f.Add("--\xff/..")
+	f.Fuzz(func(t *testing.T, wanted string) {
+		k := &Keeper{tokens: []*token{{name: "computer"}}}
+		if name := k.freeName(wanted); !isTokenName(name) || name == "computer" {
+			t.Errorf("%q becomes %q", wanted, name)
+		}
+	})
+}
