@@ -127,7 +127,13 @@ func (s *sshServer) agent() string {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { agent.Process.Kill(); agent.Wait() })
-	harness.Await(s.t, "the agent", func() bool { _, err := os.Stat(socket); return err == nil }, func() string { return "" })
+	harness.Await(s.t, "the agent", func() bool {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}, func() string { return "" })
 	add := exec.Command("ssh-add", "-q", filepath.Join(s.dir, "user"))
 	add.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket)
 	if said, err := add.CombinedOutput(); err != nil {
