@@ -2,7 +2,7 @@
 
 VERSION ?= 0.1.0
 # As it is shipped, and tested; the reasons are in the file.
-FLAGS := $(shell grep '^-' shipped/flags)
+FLAGS := $(shell grep '^-' shipped/flags | sed "/ /s/.*/'&'/")
 LINK = $(patsubst -ldflags=%,%,$(filter -ldflags=%,$(FLAGS))) -X ota/internal/cli.linked=$(VERSION)
 BUILD = CGO_ENABLED=0 go build $(filter-out -ldflags=%,$(FLAGS)) -ldflags="$(LINK)"
 

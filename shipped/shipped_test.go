@@ -19,6 +19,14 @@ func TestTagsAreAddedToThoseThatThereAre(t *testing.T) {
 	}
 }
 
+// quoted is a flag as make gives it to a shell.
+func quoted(flag string) string {
+	if strings.Contains(flag, " ") {
+		return "'" + flag + "'"
+	}
+	return flag
+}
+
 // TestTheMakefileBuildsTheSame: all that it adds is the version.
 func TestTheMakefileBuildsTheSame(t *testing.T) {
 	if _, err := exec.LookPath("make"); err != nil {
@@ -33,7 +41,7 @@ func TestTheMakefileBuildsTheSame(t *testing.T) {
 	var want []string
 	for _, flag := range Flags() {
 		if !strings.HasPrefix(flag, "-ldflags=") {
-			want = append(want, flag)
+			want = append(want, strings.Fields(quoted(flag))...)
 			continue
 		}
 		link := strings.TrimPrefix(flag, "-ldflags=")

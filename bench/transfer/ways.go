@@ -296,7 +296,16 @@ func (b *bench) rsync(old, new string, options ...string) (cost, error) {
 		}
 		c.bytes += n
 	}
-	return c, readJSON(usage, &c.cpu)
+	return c, errors.Join(sameTree(new, device), readJSON(usage, &c.cpu))
+}
+
+// sameTree says whether rsync did what it was to do: with equal times it may not.
+func sameTree(want, got string) error {
+	out, err := exec.Command("diff", "-rq", "--no-dereference", want, got).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("rsync made something else: %w: %s", err, out)
+	}
+	return nil
 }
 
 // shellForRsync is what rsync takes for ssh: where to write the processor's time,

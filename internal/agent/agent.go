@@ -7,6 +7,7 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
@@ -66,7 +67,8 @@ type agent struct {
 	releases   *release.Room
 	deposit    *deposit.Room
 	trust      *admission.Keeper
-	arrivals   *drop.Room // for deposit/, over the network
+	undated    atomic.Pointer[[sha256.Size]byte] // the manifest whose expiry was last said not to count
+	arrivals   *drop.Room                        // for deposit/, over the network
 	program    *program.Room
 	main       *activate.Room
 	supervisor *supervisor

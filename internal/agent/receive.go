@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"ota/internal/api"
@@ -45,13 +46,13 @@ func (a *agent) Receive(ctx context.Context, conn io.ReadWriteCloser) error {
 	})()
 	cmd := exec.Command(own, "receive", "--veiled", a.folder.dir)
 	cmd.Stdin = in
-	complaint := &command.Tail{Lines: 1, Longest: 500}
+	complaint := &command.Tail{Lines: 2, Longest: 500} // the error, and a hint
 	code, err := command.RunApart(patient, cmd, hearer{conn}, complaint, func(int) { in.Close() })
 	in.Close() // if it has not begun
 	conn.Close()
 	<-heard
 	if said := complaint.Kept(); err == nil && code != 0 && len(said) > 0 {
-		err = errors.New(said[0])
+		err = errors.New(strings.TrimPrefix(said[0], "ota: "))
 	}
 	return err
 }

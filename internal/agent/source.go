@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ota/internal/admission"
 	"ota/internal/api"
@@ -105,7 +106,24 @@ func (a *agent) roomToFetch(bytes int64) error {
 // admitted decides about a packed release. One without a signature may be one that
 // ota has made itself, of a commit that was signed.
 func (a *agent) admitted(manifest, signature []byte) (admission.Admitted, error) {
-	return admittedIn(a.folder, a.config.Source, a.trust)(manifest, signature)
+	admitted, err := admittedIn(a.folder, a.config.Source, a.trust)(manifest, signature)
+	if err == nil {
+		a.tellUndated(admitted)
+	}
+	return admitted, err
+}
+
+// tellUndated says, once for each release, that its expiry does not count, as
+// nobody keeps the clock right.
+func (a *agent) tellUndated(admitted admission.Admitted) {
+	m := admitted.Manifest
+	if m.Expires == nil || clockOf(a.vitals).Known() {
+		return
+	}
+	if before := a.undated.Swap(&admitted.Sum); before == nil || *before != admitted.Sum {
+		a.log.Warn("it is not known whether the release has expired: nobody keeps the clock right",
+			"release", m.Name(), "expires", m.Expires.Format(time.DateOnly))
+	}
 }
 
 // admittedIn is that for any folder.

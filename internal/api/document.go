@@ -1,11 +1,10 @@
 package api
 
 import (
-	"bytes"
-	"compress/gzip"
 	_ "embed" // openapi.yaml.gz
-	"io"
 	"net/http"
+
+	"ota/internal/kit/packed"
 )
 
 // document is openapi.yaml, which describes all routes (OpenAPI 3.1), compressed:
@@ -20,18 +19,6 @@ func (s *Server) documentRoutes() []route {
 }
 
 func (s *Server) document(w http.ResponseWriter, _ *http.Request) error {
-	text, err := unpack(document)
-	if err != nil {
-		return err
-	}
-	write(w, "application/yaml", http.StatusOK, text)
+	write(w, "application/yaml", http.StatusOK, packed.Open(document))
 	return nil
-}
-
-func unpack(packed []byte) ([]byte, error) {
-	from, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(from)
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -22,6 +21,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
+	"ota/internal/kit/packed/packedtest"
 	"ota/internal/logs"
 )
 
@@ -38,24 +38,7 @@ func TestTheDocumentIsTheOneThatWasWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer := httptest.NewRecorder()
-	if err := new(Server).document(answer, nil); err == nil && bytes.Equal(answer.Body.Bytes(), written) {
-		return
-	}
-	if !*rewrite {
-		t.Fatal("openapi.yaml.gz is not openapi.yaml: \"go test ./internal/api -update\" packs it")
-	}
-	var packed bytes.Buffer
-	to, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression) // there is such a level
-	if _, err := to.Write(written); err != nil {
-		t.Fatal(err)
-	}
-	if err := to.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile("openapi.yaml.gz", packed.Bytes(), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	packedtest.Check(t, "openapi.yaml.gz", written, *rewrite)
 }
 
 func described(t testing.TB) description {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html"
 	"os"
 	"os/exec"
 	"time"
 
+	"ota/internal/kit/markup"
 	"ota/internal/kit/proc"
 )
 
@@ -30,8 +30,12 @@ func openInBrowser(ctx context.Context, address string) error {
 		return err
 	}
 	defer os.Remove(way.Name())
-	_, err = fmt.Fprintf(way, `<!doctype html><meta charset="utf-8"><title>ota</title><meta name="referrer" content="no-referrer">`+
-		`<meta http-equiv="refresh" content="0; url=%s">`+"\n", html.EscapeString(address))
+	err = markup.Render(way, markup.El("head",
+		markup.El("meta", markup.Attr("charset", "utf-8")),
+		markup.El("title", markup.Text("ota")),
+		markup.El("meta", markup.Attr("name", "referrer"), markup.Attr("content", "no-referrer")),
+		markup.El("meta", markup.Attr("http-equiv", "refresh"), markup.Attr("content", "0; url="+address)),
+	))
 	if err := errors.Join(err, way.Close()); err != nil {
 		return err
 	}

@@ -53,6 +53,13 @@ func (p *progress) say(text string, now time.Time) {
 	fmt.Fprint(p.to, "\r"+cut(harmless(text), 78)+clearLine)
 }
 
+// begin begins anew, for who counts several times.
+func (p *progress) begin(now time.Time) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.next = now.Add(progressAfter)
+}
+
 // end leaves nothing of it.
 func (p *progress) end() {
 	p.mutex.Lock()

@@ -24,7 +24,8 @@ type pushFlags struct {
 	pack.Options
 	overlay, sign          bool
 	key                    string
-	dryRun, noWait, asJSON bool
+	dryRun, noWait, watch  bool
+	asJSON                 bool
 	fingerprint, tokenFile string
 	pair                   bool
 }
@@ -42,9 +43,8 @@ func (a *app) pushCommand() *cobra.Command {
 		Long: `Make a release of the program in SRC (default: the current folder), bring it to
 TARGET, and follow it to its end: checks, switch, trial, confirmed. A TARGET is
 [USER@]HOST:DIR, the folder that ota looks after on a machine that ssh reaches,
-such a folder of this machine, or https://HOST:8484, where the page of ota is.
-Only what the device lacks is sent, and what a lost
-connection has brought stays.
+such a folder of this machine, or https://HOST:8484, where the page of ota is. Only
+what the device lacks is sent, and what a lost connection has brought stays.
 
 A push is the whole project: what an earlier one brought and SRC does not have any
 more is removed, unless it is an --overlay. The program's own data stays. What
@@ -53,18 +53,26 @@ more is removed, unless it is an --overlay. The program's own data stays. What
 Of several arguments the first is SRC, unless it names another machine.
 
 Exit code: 0 if it is confirmed, or main/ was the same; 3 if it is held or has to
-wait, 4 if it was rolled back, with the reasons; 1 if that can't be told.`,
+wait, 4 if it was rolled back, with the reasons; 1 if that can't be told.
+
+With --watch it goes on at each save, until Ctrl-C (exit code 0). The next save does
+not wait for the end of a trial. What is the same is not pushed.`,
 		Example: `  ota push pi@greenhouse:garden
   ota push ~/src/garden pi@greenhouse:garden --version v1.2.3 --message "waters at night"
   ota push . pi@north:garden pi@south:garden
   ota push https://greenhouse.local:8484
-  ota push --dry-run pi@greenhouse:garden`,
+  ota push --dry-run pi@greenhouse:garden
+  ota push --watch pi@greenhouse:garden`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
 				return usageError(cmd, "to where? name [USER@]HOST:DIR, or a folder")
 			case flags.dryRun && flags.noWait:
 				return usageError(cmd, "--dry-run sends nothing that --no-wait could leave alone")
+			case flags.watch && flags.dryRun:
+				return usageError(cmd, "--watch brings each save there, and --dry-run nothing")
+			case flags.watch && flags.noWait:
+				return usageError(cmd, "--watch shows what becomes of each save: --no-wait has no place there")
 			}
 			return nil
 		},
@@ -83,6 +91,7 @@ wait, 4 if it was rolled back, with the reasons; 1 if that can't be told.`,
 func (f *pushFlags) define(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.dryRun, "dry-run", "n", false, "list what would change, and change nothing")
+	flags.BoolVarP(&f.watch, "watch", "w", false, "push again at each save, until Ctrl-C")
 	flags.BoolVar(&f.noWait, "no-wait", false, "do not wait for what becomes of it")
 	flags.BoolVar(&f.overlay, "overlay", false, "only add and replace: keep what is not in SRC")
 	flags.StringVar(&f.Release.App, "app", "", "the program's `name`: only devices with this [device] app take it")
@@ -90,9 +99,9 @@ func (f *pushFlags) define(cmd *cobra.Command) {
 	flags.StringVarP(&f.Release.Message, "message", "m", "", "what is new")
 	flags.BoolVar(&f.sign, "sign", false, "sign it, with the ssh key")
 	flags.StringVar(&f.key, "key", "", "the `file` of the ssh key (default: the one that ssh uses)")
-	flags.StringVar(&f.fingerprint, "fingerprint", "", "the `SHA256` of the certificate of an https:// target (or OTA_FINGERPRINT)")
-	flags.StringVar(&f.tokenFile, "token-file", "", "the `file` of the token for an https:// target (or OTA_TOKEN)")
-	flags.BoolVar(&f.pair, "pair", false, "get a new token from an https:// target, for the code of ota web pair")
+	flags.StringVar(&f.fingerprint, "fingerprint", "", "the `SHA256` of its certificate (for https://)")
+	flags.StringVar(&f.tokenFile, "token-file", "", "the `file` of the token (for https://; or OTA_TOKEN)")
+	flags.BoolVar(&f.pair, "pair", false, "ask for a pairing code, for a new token (for https://)")
 	flags.BoolVar(&f.asJSON, "json", false, "for programs: print JSON")
 }
 
@@ -130,6 +139,14 @@ func (a *app) push(ctx context.Context, flags pushFlags, targets []string) exitC
 	desk, err := openDesk(flags.Source)
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot keep what is sent: %w", err))
+	}
+	if flags.watch {
+		for i, err := range unmet {
+			if err != nil {
+				return a.fail(fmt.Errorf("cannot push to %s: %w", targets[i], err))
+			}
+		}
+		return a.pushSaves(ctx, flags, targets, places, desk)
 	}
 	arrived := false
 	defer func() { desk.close(arrived) }()
@@ -173,22 +190,38 @@ func graver(x, y exitCode) exitCode {
 }
 
 func (a *app) project(ctx context.Context, flags pushFlags) (*pack.Project, error) {
-	options := flags.Options
-	options.Release.Kind = parcel.Whole
-	if flags.overlay {
-		options.Release.Kind = parcel.Overlay
-	}
-	if flags.sign || flags.key != "" {
-		options.Signing = &pack.Signing{Key: flags.key, Say: a.stderr}
-	}
+	options := flags.packing()
+	options.Signing = flags.signing(a.stderr)
 	project, err := pack.Describe(ctx, options)
 	if err != nil {
 		return nil, err
 	}
+	a.tellLeftOut(project)
+	return project, nil
+}
+
+// packing says how to pack, but for a signature.
+func (f *pushFlags) packing() pack.Options {
+	options := f.Options
+	options.Release.Kind = parcel.Whole
+	if f.overlay {
+		options.Release.Kind = parcel.Overlay
+	}
+	return options
+}
+
+// signing says how to sign; nil: it is not signed.
+func (f *pushFlags) signing(say io.Writer) *pack.Signing {
+	if !f.sign && f.key == "" {
+		return nil
+	}
+	return &pack.Signing{Key: f.key, Say: say}
+}
+
+func (a *app) tellLeftOut(project *pack.Project) {
 	for _, path := range project.LeftOut {
 		a.tell("left out, as a device never takes it: %s", path)
 	}
-	return project, nil
 }
 
 // compared is what a push would change on one target, in JSON.
@@ -302,19 +335,37 @@ func (t *talk) news(target string, news receive.News) {
 
 // outcome says what became of a release on a target.
 func (t *talk) outcome(target string, outcome receive.Outcome, bytes int64, asJSON bool) exitCode {
-	code, say := map[receive.Result]exitCode{receive.Held: heldBack, receive.Deferred: heldBack, receive.RolledBack: rolledBack}[outcome.Result], t.stdout
+	code := resultCode(outcome.Result)
 	if asJSON {
-		say = io.Discard
+		return code
 	}
+	fmt.Fprintln(t.stdout, t.outcomeLine(target, outcome, bytes))
+	t.evidence(outcome)
+	return code
+}
+
+func resultCode(result receive.Result) exitCode {
+	switch result {
+	case receive.Held, receive.Deferred:
+		return heldBack
+	case receive.RolledBack:
+		return rolledBack
+	}
+	return done
+}
+
+// outcomeLine is the line that says what became of a release.
+func (t *talk) outcomeLine(target string, outcome receive.Outcome, bytes int64) string {
 	number := ""
 	if outcome.Release != nil {
 		number = fmt.Sprintf(": release %d", *outcome.Release)
 	}
-	tone := map[exitCode]tone{done: good, heldBack: notice, rolledBack: bad}[code]
-	fmt.Fprintln(say, harmless(target)+": "+t.in(tone, resultText(outcome.Result))+number+", "+amount.Size(bytes)+" sent")
-	if asJSON {
-		return code
-	}
+	tone := map[exitCode]tone{done: good, heldBack: notice, rolledBack: bad}[resultCode(outcome.Result)]
+	return harmless(target) + ": " + t.in(tone, resultText(outcome.Result)) + number + ", " + amount.Size(bytes) + " sent"
+}
+
+// evidence tells why a release is not in place.
+func (t *talk) evidence(outcome receive.Outcome) {
 	switch outcome.Result {
 	case receive.Held, receive.Deferred:
 		t.listReasons(outcome.Reasons)
@@ -328,7 +379,6 @@ func (t *talk) outcome(target string, outcome receive.Outcome, bytes int64, asJS
 	if outcome.Result == receive.Deferred {
 		t.advise(`"ota apply --now" on the device does not wait`)
 	}
-	return code
 }
 
 func resultText(result receive.Result) string {

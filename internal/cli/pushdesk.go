@@ -73,15 +73,25 @@ func (d *desk) serial(now time.Time) int64 {
 
 // begin goes on with the release that was begun before, or begins another one.
 func (d *desk) begin(project *pack.Project) error {
+	if d.goesOn(project) {
+		return nil
+	}
+	return errors.Join(d.clear(), d.keep(project))
+}
+
+// goesOn makes the project the release that was begun before, and reports whether
+// it is.
+func (d *desk) goesOn(project *pack.Project) bool {
 	manifest, err := os.ReadFile(d.manifest())
 	signature, unsigned := os.ReadFile(d.signature())
 	if errors.Is(unsigned, fs.ErrNotExist) {
 		signature = nil
 	}
-	if err == nil && project.GoOn(manifest, signature) {
-		return nil
-	}
-	err = d.clear()
+	return err == nil && project.GoOn(manifest, signature)
+}
+
+// keep notes which release is begun. What is sent of another one stays.
+func (d *desk) keep(project *pack.Project) (err error) {
 	if project.Signature != nil {
 		err = errors.Join(err, durable.Replace(d.signature(), project.Signature, 0o600))
 	}

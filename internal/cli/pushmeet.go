@@ -34,7 +34,10 @@ func (a *app) meet(ctx context.Context, flags pushFlags, places []push.Place) (u
 			devices++
 		}
 	}
-	if devices == 0 {
+	switch isAbout := flags.pair || flags.fingerprint != "" || flags.tokenFile != ""; {
+	case devices == 0 && isAbout:
+		return nil, hint.With(errors.New("no target is an https:// address, which --pair, --fingerprint and --token-file are for"), "leave them out: over ssh there are no such things")
+	case devices == 0:
 		return unmet, nil
 	}
 	meeting, err := a.meeting(ctx, flags)
@@ -47,11 +50,14 @@ func (a *app) meet(ctx context.Context, flags pushFlags, places []push.Place) (u
 	for i, place := range places {
 		unmet[i] = place.Meet(ctx, meeting)
 	}
+	if ctx.Err() != nil {
+		return nil, errors.New("interrupted")
+	}
 	return unmet, nil
 }
 
 func (a *app) meeting(ctx context.Context, flags pushFlags) (m push.Meeting, err error) {
-	m = push.Meeting{Known: push.OpenKnown(), Token: os.Getenv(tokenVariable), Name: nameOfComputer(), Tell: func(text string) { a.tell("%s", text) }}
+	m = push.Meeting{Known: push.OpenKnown(), Token: strings.TrimSpace(os.Getenv(tokenVariable)), Name: nameOfComputer(), Tell: func(text string) { a.tell("%s", text) }}
 	if flags.tokenFile != "" {
 		if m.Token, err = tokenIn(a.at(flags.tokenFile)); err != nil {
 			return m, err
@@ -82,6 +88,7 @@ func tokenIn(path string) (string, error) {
 	}
 	defer file.Close()
 	line, err := firstLine(file)
+	line = strings.TrimSpace(line)
 	if err == nil && line == "" {
 		err = fmt.Errorf("there is no token in %s", path)
 	}
@@ -107,9 +114,10 @@ type asker struct {
 
 // Trusts asks until it is yes or no.
 func (k asker) Trusts(host string, shown push.Fingerprint) (bool, error) {
-	k.tell("The certificate of %s is not known here. Its SHA-256 is\n  %s\n\"ota status\" on the device shows the same if it is that one.", host, shown)
+	k.tell("the certificate of %s is not known here; its SHA-256 is", host)
+	k.tell("  %s", shown)
 	for {
-		answer, err := k.line("Is it the same? (yes/no) ")
+		answer, err := k.line("Does \"ota status\" on the device show the same? (yes/no) ")
 		switch strings.ToLower(answer) {
 		case "yes":
 			return true, nil

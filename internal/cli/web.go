@@ -124,10 +124,11 @@ func (a *app) webPairCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "pair",
-		Short: "Print a code that logs in to the page",
-		Long: `Print a code that logs in to the page: once, and within five minutes. It is
-short enough to be typed into a phone; capitals and the dash do not matter. There
-is one code at a time, and it is void after five wrong tries.`,
+		Short: "Print a code that logs in to the page, or lets a computer push",
+		Long: `Print a code that logs in to the page, or gets a computer a token to push with:
+once, and within five minutes. It is short enough to be typed into a phone;
+capitals and the dash do not matter. There is one code at a time, and it is void
+after five wrong tries.`,
 		Example: `  ota web pair
   ota web pair --json | jq -r .code`,
 		Args: noArguments,
@@ -155,7 +156,7 @@ func (a *app) webPair(ctx context.Context, asJSON bool) exitCode {
 	}
 	a.say("%s", code.Code)
 	if code.Address != nil {
-		a.tell("type it at %s", *code.Address)
+		a.tell("type it at %s, or where \"ota push %s\" asks for it", *code.Address, *code.Address)
 	}
 	a.tell("it logs in once, until %s", code.Until.Local().Format(time.TimeOnly))
 	a.tellFingerprint(web)

@@ -63,7 +63,7 @@ func TestNoPage(t *testing.T) {
 func TestWebPair(t *testing.T) {
 	dir := serve(t, page("http://127.0.0.1:8484"))
 	check(t, call("web", "pair", "-C", dir), called{0, "BCDF-GHJK\n",
-		"ota: type it at http://127.0.0.1:8484\nota: it logs in once, until 12:00:00\n"})
+		"ota: type it at http://127.0.0.1:8484, or where \"ota push http://127.0.0.1:8484\" asks for it\nota: it logs in once, until 12:00:00\n"})
 	check(t, call("web", "pair", "--json", "-C", dir), called{0,
 		"{\n  \"code\": \"BCDF-GHJK\",\n  \"address\": \"http://127.0.0.1:8484\",\n  \"until\": \"2026-11-23T12:00:00Z\"\n}\n", ""})
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -125,6 +126,27 @@ func (a *attacked) resign(old, new string) {
 	a.signature = anna.sign(a.manifest, parcel.Namespace)
 }
 
+// resignFiles is that for the lines of the files, which it puts in order again.
+func (a *attacked) resignFiles(change func(lines []string) []string) {
+	a.Helper()
+	lines := strings.Split(strings.ReplaceAll(a.manifest, "},\n", "}\n"), "\n")
+	head, end := lines[0], len(lines)-2
+	files := change(lines[1:end])
+	slices.Sort(files)
+	a.manifest = head + "\n" + strings.Join(files, ",\n") + "\n]}\n"
+	a.signature = anna.sign(a.manifest, parcel.Namespace)
+}
+
+// oneMore adds a file to the manifest, and signs that.
+func (a *attacked) oneMore(path string) {
+	a.Helper()
+	sum := sha256.Sum256(nil)
+	a.resignFiles(func(lines []string) []string {
+		return append(lines, fmt.Sprintf(` {"path":%q,"mode":"0644","sha256":"%x"}`, path, sum))
+	})
+	a.lay()
+}
+
 // part is a file of a tar archive.
 type part struct {
 	header  tar.Header
@@ -146,8 +168,14 @@ func (a *attacked) parts() []part {
 // archive writes an archive into deposit/, and after it what is given.
 func (a *attacked) archive(parts []part, more ...byte) {
 	a.Helper()
+	a.archiveWithin(1<<20, parts, more...)
+}
+
+// archiveWithin writes one that needs so much memory to be unpacked.
+func (a *attacked) archiveWithin(window int, parts []part, more ...byte) {
+	a.Helper()
 	var out bytes.Buffer
-	compressed, err := zstd.NewWriter(&out, zstd.WithWindowSize(1<<20))
+	compressed, err := zstd.NewWriter(&out, zstd.WithWindowSize(window), zstd.WithSingleSegment(false))
 	a.must(err)
 	writer := tar.NewWriter(compressed)
 	for _, one := range parts {
@@ -159,6 +187,16 @@ func (a *attacked) archive(parts []part, more ...byte) {
 	a.must(errors.Join(writer.Close(), compressed.Close()))
 	a.must(os.MkdirAll(a.dir, 0o755))
 	a.write(map[string]string{"r.ota": out.String() + string(more)})
+}
+
+// upperSums writes the sums of files in capitals.
+func upperSums(lines []string) []string {
+	for i, line := range lines {
+		if before, sum, is := strings.Cut(line, `"sha256":"`); is {
+			lines[i] = before + `"sha256":"` + strings.ToUpper(sum)
+		}
+	}
+	return lines
 }
 
 const changed = "they, or it, were changed"
@@ -193,6 +231,12 @@ var manipulations = []struct {
 	{"a sum", func(a *attacked) { a.edit(`"sha256":"`, `"sha256":"0`); a.lay() }, changed},
 	{"a target", func(a *attacked) { a.edit(`"target":"run.sh"`, `"target":"main.py"`); a.lay() }, changed},
 	{"the kind of a path", func(a *attacked) { a.edit(`"kind":"link"`, `"kind":"folder"`); a.lay() }, changed},
+	{"a field less", func(a *attacked) { a.edit(`"message":"new pumps",`, ``); a.lay() }, changed},
+	{"a field more", func(a *attacked) { a.edit(`"serial":6`, `"serial":6,"run":"rm"`); a.lay() }, changed},
+	{"fields change places", func(a *attacked) { a.edit(`"format":1,"kind":"whole"`, `"kind":"whole","format":1`); a.lay() }, changed},
+	{"a list of files less", func(a *attacked) { a.manifest, _, _ = strings.Cut(a.manifest, "\n"); a.manifest += "]}\n"; a.lay() }, changed},
+	{"a byte order mark", func(a *attacked) { a.manifest = "\ufeff" + a.manifest; a.lay() }, changed},
+	{"no UTF-8", func(a *attacked) { a.edit("new pumps", "new p\xfcmps"); a.lay() }, changed},
 	{"a blank more", func(a *attacked) { a.manifest += " "; a.lay() }, changed},
 	{"a line end of Windows", func(a *attacked) { a.manifest = strings.ReplaceAll(a.manifest, "\n", "\r\n"); a.lay() }, changed},
 
@@ -202,6 +246,8 @@ var manipulations = []struct {
 	{"a byte less", func(a *attacked) { a.files["lib/a.py"] = "x = 1"; a.lay() }, "lib/a.py: it has 5 bytes where"},
 	{"an empty file", func(a *attacked) { a.files["lib/a.py"] = ""; a.lay() }, "lib/a.py: it has 0 bytes where"},
 	{"zeros", func(a *attacked) { a.files["lib/a.py"] = strings.Repeat("\x00", 6); a.lay() }, "lib/a.py: its content is not the one"},
+	{"a line end of Windows in a file", func(a *attacked) { a.files["lib/a.py"] = "x = 1\r\n"; a.lay() }, "lib/a.py: it has 7 bytes where"},
+	{"a longer file by far", func(a *attacked) { a.files["lib/a.py"] = strings.Repeat("x", 1<<20); a.lay() }, "lib/a.py: it has 1048576 bytes where"},
 	{"files change places", func(a *attacked) {
 		a.files["lib/a.py"], a.files["run.sh"] = a.files["run.sh"], a.files["lib/a.py"]
 		a.lay()
@@ -238,6 +284,22 @@ var manipulations = []struct {
 		a.must(os.Remove(a.at("main.py")))
 		a.must(unix.Mkfifo(a.at("main.py"), 0o644))
 	}, "main.py: ota-release.json lists a file of this name, and it is a named pipe"},
+	{"a socket for a file", func(a *attacked) {
+		a.lay()
+		a.must(os.Remove(a.at("main.py")))
+		a.must(unix.Mknod(a.at("main.py"), unix.S_IFSOCK|0o644, 0))
+	}, "main.py: ota-release.json lists a file of this name, and it is a socket"},
+	{"a file of somebody else's for a file", func(a *attacked) {
+		a.lay()
+		a.must(os.Remove(a.at("main.py")))
+		a.write(map[string]string{"../private": "key"})
+		a.must(os.Link(a.at("../private"), a.at("main.py")))
+	}, "main.py: it has 3 bytes where"},
+	{"a file for a link", func(a *attacked) {
+		a.lay()
+		a.must(os.Remove(a.at("start")))
+		a.write(map[string]string{"start": "#!/bin/sh\n"})
+	}, "start: ota-release.json lists a link of this name, and it is a file"},
 	{"a link for the manifest", func(a *attacked) {
 		a.lay()
 		a.must(os.Rename(a.at(parcel.ManifestName), a.at("m")))
@@ -278,14 +340,89 @@ var manipulations = []struct {
 	{"a way out", func(a *attacked) { a.resign(`"main.py"`, `"../../x"`); a.lay() }, "the path leads out of the release"},
 	{"an absolute path", func(a *attacked) { a.resign(`"main.py"`, `"/etc/cron.d/x"`); a.lay() }, "the path is absolute"},
 	{"a way out of Windows", func(a *attacked) { a.resign(`"main.py"`, `"..\\x"`); a.lay() }, "backslash"},
+	{"a way out in the middle", func(a *attacked) { a.resign(`"lib/a.py"`, `"lib/../../x"`); a.lay() }, "the path leads out of the release"},
+	{"a way out at the end", func(a *attacked) { a.resign(`"lib/a.py"`, `"lib/.."`); a.lay() }, "the path leads out of the release"},
+	{"a dot in a path", func(a *attacked) { a.resign(`"lib/a.py"`, `"./lib/a.py"`); a.lay() }, "the path has empty parts"},
+	{"two slashes", func(a *attacked) { a.resign(`"lib/a.py"`, `"lib//a.py"`); a.lay() }, "the path has empty parts"},
+	{"a slash at the end", func(a *attacked) { a.resign(`"lib/a.py"`, `"lib/"`); a.lay() }, "the path has empty parts"},
+	{"no path", func(a *attacked) { a.resign(`"lib/a.py"`, `""`); a.lay() }, "the path is empty"},
+	{"a line end in a path", func(a *attacked) { a.resign(`"lib/a.py"`, `"lib/a\npy"`); a.lay() }, "control characters"},
+	{"a control character beyond ASCII in a path", func(a *attacked) { a.resign(`"lib/a.py"`, "\"lib/a\u0085py\""); a.lay() }, "control characters"},
+	{"half a character in a path", func(a *attacked) { a.resign(`"lib/a.py"`, `"lib/\ud800"`); a.lay() }, "the path is no UTF-8"},
+	{"no UTF-8 in a path", func(a *attacked) { a.resign(`"lib/a.py"`, "\"lib/\xff\""); a.lay() }, "it is no text in UTF-8"},
+	{"a long name", func(a *attacked) { a.resign(`"lib/a.py"`, `"lib/`+strings.Repeat("a", 256)+`"`); a.lay() }, "a name in the path is longer than 255 bytes"},
+	{"a long path", func(a *attacked) { a.resign(`"lib/a.py"`, `"lib`+strings.Repeat("/a", 512)+`"`); a.lay() }, "the path is longer than 1024 bytes"},
+	{"a removal that leads out", func(a *attacked) { a.resign(`"old.py"`, `"../old.py"`); a.lay() }, "the path leads out of the release"},
+	{"a removal of ota's own", func(a *attacked) { a.resign(`"old.py"`, `".ota/trust.json"`); a.lay() }, "this name is ota's own"},
+	{"a removal of what comes", func(a *attacked) { a.resign(`"old.py"`, `"main.py"`); a.lay() }, "it is one of the files, too"},
+	{"a removal of a folder that comes", func(a *attacked) { a.resign(`"old.py"`, `"lib"`); a.lay() }, "it is one of the files, too"},
+	{"ota's own folder in capitals", func(a *attacked) { a.resign(`"lib/a.py"`, `".OTA/trust.json"`); a.lay() }, "this name is ota's own"},
+	{"ota's own folder further down", func(a *attacked) { a.resign(`"lib/a.py"`, `"lib/.ota/x"`); a.lay() }, "this name is ota's own"},
+	{"a manifest in the manifest", func(a *attacked) { a.oneMore("ota-release.json") }, "the name is kept for packed releases"},
+	{"a signature in the manifest", func(a *attacked) { a.oneMore("Ota-Release.json.sig") }, "the name is kept for packed releases"},
+	{"an archive in the manifest", func(a *attacked) { a.oneMore("next.ota") }, "the name is kept for packed releases"},
+	{"a hold in the manifest", func(a *attacked) { a.oneMore(".hold") }, "the name is kept for packed releases"},
 	{"a zero in a path", func(a *attacked) { a.resign(`"main.py"`, `"main\u0000.py"`); a.lay() }, "control characters"},
 	{"ota's own folder", func(a *attacked) { a.resign(`"lib/a.py"`, `".ota/trust.json"`); a.lay() }, "this name is ota's own"},
 	{"a link out", func(a *attacked) { a.resign(`"target":"run.sh"`, `"target":"/etc"`); a.lay() }, "leads out of the release"},
-	{"a path through a link", func(a *attacked) { a.resign(`"run.sh"`, `"start/x"`); a.lay() }, "out of order"},
+	{"paths out of order", func(a *attacked) { a.resign(`"run.sh"`, `"start/x"`); a.lay() }, "out of order"},
+	{"a path through a link", func(a *attacked) { a.oneMore("start/x") }, `"start" is a file or an empty folder, and a folder with something in it`},
+	{"a path through a file", func(a *attacked) { a.oneMore("main.py/x") }, `"main.py" is a file or an empty folder, and a folder with something in it`},
+	{"a link up and out", func(a *attacked) { a.resign(`"target":"run.sh"`, `"target":"lib/../../etc"`); a.lay() }, "leads out of the release"},
+	{"a link by way of a link", func(a *attacked) {
+		a.resignFiles(func(lines []string) []string {
+			return append(lines, ` {"path":"lib/up","kind":"link","target":".."}`, ` {"path":"out","kind":"link","target":"lib/up/.."}`)
+		})
+		a.lay()
+	}, "leads out of the release"},
+	{"a link with no target", func(a *attacked) { a.resign(`,"target":"run.sh"`, ``); a.lay() }, "lacks its target"},
+	{"a file with a target", func(a *attacked) { a.resign(`"size":6,`, `"size":6,"target":"x",`); a.lay() }, "a file has no target"},
+	{"a kind that there is not", func(a *attacked) { a.resign(`"kind":"link"`, `"kind":"device"`); a.lay() }, `there is no kind "device"`},
+	{"folders that differ in capitals", func(a *attacked) { a.oneMore("Lib/b.py") }, `"Lib" and "lib" differ in capitals only`},
+	{"capitals beyond ASCII", func(a *attacked) { a.oneMore("ſtart") }, "differ in capitals only"},
 	{"names that differ in capitals", func(a *attacked) { a.resign(`"lib/a.py"`, `"MAIN.py"`); a.lay() }, "differ in capitals only"},
 	{"a name twice", func(a *attacked) { a.resign(`"lib/a.py"`, `"main.py"`); a.lay() }, "it is listed twice"},
 	{"a key twice", func(a *attacked) { a.resign(`"serial":6`, `"serial":6,"serial":9`); a.lay() }, "line 1 was changed, or a key is there twice"},
 	{"an unknown key", func(a *attacked) { a.resign(`"serial":6`, `"run":"rm","serial":6`); a.lay() }, `unknown field "run"`},
+	{"a manifest behind the manifest", func(a *attacked) {
+		a.manifest += a.manifest
+		a.signature = anna.sign(a.manifest, parcel.Namespace)
+		a.lay()
+	}, "it is not as"},
+	{"half a manifest", func(a *attacked) {
+		a.manifest = a.manifest[:len(a.manifest)/2]
+		a.signature = anna.sign(a.manifest, parcel.Namespace)
+		a.lay()
+	}, "it is cut off"},
+	{"a format to come", func(a *attacked) { a.resign(`"format":1`, `"format":2`); a.lay() }, "it has format 2; this ota knows format 1"},
+	{"a kind of release to come", func(a *attacked) { a.resign(`"whole"`, `"half"`); a.lay() }, `"half"`},
+	{"no files", func(a *attacked) {
+		a.resign(`"files":[`, `"files":null,"x":[`)
+		a.lay()
+	}, `unknown field "x"`},
+	{"no serial", func(a *attacked) { a.resign(`"serial":6,`, ``); a.lay() }, "serial: 0 is not between 1 and"},
+	{"a serial with a point", func(a *attacked) { a.resign(`"serial":6`, `"serial":6.5`); a.lay() }, "it is no manifest"},
+	{"a serial beyond all", func(a *attacked) { a.resign(`"serial":6`, `"serial":9007199254740993`); a.lay() }, "serial: 9007199254740993 is not between 1 and"},
+	{"a serial in words", func(a *attacked) { a.resign(`"serial":6`, `"serial":"6"`); a.lay() }, "it is no manifest"},
+	{"a negative threshold", func(a *attacked) { a.resign(`"threshold":1`, `"threshold":-1`); a.lay() }, "threshold"},
+	{"an expiry to the fraction", func(a *attacked) { a.resign(`:00Z"`, `:00.5Z"`); a.lay() }, "expires"},
+	{"a sum in capitals", func(a *attacked) { a.resignFiles(upperSums); a.lay() }, "is not 64 small hexadecimal digits"},
+	{"a mode for all", func(a *attacked) { a.resign(`"0755"`, `"0777"`); a.lay() }, `the mode "0777"`},
+	{"too many files", func(a *attacked) {
+		sum := sha256.Sum256(nil)
+		a.resignFiles(func(lines []string) []string {
+			for i := range 30_001 {
+				lines = append(lines, fmt.Sprintf(` {"path":"x/%06d","mode":"0644","sha256":"%x"}`, i, sum))
+			}
+			return lines
+		})
+		a.lay()
+	}, "30000"},
+	{"a manifest without end", func(a *attacked) {
+		a.manifest += strings.Repeat(" ", parcel.LongestManifest)
+		a.signature = anna.sign(a.manifest, parcel.Namespace)
+		a.lay()
+	}, "longer than"},
 	{"a setuid file", func(a *attacked) { a.resign(`"0755"`, `"4755"`); a.lay() }, `the mode "4755"`},
 	{"a negative size", func(a *attacked) { a.resign(`"size":6`, `"size":-6`); a.lay() }, "the size -6"},
 	{"an endless size", func(a *attacked) { a.resign(`"size":6`, `"size":9e99`); a.lay() }, "it is no manifest"},
@@ -323,6 +460,33 @@ var manipulations = []struct {
 		p[3] = part{header: tar.Header{Typeflag: tar.TypeLink, Name: "main.py", Linkname: "/etc/passwd"}}
 		a.archive(p)
 	}, `"main.py" is in it where`},
+	{"a folder for a file in the archive", func(a *attacked) {
+		p := a.parts()
+		p[3] = part{header: tar.Header{Typeflag: tar.TypeDir, Name: "main.py/"}}
+		a.archive(p)
+	}, `"main.py/" is in it where`},
+	{"a device in the archive", func(a *attacked) {
+		p := a.parts()
+		p[3] = part{header: tar.Header{Typeflag: tar.TypeBlock, Name: "main.py", Devmajor: 8}}
+		a.archive(p)
+	}, `"main.py" is in it where`},
+	{"a pipe in the archive", func(a *attacked) {
+		p := a.parts()
+		p[3] = part{header: tar.Header{Typeflag: tar.TypeFifo, Name: "main.py"}}
+		a.archive(p)
+	}, `"main.py" is in it where`},
+	{"another link in the archive", func(a *attacked) { p := a.parts(); p[5].header.Linkname = "/etc/passwd"; a.archive(p) }, `"start" is in it where`},
+	{"an absolute path in the archive", func(a *attacked) { p := a.parts(); p[3].header.Name = "/main.py"; a.archive(p) }, `"/main.py" is in it where`},
+	{"files of the archive change places", func(a *attacked) { p := a.parts(); p[2], p[3] = p[3], p[2]; a.archive(p) }, `"main.py" is in it where`},
+	{"a name for all in the archive", func(a *attacked) {
+		global := part{header: tar.Header{Typeflag: tar.TypeXGlobalHeader, Name: "g", PAXRecords: map[string]string{"path": "evil.py"}}}
+		a.archive(slices.Insert(a.parts(), 2, global))
+	}, `is in it where`},
+	{"rights in the archive that are not in the manifest", func(a *attacked) {
+		p := a.parts()
+		p[3].header.Mode, p[3].header.Uid = 0o4777, 0
+		a.archive(p)
+	}, ""},
 	{"two manifests in the archive", func(a *attacked) { p := a.parts(); a.archive(slices.Insert(p, 2, p[0])) }, `"ota-release.json" is in it where`},
 	{"the manifest last in the archive", func(a *attacked) { p := a.parts(); a.archive(append(p[1:], p[0])) }, "the first file in it is not"},
 	{"an unsigned archive", func(a *attacked) { p := a.parts(); a.archive(slices.Delete(p, 1, 2)) }, "the release is not signed"},
@@ -332,6 +496,42 @@ var manipulations = []struct {
 		a.archive([]part{{tar.Header{Typeflag: tar.TypeReg, Name: parcel.ManifestName}, strings.Repeat("\x00", 64<<20)}})
 	}, "longer than"},
 	{"a bomb behind the signature", func(a *attacked) { p := a.parts(); p[2].content = strings.Repeat("\x00", 64<<20); a.archive(p) }, `"lib/a.py" is in it where`},
+	{"a signature without end in the archive", func(a *attacked) {
+		a.signature = strings.Repeat(a.signature, 400)
+		a.archive(a.parts())
+	}, "longer than"},
+	{"an archive that takes much memory", func(a *attacked) {
+		p := a.parts()
+		p[2].content = strings.Repeat("\x00", 4<<20) // a small one would not ask for it
+		a.archiveWithin(64<<20, p)
+	}, "it takes more memory to unpack"},
+	{"an archive that is not compressed", func(a *attacked) {
+		var out bytes.Buffer
+		writer := tar.NewWriter(&out)
+		for _, one := range a.parts() {
+			one.header.Size = int64(len(one.content))
+			a.must(writer.WriteHeader(&one.header))
+			_, err := io.WriteString(writer, one.content)
+			a.must(err)
+		}
+		a.must(writer.Close())
+		a.must(os.MkdirAll(a.dir, 0o755))
+		a.write(map[string]string{"r.ota": out.String()})
+	}, "r.ota: it is damaged, or no archive"},
+	{"half an archive", func(a *attacked) {
+		a.archive(a.parts())
+		whole, err := os.ReadFile(a.at("r.ota"))
+		a.must(err)
+		a.must(os.Truncate(a.at("r.ota"), int64(len(whole)/2)))
+	}, "r.ota: it is cut off"},
+	{"another's archive", func(a *attacked) {
+		a.signature = mallory.sign(a.manifest, parcel.Namespace)
+		a.archive(a.parts())
+	}, "is not in allowed_signers"},
+	{"an old release in an archive", func(a *attacked) {
+		a.resign(`"serial":6,"allow_rollback_to":6`, `"serial":5`)
+		a.archive(a.parts())
+	}, "its serial, 5, is not above 5"},
 	{"no archive at all", func(a *attacked) {
 		a.must(os.MkdirAll(a.dir, 0o755))
 		a.write(map[string]string{"r.ota": "PK\x03\x04"})
@@ -342,11 +542,12 @@ var manipulations = []struct {
 // TestManipulatedReleasesAreHeld does each of them to a device, whose room says
 // why, and writes nothing.
 func TestManipulatedReleasesAreHeld(t *testing.T) {
-	if len(manipulations) < 62 {
+	if len(manipulations) < 140 {
 		t.Fatalf("only %d manipulations", len(manipulations))
 	}
 	for _, test := range manipulations {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			a := newAttacked(t)
 			test.do(a)
 			sealed, err := a.room.Seal(t.Context(), a.snapshot())
@@ -365,7 +566,8 @@ func TestManipulatedReleasesAreHeld(t *testing.T) {
 }
 
 // TestEveryByteOfTheHead cuts manifest and signature off at each byte, and turns
-// a bit of each.
+// a bit of each. What was signed is another thing then; what has signed can't be
+// read, is somebody else's, or is wrong.
 func TestEveryByteOfTheHead(t *testing.T) {
 	a := newAttacked(t)
 	admit := a.room.options.Packing.Admit
@@ -376,13 +578,15 @@ func TestEveryByteOfTheHead(t *testing.T) {
 			if what == "signature" && text[at] == '\n' { // blanks mean nothing there
 				turned = ""
 			}
-			for how, changed := range map[string]string{"cut off": text[:at], "changed": turned} {
-				manifest, by := a.manifest, changed
+			for how, damaged := range map[string]string{"cut off": text[:at], "changed": turned} {
+				manifest, by, want := a.manifest, damaged, []string{"can't be read", "is not in allowed_signers", "the signature of anna is wrong"}
 				if what == "manifest" {
-					manifest, by = changed, signature
+					manifest, by, want = damaged, signature, []string{changed}
 				}
-				if _, err := admit([]byte(manifest), []byte(by)); err == nil {
-					t.Fatalf("the %s, %s at byte %d, is taken", what, how, at)
+				_, err := admit([]byte(manifest), []byte(by))
+				var refused *reason.Refused
+				if !errors.As(err, &refused) || !slices.ContainsFunc(want, func(one string) bool { return strings.Contains(err.Error(), one) }) {
+					t.Fatalf("the %s, %s at byte %d: %v, want one of %q", what, how, at, err, want)
 				}
 			}
 		}

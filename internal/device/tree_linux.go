@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"syscall"
 	"time"
@@ -57,7 +58,9 @@ func (t tree) list(dir, prefix string) []string {
 	defer folder.Close()
 	names, _ := folder.Readdirnames(entries) // fewer, where reading fails
 	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, prefix) })
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	sort.Slice(names, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(len(names[i]), len(names[j])), cmp.Compare(names[i], names[j])) < 0
+	})
 	names = names[:min(len(names), sensors)]
 	for i, name := range names {
 		names[i] = dir + "/" + name

@@ -25,7 +25,9 @@ type listing struct {
 	source, out string
 	files       []found
 	leftOut     []string // nobody asked for that: a device would not take it
-	rules       rules
+	rules       rules    // of the folder that is gone through, and of those above it
+	folders     []string // that were gone through
+	all         rules    // of all of them
 }
 
 // list goes through the folder. What is packed lies elsewhere, or is left out.
@@ -68,6 +70,7 @@ func (l *listing) folder(at string) error {
 			return err
 		}
 	}
+	l.folders, l.all = append(l.folders, at), append(l.all, l.rules[kept:]...)
 	beside := func(name string) bool {
 		return slices.ContainsFunc(entries, func(entry fs.DirEntry) bool { return entry.Name() == name })
 	}

@@ -79,7 +79,7 @@ func Pack(ctx context.Context, options Options) (Packed, error) {
 	if len(found.files) == 0 {
 		return Packed{}, fmt.Errorf("there is nothing to pack in %s", source)
 	}
-	if release.Files, err = describe(ctx, source, found.files); err != nil {
+	if release.Files, err = describe(ctx, source, found.files, nil); err != nil {
 		return Packed{}, err
 	}
 	if release.Serial == 0 {
@@ -172,8 +172,9 @@ func nextSerial(before *parcel.Manifest, now time.Time) int64 {
 	return serial
 }
 
-// describe makes the entries of a manifest.
-func describe(ctx context.Context, source string, files []found) ([]parcel.Entry, error) {
+// describe makes the entries of a manifest. See hears of each file that was read,
+// if it is not nil.
+func describe(ctx context.Context, source string, files []found, see func(path string, info fs.FileInfo)) ([]parcel.Entry, error) {
 	entries := make([]parcel.Entry, len(files))
 	for i, file := range files {
 		entries[i] = parcel.Entry{Path: file.path, Kind: file.kind, Target: file.target}
@@ -190,6 +191,9 @@ func describe(ctx context.Context, source string, files []found) ([]parcel.Entry
 			var sum [32]byte
 			sum, err = copysum.Of(ctx, open)
 			entries[i].SHA256 = hex.EncodeToString(sum[:])
+			if see != nil {
+				see(file.path, info)
+			}
 		}
 		if err := errors.Join(err, open.Close()); err != nil {
 			return nil, err

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"ota/internal/kit/hint"
@@ -118,11 +117,7 @@ func (s *Signing) sign(ctx context.Context, manifest, before []byte) ([]byte, er
 	if err != nil {
 		return nil, fmt.Errorf("ssh-keygen has made a signature that is not taken: %w", err)
 	}
-	kept, err := sshsig.Parse(before)
-	if err != nil || slices.ContainsFunc(kept, func(one sshsig.Signature) bool { return one.Key.Equal(made[0].Key) }) {
-		return signature.Bytes(), nil
-	}
-	return append(before, signature.Bytes()...), nil
+	return append(sshsig.Others(before, made[0].Key, parcel.Namespace, manifest), signature.Bytes()...), nil
 }
 
 // key is what ssh-keygen is to sign with, and what to do when it has.

@@ -70,12 +70,12 @@ func TestArchiveComesBack(t *testing.T) {
 	}
 }
 
-// TestArchiveCutOff cuts an archive at every byte.
+// TestArchiveCutOff cuts an archive at every byte, and it says that of itself.
 func TestArchiveCutOff(t *testing.T) {
 	packed := archived(t, []byte("signed"))
 	for short := range packed {
-		if _, err := unpack(packed[:short]); err == nil {
-			t.Fatalf("cut off after %d of %d bytes it is taken", short, len(packed))
+		if _, err := unpack(packed[:short]); err == nil || short > 0 && !strings.Contains(err.Error(), "it is cut off") {
+			t.Fatalf("cut off after %d of %d bytes: %v", short, len(packed), err)
 		}
 	}
 }

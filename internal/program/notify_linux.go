@@ -164,7 +164,8 @@ func (n *notifier) catchUp() {
 func receive(fd int, user uint32) (said message, err error) {
 	var datagram [longestDatagram]byte
 	beside := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
-	size, besideSize, flags, _, err := unix.Recvmsg(fd, datagram[:], beside, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	// That of package unix knows the addresses of every kind of socket, 30 kB.
+	size, besideSize, flags, _, err := syscall.Recvmsg(fd, datagram[:], beside, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
 	switch {
 	case errors.Is(err, unix.EINTR):
 		return message{}, nil

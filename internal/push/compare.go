@@ -5,8 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"slices"
-	"strings"
+	"sort"
 
 	"ota/internal/kit/hint"
 	"ota/internal/pack"
@@ -74,6 +73,6 @@ func changes(next *parcel.Manifest, there []receive.Entry) []Change {
 			found = append(found, Change{entry.Path, Removed})
 		}
 	}
-	slices.SortFunc(found, func(a, b Change) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(found, func(i, j int) bool { return found[i].Path < found[j].Path })
 	return found
 }

@@ -21,6 +21,7 @@ import (
 // Place is where a release goes.
 type Place struct {
 	remote *ssh.Target // nil: not behind ssh
+	kept   *login      // for many connections; nil: each has its own
 	device *device     // nil: not behind HTTPS
 	dir    string      // of this machine
 }
@@ -66,7 +67,11 @@ func (p Place) connect(ctx context.Context) (io.ReadWriteCloser, error) {
 	case p.device != nil:
 		return p.device.connect(ctx)
 	case p.remote != nil:
-		return connectSSH(ctx, *p.remote)
+		cmd, err := p.command(ctx, "ota", "receive", p.remote.RemoteDir())
+		if err != nil {
+			return nil, err
+		}
+		return connectSSH(cmd)
 	}
 	return connectHere(ctx, p.dir), nil
 }
@@ -115,8 +120,8 @@ type overSSH struct {
 // leaveAfter is how long ssh has to end by itself.
 const leaveAfter = 3 * time.Second
 
-func connectSSH(ctx context.Context, target ssh.Target) (*overSSH, error) {
-	s := &overSSH{cmd: target.Command(ctx, "ota", "receive", target.RemoteDir())}
+func connectSSH(cmd *exec.Cmd) (*overSSH, error) {
+	s := &overSSH{cmd: cmd}
 	s.cmd.Stderr = &s.errors
 	s.cmd.WaitDelay = leaveAfter
 	in, err := s.cmd.StdinPipe()

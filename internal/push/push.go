@@ -12,6 +12,7 @@ package push
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,7 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"sort"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,16 @@ type Options struct {
 	Sent func(done, total int64)
 	// Wait is whether the release is followed to its end.
 	Wait Wait
+	// Met is that the place has answered an earlier push: it is worth waiting for.
+	Met bool
+	// Arrived is called when the release is in deposit/ and is followed. Nil: nobody
+	// asks. From there on a push that is given up leaves nothing half done.
+	Arrived func()
+	// Hurry ends a pause before a connection is made again. Nil: nothing does.
+	Hurry <-chan struct{}
+	// Silence is how long both sides may be silent before the device has it all; then
+	// the connection is taken for lost. 0: five minutes.
+	Silence time.Duration
 }
 
 // Wait says for what a push waits.
@@ -69,6 +80,11 @@ const (
 	patience   = 10 * time.Minute
 )
 
+// longestSilence is more than the smallest device needs to put a large release
+// together, and than a person for a password. A bit that has changed in a length has
+// both sides wait for the other.
+const longestSilence = 5 * time.Minute
+
 // final is in errors that no new connection makes better.
 type final struct{ error }
 
@@ -92,12 +108,15 @@ const (
 )
 
 // Push pushes a release and returns when it has come to its end. The error says
-// why it can't be said what became of it.
+// why it can't be said what became of it; how much was sent is reported in any case.
 func Push(ctx context.Context, options Options) (Report, error) {
 	sum := sha256.Sum256(options.Project.Manifest)
 	p := &pushing{Options: options, progress: time.Now(), head: receive.Head{
 		Version: receive.Version, Ask: receive.Push, Serial: options.Project.Release.Serial, Sum: hex.EncodeToString(sum[:]),
 	}}
+	if options.Met {
+		p.answered = once
+	}
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		before := p.progress
 		outcome, err := p.try(ctx)
@@ -105,26 +124,40 @@ func Push(ctx context.Context, options Options) (Report, error) {
 		case err == nil:
 			return Report{*outcome, p.bytes.Load()}, nil
 		case ctx.Err() != nil:
-			return Report{}, ctx.Err()
+			return Report{Bytes: p.bytes.Load()}, ctx.Err()
 		case isFinal(err), p.answered == never, time.Since(p.progress) > patience:
-			return Report{}, err
+			return Report{Bytes: p.bytes.Load()}, err
 		case p.progress.After(before):
 			pause = firstPause
 		}
-		p.Tell(receive.News{Doing: "the connection was lost: trying again"})
+		p.Tell(receive.News{Doing: tryingAgain(err)})
 		again := time.NewTimer(pause)
 		select {
 		case <-again.C:
+		case <-options.Hurry:
+			again.Stop()
 		case <-ctx.Done():
 			again.Stop()
-			return Report{}, ctx.Err()
+			return Report{Bytes: p.bytes.Load()}, ctx.Err()
 		}
 	}
 }
 
 func isFinal(err error) bool {
 	_, ok := errors.AsType[final](err)
-	return ok || errors.Is(err, transfer.ErrProtocol)
+	return ok || errors.Is(err, transfer.ErrProtocol) || errors.Is(err, pack.ErrChanged)
+}
+
+// busy is in errors that end when another push does.
+type busy struct{ error }
+
+func (b busy) Unwrap() error { return b.error }
+
+func tryingAgain(err error) string {
+	if other, ok := errors.AsType[busy](err); ok {
+		return other.Error() + ": trying again"
+	}
+	return "the connection was lost: trying again"
 }
 
 // try is one connection.
@@ -135,7 +168,9 @@ func (p *pushing) try(ctx context.Context) (*receive.Outcome, error) {
 	}
 	leave := context.AfterFunc(ctx, func() { conn.Close() })
 	defer leave()
-	outcome, err := p.talk(conn)
+	silence := time.AfterFunc(cmp.Or(p.Silence, longestSilence), func() { conn.Close() })
+	defer silence.Stop()
+	outcome, err := p.talk(conn, silence)
 	closing := conn.Close()
 	if err != nil && closing != nil && !isFinal(err) {
 		// Why the other side has ended says more than that it has.
@@ -150,8 +185,10 @@ type silent struct{ error }
 func (silent) Error() string   { return "the connection to the device was lost" }
 func (s silent) Unwrap() error { return s.error }
 
-func (p *pushing) talk(conn io.ReadWriter) (*receive.Outcome, error) {
-	counted := &counter{conn, p}
+// talk has the other side take the release and tell of it. Silence runs until the
+// device has it all.
+func (p *pushing) talk(conn io.ReadWriter, silence *time.Timer) (*receive.Outcome, error) {
+	counted := &counter{conn, p, silence}
 	answer, err := ask(counted, p.head)
 	if err != nil {
 		return nil, err
@@ -159,7 +196,7 @@ func (p *pushing) talk(conn io.ReadWriter) (*receive.Outcome, error) {
 	if answer.Problem != "" {
 		err := hint.With(errors.New(answer.Problem), answer.Hint)
 		if answer.Busy && p.answered == once {
-			return nil, err // this push itself, over a connection that is about to end
+			return nil, busy{err} // mostly this push itself, over a connection that is about to end
 		}
 		return nil, final{err}
 	}
@@ -167,9 +204,14 @@ func (p *pushing) talk(conn io.ReadWriter) (*receive.Outcome, error) {
 	if !answer.Have {
 		sender := &transfer.Sender{Target: newTree(p.Project), Folder: p.Cache, Progress: p.Sent}
 		if err := sender.Send(counted); err != nil {
-			return nil, fmt.Errorf("cannot send the release: %w", err)
+			err = fmt.Errorf("cannot send the release: %w", err)
+			if errors.Is(err, pack.ErrChanged) {
+				err = hint.With(err, "push again; with --watch that comes by itself")
+			}
+			return nil, err
 		}
 	}
+	silence.Stop()
 	if p.Wait == ForTheArrival {
 		return &receive.Outcome{Result: receive.Uploaded}, nil
 	}
@@ -217,12 +259,17 @@ const (
 func (p *pushing) listen(conn io.Reader) (*receive.Outcome, error) {
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(nil, 4<<20)
+	arrived := p.Arrived
 	for lines.Scan() {
 		var news receive.News
 		if err := json.Unmarshal(lines.Bytes(), &news); err != nil {
 			return nil, fmt.Errorf("cannot read what the device tells: %w", err)
 		}
 		p.progress = time.Now()
+		if arrived != nil {
+			arrived()
+			arrived = nil
+		}
 		switch {
 		case news.Problem != "":
 			return nil, final{hint.With(errors.New(news.Problem), news.Hint)}
@@ -237,23 +284,28 @@ func (p *pushing) listen(conn io.Reader) (*receive.Outcome, error) {
 // counter counts what gets through.
 type counter struct {
 	io.ReadWriter
-	push *pushing
+	push    *pushing
+	silence *time.Timer
+}
+
+// through takes note of bytes that got through.
+func (c *counter) through(n int) {
+	if n > 0 {
+		c.push.progress = time.Now()
+		c.silence.Reset(cmp.Or(c.push.Silence, longestSilence))
+	}
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.ReadWriter.Read(p)
-	if n > 0 {
-		c.push.progress = time.Now()
-	}
+	c.through(n)
 	return n, err
 }
 
 func (c *counter) Write(p []byte) (int, error) {
 	n, err := c.ReadWriter.Write(p)
 	c.push.bytes.Add(int64(n))
-	if n > 0 {
-		c.push.progress = time.Now()
-	}
+	c.through(n)
 	return n, err
 }
 
@@ -266,7 +318,7 @@ func newTree(project *pack.Project) *tree {
 	for name, content := range t.memory {
 		t.listing = append(t.listing, receive.FileOf(name, content))
 	}
-	slices.SortFunc(t.listing, func(a, b transfer.Entry) int { return strings.Compare(a.Path, b.Path) })
+	sort.Slice(t.listing, func(i, j int) bool { return t.listing[i].Path < t.listing[j].Path })
 	return t
 }
 

@@ -32,7 +32,7 @@ func TestWhereTo(t *testing.T) {
 			t.Errorf("%s: %q, not %q", text, got, want)
 		}
 	}
-	for _, text := range []string{"", "https://greenhouse:8484", "-oProxyCommand=x:y", "a b:c"} {
+	for _, text := range []string{"", "ftp://greenhouse:8484", "-oProxyCommand=x:y", "a b:c"} {
 		if place, err := ParsePlace(text, "here"); err == nil {
 			t.Errorf("%q is taken: %+v", text, place)
 		}

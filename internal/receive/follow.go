@@ -38,7 +38,8 @@ type Outcome struct {
 // News is a line that the device tells after the transfer.
 type News struct {
 	Doing   string   `json:"doing,omitempty"`
-	Output  *string  `json:"output,omitempty"` // a line of the program
+	Release int      `json:"release,omitempty"` // that is on trial now
+	Output  *string  `json:"output,omitempty"`  // a line of the program
 	Outcome *Outcome `json:"outcome,omitempty"`
 	Problem string   `json:"problem,omitempty"` // it can't be followed
 	Hint    string   `json:"hint,omitempty"`
@@ -50,6 +51,7 @@ const (
 	// someLines are as many lines of the log as are looked through for them.
 	someLines = 100
 	lookAgain = 300 * time.Millisecond
+	lateTime  = 2 * time.Second
 )
 
 // follower follows one release.
@@ -217,7 +219,8 @@ var errEnd = errors.New("the release has come to its end")
 // ota.
 func (f *follower) trial(ctx context.Context, number int) (*Outcome, error) {
 	var outcome *Outcome
-	if err := f.say(fmt.Sprintf("release %d is on trial", number)); err != nil {
+	f.doing = fmt.Sprintf("release %d is on trial", number)
+	if err := f.tell(News{Doing: f.doing, Release: number}); err != nil {
 		return nil, err
 	}
 	if status, err := f.ota.Status(ctx); err == nil {
@@ -245,11 +248,36 @@ func (f *follower) trial(ctx context.Context, number int) (*Outcome, error) {
 	})
 	switch {
 	case errors.Is(err, errEnd):
+		f.lateLines(ctx, number, outcome.Result)
 		return outcome, nil
 	case err == nil:
 		return nil, ctx.Err()
 	}
 	return nil, err
+}
+
+// lateLines tells what the program printed just before it was confirmed, if nothing
+// was told yet: lines come a moment after the status, as they gather meanwhile.
+func (f *follower) lateLines(ctx context.Context, number int, result Result) {
+	if f.lines > 0 || result != Confirmed {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lateTime)
+	defer cancel()
+	// What can't be heard any more is not told: the outcome is known.
+	_ = f.ota.Events(ctx, someLines, func(event api.Event) error {
+		switch event.Kind {
+		case api.EventLog:
+			return errors.Join(f.log(event.Data), errEnd)
+		case api.EventStatus:
+			var status api.Status
+			if err := json.Unmarshal(event.Data, &status); err != nil {
+				return err
+			}
+			f.started(status, number)
+		}
+		return nil
+	})
 }
 
 // started learns when the program of the release was started first: what was

@@ -205,20 +205,27 @@ func (r *receiving) push(ctx context.Context) error {
 	if r.sight == Veiled {
 		ota = ota.Veiled()
 	}
-	listens, gone := context.WithCancel(ctx)
-	defer gone()
-	go func() {
-		_, _ = ReadLine(r.conn, LongestLine) // it says nothing more: this is its end
-		gone()
-	}()
-	err = Follow(listens, r.dir, ota, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
+	heard, stop := r.whileHeard(ctx)
+	defer stop()
+	err = Follow(heard, r.dir, ota, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
 	switch {
 	case errors.Is(err, ErrGone):
 		err = errors.Join(err, os.Remove(r.receipt()))
-	case listens.Err() != nil && ctx.Err() == nil:
+	case heard.Err() != nil && ctx.Err() == nil:
 		return nil // nobody asks any more
 	}
 	return err
+}
+
+// whileHeard returns a context that ends with the sender, who says nothing more. A
+// sender that pushes at each save leaves before the end, again and again.
+func (r *receiving) whileHeard(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	go func() {
+		defer stop()
+		_, _ = io.Copy(io.Discard, r.conn)
+	}()
+	return ctx, stop
 }
 
 // receipt says what was put into deposit/ last.

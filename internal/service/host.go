@@ -1,13 +1,13 @@
 package service
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 
-	"bytes"
 	"ota/internal/kit/proc"
 )
 
@@ -27,10 +27,20 @@ func ThisHost() (Host, error) {
 	return Host{UID: os.Getuid(), Home: home, Executable: executable, Run: run, Chown: os.Lchown}, nil
 }
 
+// runtime names the folder by which "systemctl --user" finds the systemd of the
+// user. Logging in sets it (pam_systemd(8)).
+const runtime = "XDG_RUNTIME_DIR"
+
+// runtimeDir is that folder.
+func runtimeDir(uid int) string { return fmt.Sprintf("/run/user/%d", uid) }
+
 func run(ctx context.Context, argv ...string) (string, error) {
 	var output bytes.Buffer
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = &output, &output
+	if os.Getenv(runtime) == "" { // as after su, or from cron
+		cmd.Env = append(os.Environ(), runtime+"="+runtimeDir(os.Getuid()))
+	}
 	err := proc.Run(cmd)
 	return output.String(), err
 }

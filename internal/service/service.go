@@ -194,6 +194,9 @@ func begin(host Host, options Options) (*work, error) {
 	if options.Scope == OfSystem && host.UID != 0 && !options.Dry {
 		return nil, hint.With(errors.New("a service of the system is made by root"), `use sudo; or "--user", for a service of your own`)
 	}
+	if options.Scope == OfUser && !w.exists(runtimeDir(host.UID)+"/systemd") {
+		return nil, hint.With(errors.New("no systemd of your own is running"), `"loginctl enable-linger" starts one, which stays when you log out`)
+	}
 	if options.Scope == OfUser && options.As != "" {
 		return nil, errors.New("a service of a user runs as that user: --as and --user don't go together")
 	}

@@ -255,6 +255,13 @@ func TestOfUser(t *testing.T) {
 	m.host.UID = 1000
 	options := m.options(dir)
 	options.Scope = OfUser
+	if _, err := Install(t.Context(), m.host, options); err == nil || !strings.Contains(err.Error(), "no systemd of your own is running") {
+		t.Error(err)
+	}
+	if left := m.files(); len(left) != 0 {
+		t.Errorf("made all the same: %v", left)
+	}
+	m.mkdir(map[string]bool{"/run/user/1000/systemd": true})
 	if _, err := Install(t.Context(), m.host, options); err != nil {
 		t.Fatal(err)
 	}
@@ -314,8 +321,12 @@ func TestWhatCannotBe(t *testing.T) {
 		"nobody":      {func(_ *machine, o *Options) { o.As = "bob" }, "there is no user bob", "useradd"},
 		"not its own": {func(m *machine, o *Options) { m.users["eve"], o.As = "eve:x:1001:1001::/:/", "eve" }, "somebody else than eve", "chown -R eve:"},
 		"no manager":  {func(m *machine, _ *Options) { m.mkdir(map[string]bool{"/run/systemd/system": false}) }, "neither systemd", "ota run"},
-		"both":        {func(_ *machine, o *Options) { o.As, o.Scope = "pi", OfUser }, "don't go together", ""},
-		"control":     {func(_ *machine, o *Options) { o.Dir += "\nUser=root" }, "control characters", ""},
+		"both": {func(m *machine, o *Options) {
+			m.mkdir(map[string]bool{"/run/user/0/systemd": true})
+			o.As, o.Scope = "pi", OfUser
+		}, "don't go together", ""},
+		"no own manager": {func(_ *machine, o *Options) { o.Scope = OfUser }, "no systemd of your own", "enable-linger"},
+		"control":        {func(_ *machine, o *Options) { o.Dir += "\nUser=root" }, "control characters", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, dir := newMachine(t, systemd), garden(t, 1000)

@@ -35,6 +35,7 @@ type Device struct {
 	With string // sudo or doas
 
 	Manager string // systemd, openrc; empty: neither
+	Own     string // yes: a systemd of the user's own runs
 	Dir     string // absolute
 	DirIs   string // folder, file, none, or closed: none, and the user can't make it
 	DirRuns string // no: the file system runs no programs
@@ -78,7 +79,7 @@ func parseDevice(text string) (*Device, error) {
 	d := &Device{}
 	words := map[string]*string{
 		"system": &d.System, "machine": &d.Machine, "kernel": &d.Kernel, "package": &d.Package, "bits": &d.Bits, "float": &d.Float,
-		"user": &d.User, "uid": &d.UID, "group": &d.Group, "home": &d.Home, "root": &d.Root, "with": &d.With, "manager": &d.Manager,
+		"user": &d.User, "uid": &d.UID, "group": &d.Group, "home": &d.Home, "root": &d.Root, "with": &d.With, "manager": &d.Manager, "own": &d.Own,
 		"dir": &d.Dir, "dir_is": &d.DirIs, "dir_runs": &d.DirRuns, "service": &d.Service,
 	}
 	lines := bufio.NewScanner(strings.NewReader(text))

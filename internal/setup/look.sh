@@ -60,7 +60,9 @@ else
 	say root $root
 fi
 
-if [ -d /run/systemd/system ]; then say manager systemd
+if [ -d /run/systemd/system ]; then
+	say manager systemd
+	[ ! -d "/run/user/$(id -u)/systemd" ] || say own yes
 elif [ -e /sbin/openrc-run ]; then say manager openrc; fi
 
 say dir "$dir"

@@ -141,6 +141,9 @@ func (w *work) canHold(mode mode) error {
 		return hint.With(fmt.Errorf("%s may not make the folder %s there", d.User, d.Dir), "take one in the home of the user, or log in as root")
 	case mode == ofUser && d.Manager == "openrc":
 		return hint.With(errors.New("OpenRC has no services of a user"), "without --user, with sudo or as root")
+	case mode == ofUser && d.Own == "":
+		return hint.With(fmt.Errorf("no systemd of %s's own is running on it", d.User),
+			`"loginctl enable-linger" there starts one, which stays when nobody is logged in`)
 	case d.Room.Free >= 0 && d.Room.Free < folderNeeds:
 		return hint.With(fmt.Errorf("there is no room in %s on it: %s are free", d.Dir, megabytes(d.Room.Free)),
 			"make room there, or take a folder on another disk")

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
@@ -44,7 +45,7 @@ func Render(tree fs.FS, pages []*Page) ([]File, error) {
 	for name, data := range s.files {
 		files = append(files, File{name, data})
 	}
-	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	sort.Slice(files, func(i, j int) bool { return files[i].Name < files[j].Name })
 	return files, errors.Join(s.problems...)
 }
 

@@ -19,6 +19,7 @@ type Session struct {
 	master  *exec.Cmd      // nil: none is shared
 	input   io.WriteCloser // of the master
 	folder  string         // of its socket
+	ended   chan struct{}  // closed when the master has ended; nil: it was not started
 }
 
 // Open connects to the target. What ssh has to say goes to words: its own
@@ -62,17 +63,44 @@ func (s *Session) connect(ctx context.Context, words io.Writer) (err error) {
 	if err := master.Start(); err != nil {
 		return err
 	}
-	s.master = master
+	s.master, s.ended = master, make(chan struct{})
+	connected := false
+	defer func() {
+		if connected {
+			go s.await()
+		} else {
+			s.input.Close()
+			s.await()
+		}
+	}()
 	if _, err := io.WriteString(s.input, ready+"\n"); err != nil {
 		return ErrNoConnection
 	}
 	lines := bufio.NewScanner(output)
 	for lines.Scan() {
 		if strings.HasSuffix(strings.TrimSpace(lines.Text()), ready) {
+			connected = true
 			return nil
 		}
 	}
 	return errors.Join(ErrNoConnection, ctx.Err())
+}
+
+// await waits for the master, which ends with what it runs; how, is of no interest.
+func (s *Session) await() {
+	_ = s.master.Wait()
+	close(s.ended)
+}
+
+// HasEnded reports whether the connection was lost: what is run now would be a
+// login of its own, or none. It may be called by several goroutines.
+func (s *Session) HasEnded() bool {
+	select {
+	case <-s.ended: // never, where none is shared
+		return true
+	default:
+		return false
+	}
 }
 
 // shortTemp is where temporary folders are, if the path of a socket fits there:
@@ -101,8 +129,7 @@ func (s *Session) WithTerminal(ctx context.Context, argv ...string) *exec.Cmd {
 func (s *Session) Close() error {
 	if s.master != nil {
 		s.input.Close()
-		// It ends with what it runs; how, is of no interest any more.
-		_ = s.master.Wait()
+		<-s.ended
 	}
 	if s.folder == "" {
 		return nil

@@ -72,6 +72,19 @@ func Parse(file []byte) ([]Signature, error) {
 	return found, nil
 }
 
+// Others returns a file of signatures without those of one key, and without those
+// that are not of the message: what nobody could take any more.
+func Others(file []byte, key Key, namespace string, message []byte) []byte {
+	var kept []byte
+	for block := range bytes.SplitAfterSeq(file, []byte(end)) {
+		found, err := Parse(block)
+		if err == nil && !found[0].Key.Equal(key) && found[0].Check(namespace, message) == nil {
+			kept = append(append(kept, bytes.TrimSpace(block)...), '\n')
+		}
+	}
+	return kept
+}
+
 // decode reads what stands between the lines of dashes.
 func decode(text []byte) (Signature, error) {
 	text = bytes.Join(bytes.Fields(text), nil)

@@ -1,10 +1,14 @@
 package sshsig
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	_ "crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -33,6 +37,7 @@ var kinds = map[string][]string{
 	"ecdsa-521": {"-t", "ecdsa", "-b", "521"},
 	"rsa-2048":  {"-t", "rsa", "-b", "2048"},
 	"rsa-3072":  {"-t", "rsa", "-b", "3072"},
+	"rsa-4096":  {"-t", "rsa", "-b", "4096"},
 	"rsa-1024":  {"-t", "rsa", "-b", "1024"},
 }
 
@@ -99,7 +104,7 @@ func TestEveryChangedBitIsSeen(t *testing.T) {
 }
 
 // TestHardwareKeys makes what a security key would, and asks ssh-keygen whether
-// it agrees.
+// it agrees. Who has shown a PIN or a finger beside (user verified) has touched it.
 func TestHardwareKeys(t *testing.T) {
 	for kind, key := range map[string]hardware{"ed25519": newHardwareEd25519(t), "ecdsa": newHardwareECDSA(t)} {
 		public := "anna " + key.kind + " " + base64.StdEncoding.EncodeToString(key.public)
@@ -112,27 +117,67 @@ func TestHardwareKeys(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 		}
 		askKeygen(t, public, signature)
+		if _, err := signers.Verify(space, message, key.sign(userPresent|0x04), Clock{}); err != nil {
+			t.Errorf("%s, user verified: %v", kind, err)
+		}
+		elsewhere := strings.Replace(public, base64.StdEncoding.EncodeToString(key.public), base64.StdEncoding.EncodeToString(bytes.Replace(key.public, []byte(application), []byte("web:"), 1)), 1)
+		others, err := ParseSigners([]byte(elsewhere))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := others.Verify(space, message, signature, Clock{}); err == nil {
+			t.Errorf("%s: the key of another application is taken", kind)
+		}
 		if _, err := signers.Verify(space, message, key.sign(0), Clock{}); err == nil || !strings.Contains(err.Error(), "touched") {
 			t.Errorf("%s: a key that nobody touched: %v", kind, err)
 		}
 	}
 }
 
-// TestSHA1IsNotTaken: the oldest kind of RSA signature is refused by its name.
-func TestSHA1IsNotTaken(t *testing.T) {
-	signers, err := ParseSigners([]byte("anna " + string(read(t, "rsa-2048.pub"))))
+// TestRSA makes signatures as RFC 8332 has them, with each hash, and asks
+// ssh-keygen whether it agrees. SHA-1, which RFC 4253 has, is refused by its name,
+// and so is a signature whose hash is not the one that it names.
+func TestRSA(t *testing.T) {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := Parse(read(t, "rsa-2048.sha512.sig"))
+	blob := appendText(appendText(nil, []byte("ssh-rsa")), mpint(big.NewInt(int64(private.E))))
+	blob = appendText(blob, mpint(private.N))
+	public := "anna ssh-rsa " + base64.StdEncoding.EncodeToString(blob)
+	signers, err := ParseSigners([]byte(public))
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := wire{rest: parsed[0].signed}
-	in.text()
-	parsed[0].signed = appendText(appendText(nil, []byte("ssh-rsa")), in.text())
-	if err := parsed[0].Check(space, message); err == nil || !strings.Contains(err.Error(), `"ssh-rsa"`) {
-		t.Error(err, signers)
+	for _, test := range []struct {
+		algorithm string
+		hash      crypto.Hash
+		want      string // of the error; empty: it is taken
+	}{
+		{"rsa-sha2-512", crypto.SHA512, ""},
+		{"rsa-sha2-256", crypto.SHA256, ""},
+		{"rsa-sha2-512", crypto.SHA256, "does not belong to these bytes"},
+		{"rsa-sha2-256", crypto.SHA512, "does not belong to these bytes"},
+		{"ssh-rsa", crypto.SHA1, `"ssh-rsa" are not taken`},
+		{"ssh-rsa", crypto.SHA512, `"ssh-rsa" are not taken`},
+		{"ssh-ed25519", crypto.SHA512, `"ssh-ed25519" are not taken`},
+	} {
+		signature := sealed(blob, func(signed []byte) []byte {
+			hash := test.hash.New()
+			hash.Write(signed)
+			value, err := rsa.SignPKCS1v15(rand.Reader, private, test.hash, hash.Sum(nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return appendText(appendText(nil, []byte(test.algorithm)), value)
+		})
+		_, err := signers.Verify(space, message, signature, Clock{})
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s with %s: %v, want %q", test.algorithm, test.hash, err, test.want)
+		}
+		if test.want == "" {
+			askKeygen(t, public, signature)
+		}
 	}
 }
 
@@ -330,16 +375,22 @@ func mpint(number *big.Int) []byte {
 }
 
 func (h hardware) sign(flags byte) []byte {
+	return sealed(h.public, func(signed []byte) []byte {
+		counter := binary.BigEndian.AppendUint32(nil, 7)
+		value := appendText(appendText(nil, []byte(h.kind)), h.raw(hardwareMessage([]byte(application), flags, counter, signed)))
+		return append(append(value, flags), counter...)
+	})
+}
+
+// sealed is the signature of the message by a key, whose private half sign has.
+func sealed(public []byte, sign func(signed []byte) []byte) []byte {
 	sum := sha512.Sum512(message)
 	signed := []byte(magic)
 	for _, part := range []string{space, "", "sha512", string(sum[:])} {
 		signed = appendText(signed, []byte(part))
 	}
-	counter := binary.BigEndian.AppendUint32(nil, 7)
-	value := appendText(appendText(nil, []byte(h.kind)), h.raw(hardwareMessage([]byte(application), flags, counter, signed)))
-	value = append(append(value, flags), counter...)
 	blob := binary.BigEndian.AppendUint32([]byte(magic), version)
-	for _, part := range [][]byte{h.public, []byte(space), nil, []byte("sha512"), value} {
+	for _, part := range [][]byte{public, []byte(space), nil, []byte("sha512"), sign(signed)} {
 		blob = appendText(blob, part)
 	}
 	return armour(blob)

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"ota/internal/kit/delta"
+	"ota/internal/kit/squeeze"
 )
 
 // sink takes the new contents, one after the other.
@@ -208,6 +209,9 @@ func (m *maker) listed() (size int64) {
 func (m *maker) unpack(packed, dictionary []byte) (content []byte, err error) {
 	// A difference has a little more than what it makes.
 	m.piece = roomFor(m.piece, min(m.total+64<<10, maxBody), 0)
+	if len(packed) > 0 && packed[0] == squeeze.Mark {
+		return squeeze.Decode(packed, dictionary, m.piece, cap(m.piece))
+	}
 	return m.unpacker.unpack(packed, dictionary, m.piece)
 }
 

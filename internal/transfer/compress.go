@@ -2,7 +2,36 @@
 
 package transfer
 
-import "github.com/klauspost/compress/zstd"
+import (
+	"github.com/klauspost/compress/zstd"
+
+	"ota/internal/kit/squeeze"
+)
+
+// worth is how many bytes of text without anything older may be in what
+// [squeeze.Encode] makes for each byte by which it is shorter than a frame of zstd:
+// a small device takes some 50 µs for each of them, and a slow link for that byte
+// some hundreds.
+const worth = 8
+
+// mostOwn is the longest frame of zstd that is tried in the other way too: in longer
+// ones there is so much without anything older that it is not worth it, and it would
+// take the sender minutes.
+const mostOwn = 128 << 10
+
+// shortest makes data small in the way that is best for a device: a frame of zstd,
+// or what package squeeze makes.
+func shortest(data, dictionary []byte) []byte {
+	frame := compress(data, dictionary)
+	if len(frame) > mostOwn {
+		return frame
+	}
+	own, literals := squeeze.Encode(data, dictionary)
+	if len(own) < len(frame) && (len(frame)-len(own))*worth >= literals {
+		return own
+	}
+	return frame
+}
 
 // compress makes a frame of data, which the dictionary and data before it help to
 // describe. The same in gives the same out. It needs data with its dictionary to

@@ -21,7 +21,8 @@ type operation struct {
 // frame is a section that makes the next bytes of the new contents.
 //
 // Its body: packed, the stretches of the dictionary and the operations; then a
-// frame of zstd. The dictionary is those stretches, and then all that are copied.
+// frame of zstd, or what package squeeze made, whichever is better for the device.
+// The dictionary is those stretches, and then all that are copied.
 type frame struct {
 	dictionary []stretch
 	operations []operation
@@ -89,10 +90,10 @@ func (f *frame) encode(known []Entry) []byte {
 	if len(f.literal) == 0 {
 		return body
 	}
-	return append(body, compress(f.literal, slices.Concat(f.old, f.copied))...)
+	return append(body, shortest(f.literal, slices.Concat(f.old, f.copied))...)
 }
 
-// decodeFrame reads what a body says; packed is the frame of zstd. What it refers
+// decodeFrame reads what a body says; packed is what comes after. What it refers
 // to is there, and not more than a device has memory for.
 func decodeFrame(body []byte, known []Entry) (f frame, packed []byte, err error) {
 	outer := &fields{rest: body}

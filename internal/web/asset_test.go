@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"ota/internal/kit/packed"
 	"ota/internal/web/page"
 )
 
@@ -13,7 +14,7 @@ import (
 // that, plain to all others, and no cache takes one for the other.
 func TestAssetsAreSentAsTheReaderTakesThem(t *testing.T) {
 	s := start(t, nil)
-	packed, _, _, _ := page.LoginAsset("base.css")
+	content, _, _, _ := page.LoginAsset("base.css")
 	tags := map[string]string{}
 	for header, compressed := range map[string]bool{
 		"Accept-Encoding: gzip, deflate, br, zstd": true,
@@ -26,9 +27,9 @@ func TestAssetsAreSentAsTheReaderTakesThem(t *testing.T) {
 	} {
 		answer := s.ask("GET", "/login/base.css", header)
 		body, err := io.ReadAll(answer.Body)
-		want, encoding := page.Unpacked(packed), ""
+		want, encoding := packed.Open(content), ""
 		if compressed {
-			want, encoding = packed, "gzip"
+			want, encoding = content, "gzip"
 		}
 		if err != nil || answer.StatusCode != http.StatusOK || !bytes.Equal(body, want) {
 			t.Errorf("%s: %s, %d bytes, %v", header, answer.Status, len(body), err)

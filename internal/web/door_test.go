@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"ota/internal/api"
 )
 
 // TestNothingAnswersBeforeTheDoor: net/http answers some requests by itself, and
@@ -129,6 +131,28 @@ func TestNoOtherSiteLogsInOrOut(t *testing.T) {
 	}
 	if answer := s.ask("GET", "/api/v1/status", s.cookie()); answer.StatusCode != 200 {
 		t.Errorf("the session has ended: %s", answer.Status)
+	}
+}
+
+// TestNoOtherSitePairs: no page makes a browser try codes, and nobody else gets by
+// that way anywhere.
+func TestNoOtherSitePairs(t *testing.T) {
+	s := start(t, nil)
+	body, kind := `{"code":"BCDF-GHJK","name":"x"}`, "Content-Type: application/json"
+	for _, headers := range [][]string{
+		{"Origin: http://evil.example"}, {"Origin: null"}, {"Sec-Fetch-Site: cross-site"}, {"Sec-Fetch-Site: same-site"},
+	} {
+		if answer := s.send("POST", api.PairPath, body, append(headers, kind)...); answer.StatusCode != 403 {
+			t.Errorf("%v: %s", headers, answer.Status)
+		}
+	}
+	if answer := s.send("POST", api.PairPath, body, kind); answer.StatusCode != 201 || s.house.paired != "BCDF-GHJK" {
+		t.Errorf("a computer: %s, %q", answer.Status, s.house.paired)
+	}
+	for _, one := range [][2]string{{"GET", api.PairPath}, {"POST", api.PairPath + "/"}, {"POST", api.PairPath + "/../status"}, {"POST", api.ReceivePath}} {
+		if answer := s.ask(one[0], one[1]); answer.StatusCode != 401 {
+			t.Errorf("%v: %s", one, answer.Status)
+		}
 	}
 }
 

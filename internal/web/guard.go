@@ -76,7 +76,7 @@ func (g *guard) around(login, inside http.Handler) http.Handler {
 		// A body of who is not let in is not read: it ends the connection.
 		problem := g.check(r)
 		isLogin := r.URL.Path == "/login" || strings.HasPrefix(r.URL.Path, "/login/")
-		isPairing := r.URL.Path == api.PairPath // which asks for a code itself
+		isPairing := r.Method == http.MethodPost && r.URL.Path == api.PairPath // which asks for a code itself
 		if problem != nil || isLogin || isPairing {
 			usedBy(r.Context(), stranger)
 		}

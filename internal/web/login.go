@@ -13,6 +13,7 @@ import (
 
 	"ota/internal/api"
 	"ota/internal/kit/hint"
+	"ota/internal/kit/packed"
 	"ota/internal/web/page"
 )
 
@@ -156,7 +157,7 @@ func asset(w http.ResponseWriter, r *http.Request, name string, find func(string
 	if takesGzip(r.Header) {
 		w.Header().Set("Content-Encoding", "gzip")
 	} else {
-		content, tag = page.Unpacked(content), tag+"-plain"
+		content, tag = packed.Open(content), tag+"-plain"
 	}
 	w.Header().Set("ETag", `"`+tag+`"`)
 	limit(w)

@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"ota/internal/api"
+	"ota/internal/kit/packed"
 	"ota/internal/logs"
 	"ota/internal/web/page"
 	"ota/test/harness"
@@ -169,7 +170,7 @@ func siteOf(v page.View) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", kind)
-		w.Write(page.Unpacked(content))
+		w.Write(packed.Open(content))
 	})
 	site.HandleFunc("/login/icon.svg", func(http.ResponseWriter, *http.Request) {})
 	answer("/api/v1/history", api.List[api.HistoryEntry](v.History))

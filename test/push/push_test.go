@@ -30,6 +30,12 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(wireVariable); dir != "" && filepath.Base(os.Args[0]) == "ssh" {
 		os.Exit(wire(dir))
 	}
+	if target := os.Getenv(hurryVariable); target != "" {
+		os.Exit(hurry(target))
+	}
+	if dir := os.Getenv(countVariable); dir != "" && filepath.Base(os.Args[0]) == "ota" {
+		os.Exit(count(dir))
+	}
 	harness.Main(m)
 }
 
@@ -102,14 +108,23 @@ func (l *laptop) write(path, content string) {
 	harness.Tree{path: harness.File(content)}.Write(l.t, l.src)
 }
 
-const settings = "[trial]\nperiod = \"500ms\"\n[web]\nlisten = \"off\"\n"
+// settings have a release confirmed when its program says so, and rolled back when it
+// has crashed twice: no clock decides.
+const settings = "[trial]\nready = true\nperiod = \"5m\"\n[web]\nlisten = \"off\"\n"
 
-const program = `import os, time
+const program = neverReady + `with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+` + forEver
+
+// neverReady is the program as far as it has proved nothing.
+const neverReady = `import os, socket, time
 import lib.pump
 print("pump", lib.pump.number, flush=True)
 with open("data.txt", "a") as own:
     own.write("kept\n")
-while True:
+`
+
+const forEver = `while True:
     time.sleep(1)
 `
 
@@ -126,6 +141,11 @@ func project() harness.Tree {
 }
 
 func newDevice(t *testing.T) *harness.Device {
+	t.Helper()
+	return newDeviceWith(t, settings)
+}
+
+func newDeviceWith(t *testing.T, settings string) *harness.Device {
 	t.Helper()
 	device := harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, settings)
 	device.Start()
@@ -231,18 +251,29 @@ func TestTwoTargets(t *testing.T) {
 	}
 }
 
-// TestOverSSH pushes through a real sshd.
+// TestOverSSH pushes through a real sshd: with a key, with an agent that has it, and
+// through a jump host.
 func TestOverSSH(t *testing.T) {
 	t.Parallel()
 	device := newDevice(t)
 	l := newLaptop(t, project())
-	target := l.reach(device)
-	l.push(0, target)
-	l.write("lib/pump.py", "number = 2\n")
-	if said, told := l.push(0, target); !strings.Contains(said, "confirmed: release 2") || !strings.Contains(told, "pump 2") {
-		t.Errorf("said %q, told %q", said, told)
+	server := serveSSH(t)
+	agent := server.agent()
+	l.knows(server, server.host("jump", ""), server.host("device", ""),
+		server.host("by-agent", "IdentityFile none\nIdentitiesOnly no\nIdentityAgent "+agent+"\n"), server.host("behind", "ProxyJump jump\n"))
+	l.push(0, "device:"+device.Dir)
+	for i, host := range []string{"device", "by-agent", "behind"} {
+		number := strconv.Itoa(i + 2)
+		l.write("lib/pump.py", "number = "+number+"\n")
+		before := server.logins()
+		if said, told := l.push(0, host+":"+device.Dir); !strings.Contains(said, "confirmed: release "+number) || !strings.Contains(told, "pump "+number) {
+			t.Errorf("%s: said %q, told %q", host, said, told)
+		}
+		if n := server.logins() - before; n != map[string]int{"device": 1, "by-agent": 1, "behind": 2}[host] {
+			t.Errorf("%s: %d logins", host, n)
+		}
 	}
-	if _, told := l.push(1, target+"x"); !strings.Contains(told, "there is no deposit/") {
+	if _, told := l.push(1, "device:"+device.Dir+"x"); !strings.Contains(told, "there is no deposit/") {
 		t.Errorf("told %q", told)
 	}
 }

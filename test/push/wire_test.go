@@ -3,19 +3,73 @@
 package push
 
 import (
+	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"ota/test/harness"
 )
+
+// depositVariable names deposit/ of the device to the same.
+const depositVariable = "OTA_TEST_DEPOSIT"
+
+// killAtFile kills when so many paths are in deposit/.
+func killAtFile(deposit string, count int, kill func()) {
+	for range time.Tick(time.Millisecond) {
+		if entries, _ := os.ReadDir(deposit); len(entries) >= count {
+			kill()
+			return
+		}
+	}
+}
+
+// counting counts what is written.
+type counting struct {
+	to    io.Writer
+	bytes atomic.Int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	n, err := c.to.Write(p)
+	c.bytes.Add(int64(n))
+	return n, err
+}
+
+// mouth is what the device says, on its way back.
+type mouth struct {
+	at      int64 // -1: nowhere
+	so      int64
+	flipped byte
+	said    func() // at was said
+}
+
+func (m *mouth) flip(at int64) { m.at, m.flipped = at, 0x20 }
+
+func (m *mouth) after(at int64, said func()) { m.at, m.said = at, said }
+
+func (m *mouth) Write(p []byte) (int, error) {
+	p = bytes.Clone(p)
+	i := m.at - m.so
+	hit := m.at >= 0 && i >= 0 && i < int64(len(p))
+	if hit {
+		p[i] ^= m.flipped
+	}
+	n, err := os.Stdout.Write(p)
+	m.so += int64(n)
+	if hit {
+		m.said()
+	}
+	return n, err
+}
 
 // wireVariable names the folder of a wire to this test binary when it is called
 // as ssh.
@@ -45,10 +99,21 @@ func (l *laptop) wire() *wired {
 	return w
 }
 
-// plan says what becomes of the next connections: cut, flip, hang or stall after
-// so many bytes. Those after them are good.
+// plan says what becomes of the next connections. Those after them are good. After
+// so many bytes on the way to the device
+//
+//	cut, hang, stall  ends the connection; so that the device does not hear of it; or
+//	                  lets nothing more through
+//	kill              kills the device's side
+//	flip              changes a bit
+//
+// and flip-back and kill-saying do that after so many bytes from the device,
+// kill-at-file when so many paths are in deposit/.
 func (w *wired) plan(script ...string) {
 	w.t.Helper()
+	for range w.calls() {
+		script = append([]string{"done 0"}, script...)
+	}
 	if err := os.WriteFile(filepath.Join(w.dir, "plan"), []byte(strings.Join(script, "\n")), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
@@ -92,8 +157,9 @@ func wire(dir string) int {
 	note(dir, "calls", "1")
 	// The shell's greeting is none of the protocol.
 	fmt.Println("welcome to the device")
-	cmd := exec.Command("sh", "-c", os.Args[len(os.Args)-1])
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd := exec.Command("sh", "-c", "exec "+os.Args[len(os.Args)-1])
+	said := &mouth{at: -1, said: func() {}}
+	cmd.Stdout, cmd.Stderr = said, os.Stderr
 	in, out, err := os.Pipe()
 	if err != nil {
 		panic(err)
@@ -103,23 +169,40 @@ func wire(dir string) int {
 		panic(err)
 	}
 	in.Close()
-	sent := int64(0)
-	defer func() { note(dir, "sent", strconv.FormatInt(sent, 10)) }()
+	to := &counting{to: out}
+	noted := sync.OnceFunc(func() { note(dir, "sent", strconv.FormatInt(to.bytes.Load(), 10)) })
+	defer noted()
 	from := io.Reader(os.Stdin)
-	if fault != "" {
+	kill := func() {
+		cmd.Process.Kill()
+		note(dir, "killed", "1")
+		noted()
+		os.Exit(255)
+	}
+	switch fault {
+	case "", "done", "flip-back", "kill-saying", "kill-at-file":
+	default:
 		from = io.LimitReader(os.Stdin, at)
 	}
-	sent, _ = io.Copy(out, from)
 	switch fault {
+	case "flip-back":
+		said.flip(at)
+	case "kill-saying":
+		said.after(at, kill)
+	case "kill-at-file":
+		go killAtFile(os.Getenv(depositVariable), int(at), kill)
+	}
+	io.Copy(to, from)
+	switch fault {
+	case "kill":
+		kill()
 	case "cut":
-		cmd.Process.Kill()
 		return 255
 	case "flip":
 		var one [1]byte
 		if _, err := io.ReadFull(os.Stdin, one[:]); err == nil {
-			out.Write([]byte{one[0] ^ 0x20})
-			more, _ := io.Copy(out, os.Stdin)
-			sent += more
+			to.Write([]byte{one[0] ^ 0x20})
+			io.Copy(to, os.Stdin)
 		}
 	case "hang":
 		// Nobody tells the other side that this one has gone.
@@ -138,72 +221,4 @@ func wire(dir string) int {
 		return 255
 	}
 	return 0
-}
-
-// reach starts an sshd that knows the laptop, and returns the target.
-func (l *laptop) reach(device *harness.Device) string {
-	t := l.t
-	t.Helper()
-	harness.NeedRoot(t)
-	harness.Need(t, "/usr/sbin/sshd", "ssh-keygen", "ssh")
-	dir := harness.FastDir(t)
-	for _, name := range []string{"host", "user"} {
-		if said, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(dir, name)).CombinedOutput(); err != nil {
-			t.Fatalf("cannot make a key: %v\n%s", err, said)
-		}
-	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	fill := strings.NewReplacer("DIR", dir, "PORT", strconv.Itoa(port))
-	real, _ := exec.LookPath("ssh")
-	harness.Tree{
-		"sshd_config": harness.File(fill.Replace(`ListenAddress 127.0.0.1
-Port PORT
-HostKey DIR/host
-AuthorizedKeysFile DIR/user.pub
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin yes
-PidFile none
-SetEnv PATH=DIR/bin:/usr/bin:/bin
-`)),
-		"ssh_config": harness.File(fill.Replace(`Host device
-HostName 127.0.0.1
-Port PORT
-User root
-IdentityFile DIR/user
-IdentitiesOnly yes
-StrictHostKeyChecking no
-UserKnownHostsFile DIR/known
-LogLevel ERROR
-`)),
-		"ssh":     harness.Entry{Mode: 0o755, Content: "#!/bin/sh\nexec " + real + " -F " + dir + "/ssh_config \"$@\"\n"},
-		"bin/ota": harness.Link(harness.Binary()),
-	}.Write(t, dir)
-	server := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", filepath.Join(dir, "sshd_config"))
-	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		syscall.Kill(-server.Process.Pid, syscall.SIGKILL)
-		server.Wait()
-	})
-	harness.Await(t, "sshd to answer", func() bool {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}, func() string { return "" })
-	l.env = append(l.env, "PATH="+dir+":"+os.Getenv("PATH"))
-	return "device:" + device.Dir
 }

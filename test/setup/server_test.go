@@ -113,3 +113,20 @@ func (l *laptop) fails(words string, args ...string) string {
 	}
 	return got.err
 }
+
+// programIn waits until the program runs, and returns its process. look asks the
+// device for `ota status --json`, which a device that is busy may not answer.
+func programIn(t *testing.T, look func() string) (pid int) {
+	t.Helper()
+	said := ""
+	harness.Await(t, "the program runs", func() bool {
+		said = look()
+		_, text, _ := strings.Cut(said, "{") // a shell may have complained before
+		var status harness.Status
+		if json.Unmarshal([]byte("{"+text), &status) == nil && status.Program.State == "running" {
+			pid = status.Program.PID
+		}
+		return pid != 0
+	}, func() string { return said })
+	return pid
+}

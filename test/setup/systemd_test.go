@@ -115,8 +115,9 @@ func TestUnderSystemd(t *testing.T) {
 
 	// A program, and another ota: it goes on as the same process.
 	inside(`cd "/srv/the garden/deposit" && printf 'import time\ntime.sleep(100000)\n' >main.py && chown pi main.py`)
-	pid := func() string { return strings.TrimSpace(inside("pgrep -f '^[^ ]*python3.* main.py' || :")) }
-	harness.Await(t, "the program runs", func() bool { return pid() != "" }, s.Said)
+	pid := func() int {
+		return programIn(t, func() string { return inside(`/usr/local/bin/ota -C "/srv/the garden" status --json || :`) })
+	}
 	running := pid()
 	newer := t.TempDir()
 	binary, err := os.ReadFile(harness.Binary())
@@ -131,7 +132,7 @@ func TestUnderSystemd(t *testing.T) {
 		t.Error(upgraded)
 	}
 	if got := pid(); got != running {
-		t.Errorf("the program was %s and is %s", running, got)
+		t.Errorf("the program was %d and is %d", running, got)
 	}
 	if got := inside("tail -c 5 /usr/local/bin/ota"); !strings.HasSuffix(got, "newer") {
 		t.Error(got)

@@ -1,12 +1,12 @@
 package drop
 
 import (
-	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sort"
 	"time"
 
 	"ota/internal/kit/escape"
@@ -153,7 +153,7 @@ func (r *Room) ordered() []*box {
 	for _, box := range r.boxes {
 		boxes = append(boxes, box)
 	}
-	slices.SortFunc(boxes, func(a, b *box) int { return cmp.Compare(a.number, b.number) })
+	sort.Slice(boxes, func(i, j int) bool { return boxes[i].number < boxes[j].number })
 	return boxes
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
+	"sort"
 	"time"
 
 	"ota/internal/kit/durable"
@@ -155,7 +155,7 @@ func (r *Room) carry(b *box) error {
 			return err
 		}
 	}
-	slices.SortFunc(left, func(x, y *arrival) int { return strings.Compare(x.path, y.path) })
+	sort.Slice(left, func(i, j int) bool { return left[i].path < left[j].path })
 	for _, one := range left {
 		if err := r.at("moving " + one.path); err != nil {
 			return err

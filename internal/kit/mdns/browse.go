@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -312,8 +313,9 @@ func (b *browser) addressesOf(one *known) (list []netip.Addr) {
 			list = append(list, host.address)
 		}
 	}
-	slices.SortStableFunc(list, func(x, y netip.Addr) int {
-		return cmp.Or(cmp.Compare(rank(x), rank(y)), x.Compare(y))
+	sort.SliceStable(list, func(i, j int) bool {
+		x, y := list[i], list[j]
+		return cmp.Or(cmp.Compare(rank(x), rank(y)), x.Compare(y)) < 0
 	})
 	return list
 }
@@ -356,7 +358,7 @@ func (b *browser) found() (list []Found) {
 			Addresses: b.addressesOf(one),
 		})
 	}
-	slices.SortFunc(list, func(x, y Found) int { return strings.Compare(x.Instance, y.Instance) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Instance < list[j].Instance })
 	return list
 }
 

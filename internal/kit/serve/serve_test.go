@@ -114,3 +114,42 @@ func ask(t *testing.T, conn net.Conn, want string) {
 		t.Errorf("%q %v, want %q", answer, err, want)
 	}
 }
+
+// TestWhoHasTakenAConnectionIsWaitedFor: the server hears nothing more of it, and
+// its handler asks the house all the same.
+func TestWhoHasTakenAConnectionIsWaitedFor(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside, left := make(chan struct{}), make(chan struct{})
+	server := &http.Server{}
+	ctx, cancel := context.WithCancel(t.Context())
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+		}
+		close(inside)
+		<-ctx.Done()
+		conn.Close()
+		close(left)
+	})
+	ended := make(chan error, 1)
+	go func() {
+		door := NewDoor(listener)
+		ended <- Until(ctx, server, 10*time.Millisecond, door, func() error { return server.Serve(door) })
+	}()
+	conn := dial(t, listener.Addr())
+	io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-inside
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	select {
+	case <-left:
+	default:
+		t.Error("the handler was left behind")
+	}
+}

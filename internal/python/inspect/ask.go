@@ -3,7 +3,7 @@ package inspect
 import (
 	"bytes"
 	"context"
-	"embed"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -19,23 +19,18 @@ import (
 	"unicode/utf8"
 
 	"ota/internal/kit/command"
+	"ota/internal/kit/packed"
 	"ota/internal/kit/priority"
 )
 
-//go:embed helper/*.py
-var helper embed.FS
+// helper is what lies in helper/, in the order of its files, compressed. A test
+// writes it, with -update.
+//
+//go:embed helper.py.gz
+var helper []byte
 
-// script is the helper as one text, in the order of its files.
-var script = sync.OnceValue(func() []byte {
-	names, _ := fs.Glob(helper, "helper/*.py") // the pattern is right
-	slices.Sort(names)
-	var whole []byte
-	for _, name := range names {
-		text, _ := helper.ReadFile(name) // it was just listed
-		whole = append(append(whole, text...), '\n')
-	}
-	return whole
-})
+// script is the helper as one text.
+var script = sync.OnceValue(func() []byte { return packed.Open(helper) })
 
 // boot reads the script from standard input, as a command line may be too
 // short for it, and any file of ours could be found by an import.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ota/internal/kit/escape"
+	"ota/internal/kit/packed/packedtest"
 	"ota/internal/python"
 )
 
@@ -22,6 +23,28 @@ var (
 	update = flag.Bool("update", false, "rewrite the golden files")
 	other  = flag.String("python", "", "the interpreter for all tests, instead of the system's")
 )
+
+// TestPackedIsWhatWasWritten: what ota has in it is helper/ and packages.txt.
+func TestPackedIsWhatWasWritten(t *testing.T) {
+	parts, err := filepath.Glob("helper/*.py")
+	if err != nil || len(parts) < 6 {
+		t.Fatalf("%q, %v", parts, err)
+	}
+	var whole []byte
+	for _, part := range parts { // in order, as Glob says
+		text, err := os.ReadFile(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole = append(append(whole, text...), '\n')
+	}
+	packedtest.Check(t, "helper.py.gz", whole, *update)
+	list, err := os.ReadFile("packages.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packedtest.Check(t, "packages.txt.gz", list, *update)
+}
 
 var interpreter = sync.OnceValue(func() string {
 	if *other != "" {

@@ -6,16 +6,19 @@ import (
 	"strings"
 	"sync"
 
+	"ota/internal/kit/packed"
 	"ota/internal/kit/pattern"
 )
 
-//go:embed packages.txt
-var packageList string
+// packageList is packages.txt, compressed. A test writes it, with -update.
+//
+//go:embed packages.txt.gz
+var packageList []byte
 
 // packages are the distributions by what is imported.
 var packages = sync.OnceValue(func() map[string]string {
 	known := map[string]string{}
-	for line := range strings.Lines(packageList) {
+	for line := range strings.Lines(string(packed.Open(packageList))) {
 		fields := strings.Fields(line)
 		if len(fields) == 0 || fields[0] == "#" {
 			continue

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -109,7 +110,8 @@ type ReadOptions struct {
 // for a file that can't be used, or what read returned.
 func Read(read func(path string) ([]byte, error), wheels []Wheel, options ReadOptions) (Recipe, error) {
 	r := &reader{read: read, options: options, recipe: Recipe{isolated: options.Isolated}}
-	r.recipe.wheels = slices.SortedFunc(slices.Values(wheels), func(a, b Wheel) int { return strings.Compare(a.Path, b.Path) })
+	r.recipe.wheels = slices.Clone(wheels)
+	sort.Slice(r.recipe.wheels, func(i, j int) bool { return r.recipe.wheels[i].Path < r.recipe.wheels[j].Path })
 	if err := r.find(); err != nil {
 		return Recipe{}, err
 	}

@@ -23,11 +23,14 @@ import (
 	"strings"
 	"sync"
 
+	"ota/internal/kit/packed"
 	"ota/internal/kit/pattern"
 )
 
-//go:embed sitecustomize.py
-var source []byte
+// hook is sitecustomize.py, compressed. A test writes it, with -update.
+//
+//go:embed sitecustomize.py.gz
+var hook []byte
 
 const (
 	// variable is the one of sitecustomize.py.
@@ -178,7 +181,7 @@ var telling = []string{"PYTHONVERBOSE", "PYTHONPROFILEIMPORTTIME"}
 func (h *Hook) write() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	path := filepath.Join(h.code(), "sitecustomize.py")
+	path, source := filepath.Join(h.code(), "sitecustomize.py"), packed.Open(hook)
 	found, err := os.ReadFile(path)
 	if err == nil && bytes.Equal(found, source) {
 		return nil

@@ -1,13 +1,28 @@
 package warm
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"ota/internal/kit/packed"
+	"ota/internal/kit/packed/packedtest"
 )
+
+var update = flag.Bool("update", false, "rewrite what is made of other files")
+
+// TestHookIsWhatWasWritten: what ota has in it is sitecustomize.py.
+func TestHookIsWhatWasWritten(t *testing.T) {
+	written, err := os.ReadFile("sitecustomize.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packedtest.Check(t, "sitecustomize.py.gz", written, *update)
+}
 
 func TestParseCommand(t *testing.T) {
 	for _, test := range []struct {
@@ -107,7 +122,7 @@ func TestFolderIsMended(t *testing.T) {
 		if _, err := h.Wait([]string{"/usr/bin/python3", "main.py"}, nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != string(source) {
+		if got, err := os.ReadFile(path); err != nil || string(got) != string(packed.Open(hook)) {
 			t.Errorf("%v: %d bytes", err, len(got))
 		}
 		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o755 {

@@ -1,12 +1,9 @@
 package page
 
 import (
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"io"
 	"path"
 	"strings"
 	"sync"
@@ -55,19 +52,6 @@ func packedOf(name string) []byte {
 	content, err := embedded.ReadFile("packed/" + name + ".gz")
 	if err != nil {
 		panic(err) // it is in the list
-	}
-	return content
-}
-
-// Unpacked is what the content of an asset is without its compression.
-func Unpacked(packed []byte) []byte {
-	from, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		panic(err) // it is part of the program
-	}
-	content, err := io.ReadAll(from)
-	if err != nil {
-		panic(err)
 	}
 	return content
 }

@@ -1,8 +1,6 @@
 package page
 
 import (
-	"bytes"
-	"compress/gzip"
 	"maps"
 	"math"
 	"os"
@@ -13,10 +11,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ota/internal/kit/packed"
+	"ota/internal/kit/packed/packedtest"
 )
 
 // contentOf is an asset as it was written.
-func contentOf(name string) []byte { return Unpacked(packedOf(name)) }
+func contentOf(name string) []byte { return packed.Open(packedOf(name)) }
 
 // TestPackedIsWhatWasWritten: what is embedded is what lies in assets/. The
 // content is compared, as another Go may compress it otherwise.
@@ -31,39 +32,12 @@ func TestPackedIsWhatWasWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		written[i] = filepath.Base(from)
-		to := filepath.Join("packed", written[i]+".gz")
-		packed, _ := os.ReadFile(to) // none: as good as another
-		if len(packed) > 0 && bytes.Equal(Unpacked(packed), content) {
-			continue
-		}
-		if !*update {
-			t.Errorf("%s is not what is in %s: \"go test ./internal/web/page -update\" packs it", to, from)
-			continue
-		}
-		if err := os.WriteFile(to, pack(t, content), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		packedtest.Check(t, filepath.Join("packed", written[i]+".gz"), content, *update)
 	}
 	embedded := slices.Sorted(maps.Keys(assets()))
 	if slices.Sort(written); !*update && !slices.Equal(written, embedded) {
 		t.Errorf("in assets/: %q\nin packed/: %q", written, embedded)
 	}
-}
-
-func pack(t *testing.T, content []byte) []byte {
-	t.Helper()
-	var packed bytes.Buffer
-	to, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := to.Write(content); err != nil {
-		t.Fatal(err)
-	}
-	if err := to.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return packed.Bytes()
 }
 
 func TestEveryAssetCanBeServed(t *testing.T) {

@@ -1,0 +1,140 @@
+//go:build linux
+
+package setup
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ota/test/harness"
+)
+
+// busybox returns a busybox for arm64, which is all of a system that a device has
+// to have.
+func busybox(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("OTA_TEST_ARM64")
+	if dir == "" {
+		dir = "/var/cache/ota-tests/arm64"
+	}
+	path := filepath.Join(dir, "bin/busybox")
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("there is no busybox for arm64: unpack Debian's busybox-static:arm64 into %s, or name another folder in OTA_TEST_ARM64", dir)
+	}
+	return path
+}
+
+// enter lets a program in a root of another processor run. What runs it is known
+// in a namespace of its own and goes with it: F has the kernel open it before the
+// root is changed, P leaves a program the name that it was called by, which busybox
+// needs. Who logs in is a fresh user there.
+const enter = `#!/bin/sh
+exec unshare --user --map-root-user --mount --pid --fork --kill-child sh -ec '
+mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
+printf "%%s" ":arm64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:$(command -v qemu-aarch64-static):PF" >/proc/sys/fs/binfmt_misc/register
+mount -t proc none %[1]s/proc
+for one in null zero urandom; do mount --bind /dev/$one %[1]s/dev/$one; done
+exec env -i HOME=/home/pi USER=pi PATH=/usr/local/bin:/bin "$(command -v unshare)" --root=%[1]s --wd=/ --user --map-user=12345 --map-group=12345 "$@"
+' sh "$@"
+`
+
+// systemOf lays out the root of a device with nothing but busybox in it, and
+// returns the program that enters it.
+func systemOf(t *testing.T, busybox, dir string) (enters string) {
+	t.Helper()
+	program, err := os.ReadFile(busybox)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Join(dir, "root")
+	tree := harness.Tree{
+		"bin/busybox": harness.Entry{Mode: 0o755, Content: string(program)},
+		"etc/passwd":  harness.File("root:x:0:0::/root:/bin/sh\npi:x:12345:12345::/home/pi:/bin/sh\n"),
+		"etc/group":   harness.File("root:x:0:\npi:x:12345:\n"),
+		"dev/null":    harness.File(""), "dev/zero": harness.File(""), "dev/urandom": harness.File(""),
+		"proc/": harness.Entry{Mode: os.ModeDir | 0o755}, "home/pi/": harness.Entry{Mode: os.ModeDir | 0o755},
+		"tmp/": harness.Entry{Mode: os.ModeDir | 0o1777}, "usr/local/bin/": harness.Entry{Mode: os.ModeDir | 0o755},
+	}
+	tree.Write(t, root)
+	for applet := range strings.FieldsSeq(run(t, "qemu-aarch64-static", busybox, "--list")) {
+		if applet == "busybox" {
+			continue
+		}
+		if err := os.Symlink("busybox", filepath.Join(root, "bin", applet)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enters = filepath.Join(dir, "enter")
+	if err := os.WriteFile(enters, fmt.Appendf(nil, enter, root), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return enters
+}
+
+// TestOtherUserSpace: a device all of whose programs are for another processor, and
+// whose tools are those of busybox. The ota that comes to it runs there, and
+// answers.
+func TestOtherUserSpace(t *testing.T) {
+	t.Parallel()
+	harness.Need(t, "qemu-aarch64-static", "unshare")
+	k := harness.NewSSHKeys(t)
+	enters := systemOf(t, busybox(t), k.Dir)
+	machine, err := exec.Command(enters, "uname", "-m").CombinedOutput()
+	if err != nil {
+		t.Skipf("no program of another processor can be run in a namespace of its own: %v\n%s", err, machine)
+	}
+	if string(machine) != "aarch64\n" {
+		t.Fatalf("uname -m says %q", machine)
+	}
+	s := harness.ServeSSH(t, k, "", fmt.Sprintf(`ForceCommand exec %s sh -c "cd; exec sh -c \"\$1\"" sh "$SSH_ORIGINAL_COMMAND"`, enters))
+	l := newLaptop(t, k, config("device", s, "User root"))
+	over := func(command string) string {
+		t.Helper()
+		return run(t, "ssh", "-F", filepath.Join(l.dir, "config"), "device", command)
+	}
+	binaries := t.TempDir()
+	if err := harness.Build(t.Context(), filepath.Join(binaries, "ota-linux-arm64"), "GOARCH=arm64"); err != nil {
+		t.Fatal(err)
+	}
+
+	words := l.fails("it has neither systemd nor OpenRC to start it", "device:the garden", "--binaries", binaries)
+	if !strings.Contains(words, `/home/pi/.local/bin/ota run '/home/pi/the garden'`) || !strings.Contains(words, "pi on arm64, Linux ") {
+		t.Error(words)
+	}
+	if said := over(`uname -m; id -un; ls -A; .local/bin/ota version`); !strings.HasPrefix(said, "aarch64\npi\n.local\nthe garden\nota ") ||
+		!strings.Contains(said, "linux/arm64)") {
+		t.Error(said)
+	}
+
+	// Whatever starts programs there starts it: it runs a program of the device,
+	// and answers who sets it up again.
+	over(`printf '[web]\nlisten = "off"\n[program]\ncommand = ["sh", "main.sh"]\n' >"the garden/ota.toml"
+mkdir "the garden/main" && printf 'uname -m; exec sleep 100000\n' >"the garden/main/main.sh"`)
+	background := exec.CommandContext(t.Context(), filepath.Join(l.dir, "bin/ssh"), "device", `exec .local/bin/ota run "the garden"`)
+	var console strings.Builder
+	background.Stdout, background.Stderr = &console, &console
+	if err := background.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); background.Wait() }()
+	t.Cleanup(func() {
+		background.Process.Kill()
+		<-ended
+		if t.Failed() {
+			t.Log(console.String())
+		}
+	})
+	harness.Await(t, "its program says what it runs on", func() bool {
+		said, _ := exec.Command("ssh", "-F", filepath.Join(l.dir, "config"), "device", `.local/bin/ota -C "the garden" logs`).Output()
+		return strings.Contains(string(said), "aarch64")
+	}, s.Said)
+	result := l.does("device:the garden", "--binaries", binaries)
+	if result["did"] != "nothing" || result["kind"] != "linux-arm64" || result["dir"] != "/home/pi/the garden" || result["user"] != "pi" {
+		t.Error(result)
+	}
+}
