@@ -22,7 +22,7 @@ func (r *responder) hear(packet Packet) {
 		if packet.From.Port() == Port { // (6)
 			r.compare(&m, now)
 		}
-	case r.phase == probing:
+	case r.phase == probing && !r.held:
 		r.tiebreak(l, &m, now)
 	case packet.From.Port() != Port:
 		r.answerLegacy(l, &m, packet.From, now)
@@ -202,6 +202,7 @@ func (r *responder) compare(m *message, now time.Time) {
 		return
 	}
 	r.fights++
+	r.held = false
 	if r.phase == probing {
 		r.rename(instance, host)
 	}

@@ -240,6 +240,26 @@ func TestANameIsDefended(t *testing.T) {
 	})
 }
 
+// TestANameIsDefendedWhileItIsClaimedElsewhere: a new network is no reason to let
+// go what is ours in the others.
+func TestANameIsDefendedWhileItIsClaimedElsewhere(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		w.add(2, "10.0.0.2/8")
+		w.changed <- struct{}{}
+		w.pass(300 * time.Millisecond)
+		w.fresh()
+		w.hear(Port, message{
+			questions: []question{{name: ours.instance, kind: typeAny}},
+			authority: []record{{ours.instance, typeSRV, false, 120, []byte("\xff\xff\xff\xff\xff\xff\x05other\x05local\x00")}},
+		})
+		if said := w.fresh(); len(said) != 1 || kinds(said[0].answers) != "SRV TXT" {
+			w.t.Errorf("said: %v", said)
+		}
+	})
+}
+
 // TestWhoSaysOtherwiseMakesUsAskAgain: a name that two have, as after two
 // networks have become one, is probed for again.
 func TestWhoSaysOtherwiseMakesUsAskAgain(t *testing.T) {
