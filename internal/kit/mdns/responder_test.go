@@ -227,6 +227,11 @@ func TestANameIsDefended(t *testing.T) {
 	ours := namesOf(new(greenhouse()))
 	within(t, Options{}, func(w *wireOf) {
 		w.settle()
+		w.hear(Port, asks(typePTR, ours.service))
+		w.pass(200 * time.Millisecond)
+		w.hear(Port, asks(typePTR, ours.service)) // its answer is put off for most of a second
+		w.pass(defendAgain)
+		w.fresh()
 		for range 2 {
 			w.hear(Port, message{
 				questions: []question{{name: ours.instance, kind: typeAny, unicast: true}},
