@@ -22,7 +22,7 @@ func (r *responder) hear(packet Packet) {
 		if packet.From.Port() == Port { // (6)
 			r.compare(&m, now)
 		}
-	case r.phase == probing:
+	case r.phase == probing && !r.held:
 		r.tiebreak(l, &m, now)
 	case packet.From.Port() != Port:
 		r.answerLegacy(l, &m, packet.From, now)
@@ -115,26 +115,38 @@ func (l *link) prepare(which set, m *message, from netip.AddrPort, now time.Time
 	if which == 0 {
 		return
 	}
-	pause, again := time.Duration(0), sayAgain
+	if len(m.authority) > 0 {
+		l.defend(which, now)
+		return
+	}
+	pause := time.Duration(0)
 	switch {
-	case len(m.authority) > 0:
-		again = defendAgain
 	case m.truncated:
 		pause = 400*time.Millisecond + rand.N(100*time.Millisecond)
 	case which&shared != 0:
 		pause = 20*time.Millisecond + rand.N(100*time.Millisecond)
 	}
-	due := later(now.Add(pause), l.mayAgain(which, again))
+	due := later(now.Add(pause), l.mayAgain(which, sayAgain))
 	l.asker = from
 	if l.pending != 0 { // those who ask all the time must not put it off for ever
-		due = later(l.due, l.mayAgain(which, again))
+		due = later(l.due, l.mayAgain(which, sayAgain))
 		l.asker = netip.AddrPort{}
 	}
-	if len(m.authority) > 0 && !due.After(now) {
+	l.pending, l.due = l.pending|which, due
+}
+
+// defend tells who probes that these are ours, before he has asked three times,
+// whatever else is put off.
+func (l *link) defend(which set, now time.Time) {
+	due := l.mayAgain(which, defendAgain)
+	if !due.After(now) {
 		l.multicast(which, 0, now)
 		return
 	}
-	l.pending, l.due = l.pending|which, due
+	if l.pending == 0 || due.Before(l.due) {
+		l.due = due
+	}
+	l.pending |= which
 }
 
 // answer multicasts what was put off.
@@ -202,6 +214,7 @@ func (r *responder) compare(m *message, now time.Time) {
 		return
 	}
 	r.fights++
+	r.held = false
 	if r.phase == probing {
 		r.rename(instance, host)
 	}

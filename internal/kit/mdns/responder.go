@@ -82,6 +82,7 @@ type responder struct {
 	phase    phase
 	step     int // of the phase
 	due      time.Time
+	held     bool                         // the names were won, and nobody has contradicted since
 	renamed  struct{ instance, host int } // how often
 	wished   struct{ instance, host string }
 	fights   int       // how many conflicts there were
@@ -261,6 +262,7 @@ func (r *responder) claimAt(begin time.Time) {
 // by unicast comes to any one of them.
 func (r *responder) probe(now time.Time) {
 	if r.step == probes {
+		r.held = true
 		r.wire.heed(r.names.service, r.names.types, r.names.instance, r.names.host)
 		if r.options.Named != nil {
 			r.options.Named(r.options.Service.Instance)

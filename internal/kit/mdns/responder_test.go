@@ -227,6 +227,11 @@ func TestANameIsDefended(t *testing.T) {
 	ours := namesOf(new(greenhouse()))
 	within(t, Options{}, func(w *wireOf) {
 		w.settle()
+		w.hear(Port, asks(typePTR, ours.service))
+		w.pass(200 * time.Millisecond)
+		w.hear(Port, asks(typePTR, ours.service)) // its answer is put off for most of a second
+		w.pass(defendAgain)
+		w.fresh()
 		for range 2 {
 			w.hear(Port, message{
 				questions: []question{{name: ours.instance, kind: typeAny, unicast: true}},
@@ -236,6 +241,26 @@ func TestANameIsDefended(t *testing.T) {
 				w.t.Errorf("said: %v", said)
 			}
 			w.pass(defendAgain)
+		}
+	})
+}
+
+// TestANameIsDefendedWhileItIsClaimedElsewhere: a new network is no reason to let
+// go what is ours in the others.
+func TestANameIsDefendedWhileItIsClaimedElsewhere(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		w.add(2, "10.0.0.2/8")
+		w.changed <- struct{}{}
+		w.pass(300 * time.Millisecond)
+		w.fresh()
+		w.hear(Port, message{
+			questions: []question{{name: ours.instance, kind: typeAny}},
+			authority: []record{{ours.instance, typeSRV, false, 120, []byte("\xff\xff\xff\xff\xff\xff\x05other\x05local\x00")}},
+		})
+		if said := w.fresh(); len(said) != 1 || kinds(said[0].answers) != "SRV TXT" {
+			w.t.Errorf("said: %v", said)
 		}
 	})
 }
