@@ -227,7 +227,7 @@ func (e *encoder) flush(f *frame) error {
 	if f.empty() {
 		return nil
 	}
-	return e.out.section(sectionFrame, f.encode(e.known))
+	return e.out.section(sectionFrame, f.encode(e.known, shortest))
 }
 
 // fromBlocks makes frames of contents of which the device has some blocks: those
@@ -286,7 +286,8 @@ func (e *encoder) piece(f *frame, i int, content []byte) error {
 }
 
 // alone makes one content piece by piece, each the smaller of a difference and a
-// frame.
+// frame of zstd: where there is a difference, it mostly is, so the sender does not
+// spend seconds on the other.
 func (e *encoder) alone(i int) error {
 	entry := e.plan.changed[i].entry
 	number, there := e.paired[i]
@@ -308,7 +309,7 @@ func (e *encoder) alone(i int) error {
 			}
 			f.refer(s, content)
 		}
-		kind, body := byte(sectionFrame), f.encode(e.known)
+		kind, body := byte(sectionFrame), f.encode(e.known, compress)
 		if there {
 			difference, err := e.difference(number, piece, at)
 			if err != nil {

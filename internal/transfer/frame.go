@@ -63,7 +63,8 @@ func (f *frame) copy(s stretch, content []byte) {
 	f.pending = 0
 }
 
-func (f *frame) encode(known []Entry) []byte {
+// encode makes the body; press is [shortest] or [compress].
+func (f *frame) encode(known []Entry, press func(data, dictionary []byte) []byte) []byte {
 	head := binary.AppendUvarint(nil, uint64(len(f.dictionary)))
 	for _, s := range f.dictionary {
 		if s.off == 0 && s.length == known[s.number].Size {
@@ -90,7 +91,7 @@ func (f *frame) encode(known []Entry) []byte {
 	if len(f.literal) == 0 {
 		return body
 	}
-	return append(body, shortest(f.literal, slices.Concat(f.old, f.copied))...)
+	return append(body, press(f.literal, slices.Concat(f.old, f.copied))...)
 }
 
 // decodeFrame reads what a body says; packed is what comes after. What it refers
