@@ -54,7 +54,7 @@ func trustOf(place folder, settings config.Machine, releases *release.Room, cloc
 
 // clock is the time, where somebody keeps it right.
 func clockOf(v vitals) sshsig.Clock {
-	if set := v.machine.Facts().ClockSet; set == nil || !*set {
+	if set := v.machine.ClockSet(); set == nil || !*set {
 		return sshsig.Clock{}
 	}
 	return sshsig.Clock{Now: time.Now()}

@@ -127,6 +127,10 @@ func (m *Machine) power() *Power {
 	return powerOf(bits, m.occurred)
 }
 
+// ClockSet reports whether the clock can be believed at this moment; nil: not
+// known. What is refused because of a date must not go by what was so a second ago.
+func (m *Machine) ClockSet() *bool { return m.clockSet(m.now()) }
+
 // firstYear is that of ota's first release: a clock before it is wrong.
 const firstYear = 2024
 

@@ -23,7 +23,9 @@ import (
 func main() {
 	if len(os.Args) > 1 {
 		fmt.Println("growing")
-		select {}
+		for {
+			time.Sleep(time.Hour)
+		}
 	}
 	if err := live(); err != nil {
 		fmt.Println("the machine has failed:", err)
