@@ -23,8 +23,8 @@ const mostOwn = 128 << 10
 // or what package squeeze makes.
 func shortest(data, dictionary []byte) []byte {
 	frame := compress(data, dictionary)
-	if len(frame) > mostOwn {
-		return frame
+	if len(frame) > mostOwn || len(frame) > len(data)-len(data)/8 {
+		return frame // of pictures and archives, say, nobody makes anything smaller
 	}
 	own, literals := squeeze.Encode(data, dictionary)
 	if len(own) < len(frame) && (len(frame)-len(own))*worth >= literals {
