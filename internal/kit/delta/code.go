@@ -36,22 +36,37 @@ func (c Code) Straighten(b []byte, at int64) { c.turn(b, uint32(at/4), 1) }
 // bend is the other way round: what was straightened is as it was.
 func (c Code) bend(b []byte, at int64) { c.turn(b, uint32(at/4), ^uint32(0)) }
 
+// call is what an instruction looks like that calls a function (BL): the bits of
+// the operation, and which ones say how far it goes, in words.
+func (c Code) call() (operation, distance uint32) {
+	switch c {
+	case ARM:
+		return 0xEB << 24, 1<<24 - 1
+	case ARM64:
+		return 0b100101 << 26, 1<<26 - 1
+	}
+	return 0, 0
+}
+
 // turn adds to each call where it stands, or takes it away again.
 func (c Code) turn(b []byte, place, sign uint32) {
-	switch c {
-	case ARM: // BL: a byte of operation, 24 bits of distance in words
-		for i := 0; i+4 <= len(b); i += 4 {
-			if b[i+3] == 0xEB {
-				word := binary.LittleEndian.Uint32(b[i:])
-				binary.LittleEndian.PutUint32(b[i:], word&^0xFFFFFF|(word+sign*(place+uint32(i/4)))&0xFFFFFF)
-			}
+	operation, distance := c.call()
+	if distance == 0 {
+		return
+	}
+	place *= sign
+	for ; len(b) >= 8; b, place = b[8:], place+2*sign { // two at once: it is half the time
+		pair := binary.LittleEndian.Uint64(b)
+		if word := uint32(pair); word&^distance == operation {
+			binary.LittleEndian.PutUint32(b, operation|(word+place)&distance)
 		}
-	case ARM64: // BL: 6 bits of operation, 26 bits of distance in words
-		for i := 0; i+4 <= len(b); i += 4 {
-			if b[i+3]>>2 == 0b100101 {
-				word := binary.LittleEndian.Uint32(b[i:])
-				binary.LittleEndian.PutUint32(b[i:], word&^0x3FFFFFF|(word+sign*(place+uint32(i/4)))&0x3FFFFFF)
-			}
+		if word := uint32(pair >> 32); word&^distance == operation {
+			binary.LittleEndian.PutUint32(b[4:], operation|(word+place+sign)&distance)
+		}
+	}
+	if len(b) >= 4 {
+		if word := binary.LittleEndian.Uint32(b); word&^distance == operation {
+			binary.LittleEndian.PutUint32(b, operation|(word+place)&distance)
 		}
 	}
 }
