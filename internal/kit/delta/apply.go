@@ -78,9 +78,7 @@ func (a *Applier) fill() (end bool, err error) {
 		return false, err
 	}
 	for _, s := range a.stretches {
-		part := a.made[s.at:][:s.length]
-		before, whole := words(s.at, s.length)
-		if err := errors.Join(a.edge(part[:before]), a.change(part[before:before+whole]), a.edge(part[before+whole:])); err != nil {
+		if err := a.alter(a.made[s.at:][:s.length], int(s.at)); err != nil {
 			return false, err
 		}
 	}
@@ -95,7 +93,7 @@ func (a *Applier) some() (end bool, err error) {
 	switch {
 	case a.left.Add > 0:
 		n := min(a.left.Add, room)
-		a.want(stretch{a.place, len(a.made), n})
+		a.want(a.place, len(a.made), n)
 		a.made = a.made[:len(a.made)+n]
 		a.place, a.left.Add = a.place+int64(n), a.left.Add-n
 	case a.left.Insert > 0:
@@ -122,6 +120,18 @@ func (a *Applier) step() error {
 	}
 	a.left, a.limit = Step{Add: int(add), Insert: int(insert)}, a.limit-add-insert
 	return nil
+}
+
+// alter makes the new bytes of a stretch from the old ones.
+func (a *Applier) alter(part []byte, at int) error {
+	before, whole := words(at, len(part))
+	if err := a.edge(part[:before]); err != nil {
+		return err
+	}
+	if err := a.change(part[before : before+whole]); err != nil {
+		return err
+	}
+	return a.edge(part[before+whole:])
 }
 
 // edge makes the new bytes beside the words from the old ones.

@@ -16,7 +16,8 @@ const (
 // stretch is a part of the old content that belongs into the new one.
 type stretch struct {
 	place      int64 // in the old content
-	at, length int   // in the new one
+	at, length int32 // in what is made at once
+	before     int32 // the one before it in the same block, plus one
 }
 
 // gatherer brings stretches of the old content to their places in the new one. What
@@ -25,12 +26,12 @@ type stretch struct {
 type gatherer struct {
 	Old
 	stretches []stretch
-	next      []int32 // by stretch: the one before it in the same block, plus one
 	last      []int32 // by block: its last stretch, plus one
 	block     int64   // bytes of a block
 
 	buffer []byte // a window of the old content
 	from   int64  // where it lies
+	word   [4]byte
 }
 
 func (g *gatherer) begin(old Old) {
@@ -45,7 +46,7 @@ func (g *gatherer) begin(old Old) {
 	}
 	if g.buffer == nil {
 		g.buffer = make([]byte, 0, window+overlap)
-		g.stretches, g.next = make([]stretch, 0, mostStretches), make([]int32, 0, mostStretches)
+		g.stretches = make([]stretch, 0, mostStretches)
 	}
 	g.buffer = g.buffer[:0]
 	g.forget()
@@ -55,21 +56,21 @@ func (g *gatherer) full() bool { return len(g.stretches) == mostStretches }
 
 // forget begins with no stretches.
 func (g *gatherer) forget() {
-	g.stretches, g.next = g.stretches[:0], g.next[:0]
+	g.stretches = g.stretches[:0]
 	clear(g.last)
 }
 
 // want adds a stretch to those that are gathered.
-func (g *gatherer) want(s stretch) {
-	last := &g.last[s.place/g.block]
-	g.stretches, g.next = append(g.stretches, s), append(g.next, *last)
+func (g *gatherer) want(place int64, at, length int) {
+	last := &g.last[place/g.block]
+	g.stretches = append(g.stretches, stretch{place, int32(at), int32(length), *last})
 	*last = int32(len(g.stretches))
 }
 
 // gather brings the stretches into the new content, their calls straightened.
 func (g *gatherer) gather(into []byte) error {
 	for _, i := range g.last {
-		for ; i > 0; i = g.next[i-1] {
+		for ; i > 0; i = g.stretches[i-1].before {
 			s := g.stretches[i-1]
 			if err := g.straight(into[s.at:][:s.length], s.place); err != nil {
 				return err
@@ -91,8 +92,7 @@ func (g *gatherer) straight(part []byte, place int64) error {
 			part, place = part[whole:], place+int64(whole)
 			continue
 		}
-		var word [4]byte
-		in := place % 4
+		word, in := &g.word, place%4
 		n := min(int64(len(word)), g.Size-place+in)
 		if err := g.read(word[:n], place-in); err != nil {
 			return err
