@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 )
 
 // ErrPatch is returned by [Applier.Apply] for a patch that does not fit together.
@@ -29,7 +30,7 @@ type Applier struct {
 	left  Step   // what is left of the step that is under way; its Old is not used
 	place int64  // of it in the old content
 	limit int64  // of what is still to be made
-	gap   int    // words that are as foreseen, before the next that is not; -1: all are
+	gap   int    // words that are as foreseen, before the next that is not
 	made  []byte // the next part of the new content, from a multiple of four on
 }
 
@@ -42,8 +43,8 @@ func (a *Applier) Apply(w io.Writer, at int64, old Old, patch Patch, limit int64
 	clear(a.foresight[:])
 	a.patch, a.left, a.place, a.limit, a.made = patch, Step{}, 0, limit, a.made[:0]
 	a.gatherer.begin(old)
-	if err := a.nextGap(); err != nil {
-		return err
+	if a.gap, a.patch.Gaps = nextGap(patch.Gaps); a.gap < 0 {
+		return ErrPatch
 	}
 	for end := false; !end; {
 		var err error
@@ -147,52 +148,42 @@ func (a *Applier) edge(part []byte) error {
 }
 
 // change makes the new words from the old ones.
-func (a *Applier) change(part []byte) error {
-	for len(part) > 0 {
-		if a.gap != 0 {
-			n := len(part)
-			if a.gap > 0 {
-				n = min(n, 4*a.gap)
-				a.gap -= n / 4
-			}
-			a.foresee(part[:n])
-			part = part[n:]
-			continue
-		}
-		if len(a.patch.Values) < 4 {
-			return ErrPatch
-		}
-		old := binary.LittleEndian.Uint32(part)
-		next := a.foresight.next(old) + binary.LittleEndian.Uint32(a.patch.Values)
-		a.patch.Values = a.patch.Values[4:]
-		a.learn(old, next)
-		binary.LittleEndian.PutUint32(part, next)
-		part = part[4:]
-		if err := a.nextGap(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// foresee makes of words what they are expected to become.
-func (f *foresight) foresee(words []byte) {
+func (a *Applier) change(words []byte) error {
+	gap, gaps, values := a.gap, a.patch.Gaps, a.patch.Values
 	for ; len(words) >= 4; words = words[4:] {
-		binary.LittleEndian.PutUint32(words, f.next(binary.LittleEndian.Uint32(words)))
+		old := binary.LittleEndian.Uint32(words)
+		next := a.next(old)
+		if gap--; gap < 0 {
+			if len(values) < 4 {
+				return ErrPatch
+			}
+			next += binary.LittleEndian.Uint32(values)
+			values = values[4:]
+			a.learn(old, next)
+			if gap, gaps = nextGap(gaps); gap < 0 {
+				return ErrPatch
+			}
+		}
+		binary.LittleEndian.PutUint32(words, next)
 	}
+	a.gap, a.patch.Gaps, a.patch.Values = gap, gaps, values
+	return nil
 }
 
-func (a *Applier) nextGap() error {
-	if len(a.patch.Gaps) == 0 {
-		a.gap = -1
-		return nil
+// nextGap takes the next number off gaps. It is less than none if that is none, and
+// more than all words if none follow.
+func nextGap(gaps []byte) (gap int, rest []byte) {
+	if len(gaps) == 0 {
+		return math.MaxInt, nil
 	}
-	gap, n := binary.Uvarint(a.patch.Gaps)
-	if n <= 0 || gap > 1<<30 {
-		return ErrPatch
+	if gaps[0] < 0x80 { // most of them
+		return int(gaps[0]), gaps[1:]
 	}
-	a.gap, a.patch.Gaps = int(gap), a.patch.Gaps[n:]
-	return nil
+	long, n := binary.Uvarint(gaps)
+	if n <= 0 || long > 1<<30 {
+		return -1, nil
+	}
+	return int(long), gaps[n:]
 }
 
 // step takes the next step off Control.
