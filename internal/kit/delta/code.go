@@ -36,37 +36,43 @@ func (c Code) Straighten(b []byte, at int64) { c.turn(b, uint32(at/4), 1) }
 // bend is the other way round: what was straightened is as it was.
 func (c Code) bend(b []byte, at int64) { c.turn(b, uint32(at/4), ^uint32(0)) }
 
-// call is what an instruction looks like that calls a function (BL): the bits of
-// the operation, and which ones say how far it goes, in words.
-func (c Code) call() (operation, distance uint32) {
+// call is what an instruction looks like that calls a function (BL): the highest of
+// its bytes, without the bits in it that belong to the distance, and the bits that
+// say how far it goes, in words.
+func (c Code) call() (high, distance uint32) {
 	switch c {
 	case ARM:
-		return 0xEB << 24, 1<<24 - 1
+		return 0xEB, 1<<24 - 1
 	case ARM64:
-		return 0b100101 << 26, 1<<26 - 1
+		return 0b100101 << 2, 1<<26 - 1
 	}
 	return 0, 0
 }
 
-// turn adds to each call where it stands, or takes it away again.
+// turn adds to each call where it stands, or takes it away again. A byte of each
+// word is looked at, two words at once: small machines read a word byte by byte.
 func (c Code) turn(b []byte, place, sign uint32) {
-	operation, distance := c.call()
+	high, distance := c.call()
 	if distance == 0 {
 		return
 	}
+	is := func(highest byte) bool { return highest&^byte(distance>>24) == byte(high) }
 	place *= sign
-	for ; len(b) >= 8; b, place = b[8:], place+2*sign { // two at once: it is half the time
-		pair := binary.LittleEndian.Uint64(b)
-		if word := uint32(pair); word&^distance == operation {
-			binary.LittleEndian.PutUint32(b, operation|(word+place)&distance)
+	for ; len(b) >= 8; b, place = b[8:], place+2*sign {
+		if is(b[3]) {
+			add(b, place, distance)
 		}
-		if word := uint32(pair >> 32); word&^distance == operation {
-			binary.LittleEndian.PutUint32(b[4:], operation|(word+place+sign)&distance)
-		}
-	}
-	if len(b) >= 4 {
-		if word := binary.LittleEndian.Uint32(b); word&^distance == operation {
-			binary.LittleEndian.PutUint32(b, operation|(word+place)&distance)
+		if is(b[7]) {
+			add(b[4:], place+sign, distance)
 		}
 	}
+	if len(b) >= 4 && is(b[3]) {
+		add(b, place, distance)
+	}
+}
+
+// add adds to those bits of a word that the mask has.
+func add(b []byte, more, mask uint32) {
+	word := binary.LittleEndian.Uint32(b)
+	binary.LittleEndian.PutUint32(b, word&^mask|(word+more)&mask)
 }
