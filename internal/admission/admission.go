@@ -56,6 +56,9 @@ type Admitted struct {
 	Manifest *parcel.Manifest
 	Sum      [sha256.Size]byte
 	Signers  []string // names; empty: no keys are required
+	// Replaces is the SHA-256 of allowed_signers, in hexadecimal, if the manifest
+	// brings other keys in its place.
+	Replaces string
 }
 
 // state is the content of trust.json.
@@ -82,6 +85,8 @@ func (m mark) takes(serial int64) bool {
 // rules are what is in force.
 type rules struct {
 	signers   sshsig.Signers // nil: no keys are required
+	list      string         // their text
+	file      string         // the SHA-256 of allowed_signers
 	threshold int
 	state     state
 }
@@ -154,6 +159,9 @@ func (k *Keeper) admit(rules rules, manifest []byte, signers []string) (Admitted
 	}
 	if message := rules.refuses(admitted.Manifest); message != "" {
 		return Admitted{}, refuse(parcel.ManifestName, message, "")
+	}
+	if admitted.Manifest.Signers != "" || admitted.Manifest.Threshold != 0 {
+		admitted.Replaces = rules.file
 	}
 	return admitted, nil
 }
@@ -241,11 +249,11 @@ func (k *Keeper) rules() (rules, error) {
 	if found.state, err = k.state(); err != nil {
 		return found, err
 	}
-	list := string(file)
-	if found.state.Replaces == sumOf(file) {
-		list, found.threshold = found.state.Signers, max(found.threshold, found.state.Threshold)
+	found.list, found.file = string(file), sumOf(file)
+	if found.state.Replaces == found.file {
+		found.list, found.threshold = found.state.Signers, max(found.threshold, found.state.Threshold)
 	}
-	if found.signers, err = sshsig.ParseSigners([]byte(list)); err != nil {
+	if found.signers, err = sshsig.ParseSigners([]byte(found.list)); err != nil {
 		return found, refuse("", "the keys that this device trusts can't be used: allowed_signers: "+err.Error(), "put it right on the device")
 	}
 	return found, nil
@@ -280,11 +288,13 @@ type Release struct {
 	RollbackTo int64
 	Signers    string
 	Threshold  int
+	Replaces   string // see [Admitted]
 }
 
 // Confirmed writes down that a signed release has been confirmed: older ones are
-// refused from now on, and the keys that it brings are trusted. It may be done
-// twice, also when a later one was confirmed.
+// refused from now on, and the keys that it brings are trusted, unless somebody
+// has changed allowed_signers meanwhile: the file has the last word. It may be
+// done twice, also when a later one was confirmed.
 func (k *Keeper) Confirmed(r Release) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
@@ -300,13 +310,9 @@ func (k *Keeper) Confirmed(r Release) error {
 		next.Programs = map[string]mark{}
 	}
 	next.Programs[r.App] = mark{r.Serial, r.RollbackTo}
-	if r.Signers != "" || r.Threshold != 0 {
-		file, err := os.ReadFile(k.options.Signers)
-		if err != nil {
-			return err
-		}
-		if next.Replaces != sumOf(file) {
-			next.Signers, next.Threshold, next.Replaces = string(file), 0, sumOf(file)
+	if r.Replaces == rules.file {
+		if next.Replaces != rules.file {
+			next.Signers, next.Threshold, next.Replaces = rules.list, 0, rules.file
 		}
 		if r.Signers != "" {
 			next.Signers = r.Signers

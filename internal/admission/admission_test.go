@@ -60,8 +60,9 @@ func (p person) sign(manifest []byte) []byte {
 type device struct {
 	*testing.T
 	*Keeper
-	dir string
-	now time.Time
+	dir      string
+	now      time.Time
+	admitted Admitted // last
 }
 
 func newDevice(t *testing.T, signers string) *device {
@@ -106,7 +107,7 @@ func (d *device) try(m *parcel.Manifest, by ...person) string {
 	for _, one := range by {
 		signatures = append(signatures, one.sign(data)...)
 	}
-	_, err = d.Admit(data, signatures)
+	d.admitted, err = d.Admit(data, signatures)
 	if refused, ok := errors.AsType[*reason.Refused](err); ok {
 		return refused.Reasons[0].Message
 	}
@@ -122,7 +123,13 @@ func (d *device) take(m *parcel.Manifest, by ...person) {
 	if why := d.try(m, by...); why != "" {
 		d.Fatal(why)
 	}
-	if err := d.Confirmed(Release{m.App, m.Serial, m.RollbackTo, m.Signers, m.Threshold}); err != nil {
+	d.confirm(d.admitted)
+}
+
+func (d *device) confirm(admitted Admitted) {
+	d.Helper()
+	m := admitted.Manifest
+	if err := d.Confirmed(Release{m.App, m.Serial, m.RollbackTo, m.Signers, m.Threshold, admitted.Replaces}); err != nil {
 		d.Fatal(err)
 	}
 }
@@ -231,6 +238,21 @@ func TestNotYetConfirmed(t *testing.T) {
 	d.refuses("", release(1, func(m *parcel.Manifest) { m.Signers = bernd.line() }), anna)
 	d.refuses("not in allowed_signers", release(2), bernd)
 	d.refuses("", release(2), anna)
+}
+
+// TestTheFileHasTheLastWord: whoever writes it while a release that brings keys is
+// on trial has meant that list and no other.
+func TestTheFileHasTheLastWord(t *testing.T) {
+	d := newDevice(t, anna.line())
+	d.refuses("", release(1, func(m *parcel.Manifest) { m.Signers = anna.line() + bernd.line() }), anna)
+	onTrial := d.admitted
+	d.write(bernd.line())
+	d.confirm(onTrial)
+	d.refuses("not in allowed_signers", release(2), anna)
+	d.refuses("its serial, 1, is not above 1", release(1), bernd)
+	d.refuses("", release(2), bernd)
+	d.write(anna.line()) // a list that another was to take the place of comes back without it
+	d.refuses("not in allowed_signers", release(2), bernd)
 }
 
 func TestItFits(t *testing.T) {

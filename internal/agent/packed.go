@@ -29,7 +29,7 @@ func (a *agent) packing() deposit.Packing {
 func admitBy(decide func(manifest, signature []byte) (admission.Admitted, error)) func(manifest, signature []byte) (deposit.Packed, error) {
 	return func(manifest, signature []byte) (deposit.Packed, error) {
 		admitted, err := decide(manifest, signature)
-		return deposit.Packed{Manifest: admitted.Manifest, Sum: admitted.Sum, Signers: admitted.Signers}, err
+		return deposit.Packed{Manifest: admitted.Manifest, Sum: admitted.Sum, Signers: admitted.Signers, Replaces: admitted.Replaces}, err
 	}
 }
 
@@ -68,7 +68,7 @@ func (a *agent) confirmed(record release.Record) error {
 		return nil
 	}
 	err := a.trust.Confirmed(admission.Release{
-		App: packed.App, Serial: packed.Serial, RollbackTo: packed.RollbackTo, Signers: packed.Signers, Threshold: packed.Threshold,
+		App: packed.App, Serial: packed.Serial, RollbackTo: packed.RollbackTo, Signers: packed.Signers, Threshold: packed.Threshold, Replaces: packed.Replaces,
 	})
 	if refused, ok := errors.AsType[*reason.Refused](err); ok {
 		// A person has to mend that, and the next start makes up for it. That the

@@ -20,6 +20,7 @@ type Packed struct {
 	Manifest *parcel.Manifest
 	Sum      [32]byte // SHA-256 of the manifest
 	Signers  []string // the people whose signatures were found right
+	Replaces string   // the SHA-256 of the keys that those of the manifest take the place of
 }
 
 // Packing is what a room must be told to take packed releases. The zero one

@@ -130,6 +130,8 @@ type Packed struct {
 	// Signers and Threshold are trusted once the release is confirmed.
 	Signers   string `json:"allowed_signers,omitempty"`
 	Threshold int    `json:"threshold,omitempty"`
+	// Replaces is the SHA-256 of the list in the place of which they are trusted.
+	Replaces string `json:"replaces,omitempty"`
 }
 
 // Duration is a time.Duration that is text in JSON: "1.5s".

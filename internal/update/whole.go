@@ -195,6 +195,6 @@ func packedOf(packed *deposit.Packed) *release.Packed {
 	m := packed.Manifest
 	return &release.Packed{
 		Manifest: release.Sum(packed.Sum), App: m.App, Version: m.Version, Serial: m.Serial, Message: m.Message,
-		SignedBy: packed.Signers, RollbackTo: m.RollbackTo, Signers: m.Signers, Threshold: m.Threshold,
+		SignedBy: packed.Signers, RollbackTo: m.RollbackTo, Signers: m.Signers, Threshold: m.Threshold, Replaces: packed.Replaces,
 	}
 }
