@@ -186,6 +186,29 @@ func TestLongerThanWhatIsMadeAtOnce(t *testing.T) {
 	}
 }
 
+// TestMoreStretchesThanAreGatheredAtOnce: the next ones go on inside of a word.
+func TestMoreStretchesThanAreGatheredAtOnce(t *testing.T) {
+	old := program(40, 0)
+	ARM.Straighten(old, 0)
+	random := rand.New(rand.NewPCG(2, 2))
+	var steps []Step
+	var next []byte
+	for i := range 2*mostStretches + 3 {
+		step := Step{random.Int64N(int64(len(old) - 8)), 1 + i%7, i % 2}
+		steps = append(steps, step)
+		next = append(append(next, old[step.Old:][:step.Add]...), "x"[:step.Insert]...)
+	}
+	for i := 0; i < len(next); i += 1000 {
+		next[i]++
+	}
+	patch := Encode(old, next, steps, 0)
+	ARM.bend(old, 0)
+	ARM.bend(next, 0)
+	if got := apply(t, ARM, old, patch); !bytes.Equal(got, next) {
+		t.Error("something else came out")
+	}
+}
+
 // FuzzApply: whatever a patch says, no more is made than the limit.
 func FuzzApply(f *testing.F) {
 	old := program(40, 0)[:3000]
