@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,7 +139,7 @@ func (b *bench) newDevice(laid *laid) (device, error) {
 	if err != nil {
 		return d, err
 	}
-	return d, writeJSON(d.path("listing.json"), laid.base.Listing())
+	return d, writeJSON(d.path("listing.json"), asStored(laid.base.Listing()))
 }
 
 // result is what the process said at its end, if it has the right tree then.
@@ -239,8 +240,33 @@ func openListed(folder, listing string) (listed, error) {
 	if err != nil {
 		return listed{}, err
 	}
-	l := listed{root: root}
-	return l, readJSON(listing, &l.listing)
+	var entries []stored
+	if err := readJSON(listing, &entries); err != nil {
+		return listed{}, err
+	}
+	l := listed{root, make(transfer.Listing, len(entries))}
+	for i, one := range entries {
+		l.listing[i] = one.Entry
+		if _, err := hex.Decode(l.listing[i].Sum[:], []byte(one.Sum)); err != nil {
+			return listed{}, err
+		}
+	}
+	return l, nil
+}
+
+// stored is an entry with its sum in hexadecimal, as the store of a device has it:
+// an array of numbers takes the device three times as long to read.
+type stored struct {
+	transfer.Entry
+	Sum string
+}
+
+func asStored(listing transfer.Listing) []stored {
+	entries := make([]stored, len(listing))
+	for i, entry := range listing {
+		entries[i] = stored{entry, hex.EncodeToString(entry.Sum[:])}
+	}
+	return entries
 }
 
 func (l listed) Listing() transfer.Listing               { return l.listing }

@@ -31,6 +31,7 @@ type maker struct {
 	total                   int64 // of all contents
 	dictionary, piece, body []byte
 	unpacker                unpacker
+	applier                 delta.Applier
 }
 
 // make reads the whole stream. The listing that it returns is made from what was
@@ -250,8 +251,8 @@ func (m *maker) delta(body []byte) error {
 	for i, part := range patch.Parts() {
 		*part, all = all[:lengths[i]], all[lengths[i]:]
 	}
-	out := code.Writer(m, at)
-	return errors.Join(delta.Apply(out, code.Reader(file), patch, maxPiece), out.Flush())
+	old := delta.Old{File: file, Size: m.known[s.number].Size, Code: code}
+	return m.applier.Apply(m, at, old, patch, maxPiece)
 }
 
 // errNotAsListed is in the error if a file of the device is not what its own

@@ -13,11 +13,7 @@
 // address that has moved once is expected to have moved everywhere.
 package delta
 
-import (
-	"encoding/binary"
-	"errors"
-	"io"
-)
+import "encoding/binary"
 
 // Step makes the next part of the new content: Add bytes that lie beside the old
 // content from Old on, then Insert bytes that are like nothing in it.
@@ -51,13 +47,13 @@ type foresight [1 << 14]struct{ old, next uint32 }
 // the same number means something else each time.
 const least = 1 << 16
 
+// next is what a word is expected to become. Of small ones nothing was learnt.
 func (f *foresight) next(old uint32) uint32 {
-	if old >= least {
-		if seen := &f[old*2654435761>>18]; seen.old == old {
-			return seen.next
-		}
+	next := old
+	if seen := f[old*2654435761>>18]; seen.old == old {
+		next = seen.next
 	}
-	return old
+	return next
 }
 
 func (f *foresight) learn(old, next uint32) {
@@ -110,148 +106,4 @@ func Encode(old, next []byte, steps []Step, base int64) Patch {
 		expected = step.Old + base + int64(step.Add)
 	}
 	return patch
-}
-
-// ErrPatch is returned by [Apply] for a patch that does not fit together.
-var ErrPatch = errors.New("the patch does not fit together")
-
-// Apply writes to w what patch makes from old, limit bytes at most. Beside the patch
-// it holds no more than some 200 kilobytes.
-func Apply(w io.Writer, old io.ReaderAt, patch Patch, limit int64) error {
-	a := &applier{Patch: patch, w: w}
-	if err := a.nextGap(); err != nil {
-		return err
-	}
-	var place int64
-	for len(a.Control) > 0 {
-		add, insert, skip, err := a.step()
-		if err != nil {
-			return err
-		}
-		if add > limit || insert > limit-add || insert > int64(len(a.Extra)) {
-			return ErrPatch
-		}
-		limit -= add + insert
-		if place += skip; place < 0 {
-			return ErrPatch
-		}
-		if err := a.add(old, place, int(add)); err != nil {
-			return err
-		}
-		place += add
-		if _, err := w.Write(a.Extra[:insert]); err != nil {
-			return err
-		}
-		a.Extra = a.Extra[insert:]
-		a.at += int(insert)
-	}
-	if len(a.Edges)+len(a.Values)+len(a.Extra) > 0 {
-		return ErrPatch
-	}
-	return nil
-}
-
-// applier is what is left of a patch, and where it is.
-type applier struct {
-	Patch
-	foresight
-
-	w   io.Writer
-	at  int // in the new content
-	gap int // words that are as foreseen, before the next that is not; -1: all are
-	buf [32 << 10]byte
-}
-
-func (a *applier) add(old io.ReaderAt, place int64, length int) error {
-	before, whole := words(a.at, length)
-	for from, n := 0, 0; from < length; from += n {
-		// An edge, or as many words as there is room for.
-		isWords := from >= before && from < before+whole
-		switch {
-		case from < before:
-			n = before
-		case isWords:
-			n = min(before+whole-from, len(a.buf))
-		default:
-			n = length - from
-		}
-		part := a.buf[:n]
-		if got, err := old.ReadAt(part, place+int64(from)); got < n {
-			return errors.Join(ErrPatch, err)
-		}
-		if err := a.change(part, isWords); err != nil {
-			return err
-		}
-		if _, err := a.w.Write(part); err != nil {
-			return err
-		}
-	}
-	a.at += length
-	return nil
-}
-
-// change makes the new bytes from the old ones.
-func (a *applier) change(part []byte, isWords bool) error {
-	if !isWords {
-		if len(part) > len(a.Edges) {
-			return ErrPatch
-		}
-		for i := range part {
-			part[i] += a.Edges[i]
-		}
-		a.Edges = a.Edges[len(part):]
-		return nil
-	}
-	for ; len(part) > 0; part = part[4:] {
-		old := binary.LittleEndian.Uint32(part)
-		next := a.next(old)
-		if a.gap == 0 {
-			if len(a.Values) < 4 {
-				return ErrPatch
-			}
-			next += binary.LittleEndian.Uint32(a.Values)
-			a.Values = a.Values[4:]
-			a.learn(old, next)
-			if err := a.nextGap(); err != nil {
-				return err
-			}
-		} else if a.gap > 0 {
-			a.gap--
-		}
-		if next != old {
-			binary.LittleEndian.PutUint32(part, next)
-		}
-	}
-	return nil
-}
-
-func (a *applier) nextGap() error {
-	if len(a.Gaps) == 0 {
-		a.gap = -1
-		return nil
-	}
-	gap, n := binary.Uvarint(a.Gaps)
-	if n <= 0 || gap > 1<<30 {
-		return ErrPatch
-	}
-	a.gap, a.Gaps = int(gap), a.Gaps[n:]
-	return nil
-}
-
-// step takes the next step off Control.
-func (p *Patch) step() (add, insert, skip int64, err error) {
-	var numbers [2]int64
-	for i := range numbers {
-		number, n := binary.Uvarint(p.Control)
-		if n <= 0 || number > 1<<31-1 {
-			return 0, 0, 0, ErrPatch
-		}
-		numbers[i], p.Control = int64(number), p.Control[n:]
-	}
-	skip, n := binary.Varint(p.Control)
-	if n <= 0 || skip > 1<<50 || skip < -1<<50 {
-		return 0, 0, 0, ErrPatch
-	}
-	p.Control = p.Control[n:]
-	return numbers[0], numbers[1], skip, nil
 }

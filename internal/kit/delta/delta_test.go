@@ -3,6 +3,8 @@ package delta
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -53,15 +55,13 @@ func patchOf(old, next []byte) (Code, Patch) {
 func apply(t *testing.T, code Code, old []byte, patch Patch) []byte {
 	t.Helper()
 	var made bytes.Buffer
-	out := code.Writer(&made, 0)
-	if err := Apply(out, code.Reader(bytes.NewReader(old)), patch, 1<<30); err != nil {
-		t.Fatal(err)
-	}
-	if err := out.Flush(); err != nil {
+	if err := new(Applier).Apply(&made, 0, oldOf(code, old), patch, 1<<30); err != nil {
 		t.Fatal(err)
 	}
 	return made.Bytes()
 }
+
+func oldOf(code Code, old []byte) Old { return Old{bytes.NewReader(old), int64(len(old)), code} }
 
 func size(p Patch) (all int) {
 	for _, part := range p.Parts() {
@@ -129,8 +129,83 @@ func TestMoreThanTheLimitIsNotMade(t *testing.T) {
 	long := program(40, 0)
 	_, patch := patchOf(long, long)
 	var made bytes.Buffer
-	if err := Apply(&made, bytes.NewReader(long), patch, int64(len(long)-1)); err == nil || made.Len() >= len(long) {
+	if err := new(Applier).Apply(&made, 0, oldOf(Plain, long), patch, int64(len(long)-1)); !errors.Is(err, ErrPatch) || made.Len() >= len(long) {
 		t.Errorf("%d bytes were made: %v", made.Len(), err)
+	}
+}
+
+// counted counts how often it is read.
+type counted struct {
+	io.ReaderAt
+	reads int
+}
+
+func (c *counted) ReadAt(p []byte, off int64) (int, error) {
+	c.reads++
+	return c.ReaderAt.ReadAt(p, off)
+}
+
+// TestTheOldContentIsReadInItsOwnOrder: what was stirred takes no more reads than
+// what goes straight on.
+func TestTheOldContentIsReadInItsOwnOrder(t *testing.T) {
+	old := make([]byte, 900_000)
+	rand.NewChaCha8([32]byte{}).Read(old)
+	parts := slices.Collect(slices.Chunk(old, 90))
+	rand.New(rand.NewPCG(1, 1)).Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+	next := slices.Concat(parts...)
+	_, patch := patchOf(old, next)
+	file := &counted{ReaderAt: bytes.NewReader(old)}
+	var made bytes.Buffer
+	if err := new(Applier).Apply(&made, 0, Old{file, int64(len(old)), Plain}, patch, 1<<20); err != nil || !bytes.Equal(made.Bytes(), next) {
+		t.Fatalf("something else came out: %v", err)
+	}
+	if most := len(old)/window + 1 + len(old)/window/10; file.reads > most {
+		t.Errorf("it was read %d times, want %d at most", file.reads, most)
+	}
+}
+
+// TestLongerThanWhatIsMadeAtOnce: a step goes on where it was cut, so do its words.
+func TestLongerThanWhatIsMadeAtOnce(t *testing.T) {
+	for _, code := range []Code{Plain, ARM, ARM64} {
+		old := make([]byte, 3*most+5)
+		rand.NewChaCha8([32]byte{byte(code)}).Read(old)
+		for i := 0; i < len(old); i += 1000 {
+			old[i|3] = 0xEB // a call
+		}
+		next := slices.Concat(old[77:most+78], bytes.Repeat([]byte("new"), most/2), old[most+80:])
+		for i := 0; i < len(next); i += 4096 {
+			next[i]++
+		}
+		was, is := slices.Clone(old), slices.Clone(next)
+		code.Straighten(was, 0)
+		code.Straighten(is, 0)
+		patch := Encode(was, is, NewIndex(was).Steps(is), 0)
+		if got := apply(t, code, old, patch); !bytes.Equal(got, next) {
+			t.Errorf("code %d: something else came out", code)
+		}
+	}
+}
+
+// TestMoreStretchesThanAreGatheredAtOnce: the next ones go on inside of a word.
+func TestMoreStretchesThanAreGatheredAtOnce(t *testing.T) {
+	old := program(40, 0)
+	ARM.Straighten(old, 0)
+	random := rand.New(rand.NewPCG(2, 2))
+	var steps []Step
+	var next []byte
+	for i := range 2*mostStretches + 3 {
+		step := Step{random.Int64N(int64(len(old) - 8)), 1 + i%7, i % 2}
+		steps = append(steps, step)
+		next = append(append(next, old[step.Old:][:step.Add]...), "x"[:step.Insert]...)
+	}
+	for i := 0; i < len(next); i += 1000 {
+		next[i]++
+	}
+	patch := Encode(old, next, steps, 0)
+	ARM.bend(old, 0)
+	ARM.bend(next, 0)
+	if got := apply(t, ARM, old, patch); !bytes.Equal(got, next) {
+		t.Error("something else came out")
 	}
 }
 
@@ -142,7 +217,7 @@ func FuzzApply(f *testing.F) {
 	f.Add([]byte{4, 0, 0}, []byte{}, []byte{0}, []byte{1, 2, 3, 4}, []byte{})
 	f.Fuzz(func(t *testing.T, control, edges, gaps, values, extra []byte) {
 		var made bytes.Buffer
-		err := Apply(&made, ARM.Reader(bytes.NewReader(old)), Patch{control, edges, gaps, values, extra}, 5000)
+		err := new(Applier).Apply(&made, 0, oldOf(ARM, old), Patch{control, edges, gaps, values, extra}, 5000)
 		if made.Len() > 5000 {
 			t.Fatalf("%d bytes were made: %v", made.Len(), err)
 		}
