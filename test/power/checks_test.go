@@ -23,21 +23,8 @@ const (
 // recover starts ota on a disk as a power cut left it and checks the promises.
 func (r *recording) recover(t testing.TB, binary, dir string, state state) {
 	t.Helper()
-	image, mounted := filepath.Join(dir, "image"), filepath.Join(dir, "disk")
-	if err := os.MkdirAll(mounted, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	r.build(t, image, state)
-	if err := r.system.mount(image, mounted, join(r.system.options, r.system.again)); err != nil {
-		t.Fatalf("the file system is lost: %v", err)
-	}
-	device := harness.NewDevice(t, mounted, nil, "")
+	device := r.device(t, dir, state)
 	device.Binary = binary
-	t.Cleanup(func() {
-		device.KillPrograms()
-		unmount(t, mounted)
-	})
 	device.ForgetStarts()
 
 	r.checkNothingLost(t, device, state.at)
@@ -58,6 +45,26 @@ func (r *recording) recover(t testing.TB, binary, dir string, state state) {
 	checkHistory(t, history, newest)
 	r.checkWentBack(t, device, history, state.at, newest)
 	checkNextUpdate(t, device)
+}
+
+// device is the one on a disk as a power cut left it.
+func (r *recording) device(t testing.TB, dir string, state state) *harness.Device {
+	t.Helper()
+	image, mounted := filepath.Join(dir, "image"), filepath.Join(dir, "disk")
+	if err := os.MkdirAll(mounted, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	r.build(t, image, state)
+	if err := r.system.mount(image, mounted, join(r.system.options, r.system.again)); err != nil {
+		t.Fatalf("the file system is lost: %v", err)
+	}
+	device := harness.NewDevice(t, mounted, nil, "")
+	t.Cleanup(func() {
+		device.KillPrograms()
+		unmount(t, mounted)
+	})
+	return device
 }
 
 func join(options ...string) string {

@@ -172,20 +172,7 @@ func (r *trusting) offer(t testing.TB, device *harness.Device, name string) {
 // take then.
 func (r *trusting) recover(t testing.TB, dir string, state state) {
 	t.Helper()
-	image, mounted := filepath.Join(dir, "image"), filepath.Join(dir, "disk")
-	if err := os.MkdirAll(mounted, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	r.build(t, image, state)
-	if err := r.system.mount(image, mounted, join(r.system.options, r.system.again)); err != nil {
-		t.Fatalf("the file system is lost: %v", err)
-	}
-	device := harness.NewDevice(t, mounted, nil, "")
-	t.Cleanup(func() {
-		device.KillPrograms()
-		unmount(t, mounted)
-	})
+	device := r.recording.device(t, dir, state)
 	device.ForgetStarts()
 	device.Start()
 	status := device.Await("rest after the power cut", func(status harness.Status) bool { return isAtRest(device, status) })

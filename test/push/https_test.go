@@ -353,54 +353,38 @@ func TestHTTPSCuts(t *testing.T) {
 	t.Logf("%d bytes in %d connections, %d in one; a connection costs %d", sent, calls, once, handshake)
 }
 
-// TestOtaIsKilledMeanwhile: a push goes on with the ota that is started next, and
-// what had arrived is not sent again.
-func TestOtaIsKilledMeanwhile(t *testing.T) {
+// TestOtaEndsMeanwhile: a push goes on with the ota that is started next, or that
+// takes over, and what had arrived is not sent again.
+func TestOtaEndsMeanwhile(t *testing.T) {
 	t.Parallel()
-	device := newPage(t)
-	files := project()
-	files["big.bin"] = harness.File(big(2 << 20))
-	w := newProxy(t, device.port)
-	w.plan(plan{stall, 1_500_000})
-	l := device.laptop(files)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		l.push(0, w.target())
-	}()
-	harness.Await(t, "most of it to arrive", func() bool { return w.hasStalled() && device.received() > 1_500_000-onItsWay }, func() string { return "" })
-	device.Kill()
-	device.start()
-	w.release()
-	<-ended
-	if sent, _ := w.counted(); sent > 2<<20+onItsWay+50_000 {
-		t.Errorf("%d bytes went over the wire", sent)
-	}
-	if releases := device.History(); len(releases) != 1 || releases[0].State != "confirmed" {
-		t.Errorf("%+v", releases)
-	}
-}
-
-// TestOtaIsReloadedMeanwhile: the same for one that lets another take over.
-func TestOtaIsReloadedMeanwhile(t *testing.T) {
-	t.Parallel()
-	device := newPage(t)
-	files := project()
-	files["big.bin"] = harness.File(big(2 << 20))
-	w := newProxy(t, device.port)
-	w.plan(plan{stall, 1_500_000})
-	l := device.laptop(files)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		l.push(0, w.target())
-	}()
-	harness.Await(t, "most of it to arrive", func() bool { return w.hasStalled() && device.received() > 1_500_000-onItsWay }, func() string { return "" })
-	device.Say("reload")
-	w.release()
-	<-ended
-	if sent, _ := w.counted(); sent > 2<<20+onItsWay+50_000 {
-		t.Errorf("%d bytes went over the wire", sent)
+	for name, end := range map[string]func(*page){
+		"killed":   func(device *page) { device.Kill(); device.start() },
+		"reloaded": func(device *page) { device.Say("reload") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			device := newPage(t)
+			files := project()
+			files["big.bin"] = harness.File(big(2 << 20))
+			w := newProxy(t, device.port)
+			w.plan(plan{stall, 1_500_000})
+			l := device.laptop(files)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				l.push(0, w.target())
+			}()
+			harness.Await(t, "most of it to arrive", func() bool { return w.hasStalled() && device.received() > 1_500_000-onItsWay }, func() string { return "" })
+			end(device)
+			w.release()
+			<-ended
+			if sent, _ := w.counted(); sent > 2<<20+onItsWay+50_000 {
+				t.Errorf("%d bytes went over the wire", sent)
+			}
+			if releases := device.History(); len(releases) != 1 || releases[0].State != "confirmed" {
+				t.Errorf("%+v", releases)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,8 @@ package delta
 import (
 	"encoding/binary"
 	"math/bits"
+
+	"ota/internal/kit/prefix"
 )
 
 const (
@@ -58,7 +60,7 @@ func (x *Index) search(next []byte) (place, length int) {
 		}
 		here := int(at - 1)
 		if length == 0 || here+length < len(x.old) && length < len(next) && x.old[here+length] == next[length] {
-			if n := same(x.old[here:], next); n > length {
+			if n := prefix.Shared(x.old[here:], next); n > length {
 				if place, length = here, n; n >= long {
 					break
 				}
@@ -67,21 +69,6 @@ func (x *Index) search(next []byte) (place, length int) {
 		at = x.before[here]
 	}
 	return place, length
-}
-
-// same is how many bytes a and b begin with together.
-func same(a, b []byte) int {
-	n := min(len(a), len(b))
-	i := 0
-	for ; i+8 <= n; i += 8 {
-		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
-			return i + bits.TrailingZeros64(x)/8
-		}
-	}
-	for i < n && a[i] == b[i] {
-		i++
-	}
-	return i
 }
 
 // match is where a stretch of the new content begins, and where the old one that
@@ -111,7 +98,7 @@ func (x *Index) Steps(next []byte) []Step {
 		}
 		last = match{found.next - backward, found.old - backward}
 		scan = found.next + 1
-		if n := same(x.old[found.old:], next[found.next:]); n > 0 {
+		if n := prefix.Shared(x.old[found.old:], next[found.next:]); n > 0 {
 			scan = found.next + n
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/bits"
 	"sort"
+
+	"ota/internal/kit/prefix"
 )
 
 // Encode makes data small with the help of a dictionary: both together are less than
@@ -194,7 +196,7 @@ func (e *encoder) weigh(nodes []node, i, at int, end *int, words []uint32, first
 			tried[count] = distance
 			count++
 		}
-		length := same(e.all[from:], e.all[at:])
+		length := prefix.Shared(e.all[from:], e.all[at:])
 		best = max(best, length)
 		if length < least {
 			return nil
@@ -283,20 +285,6 @@ func (e *encoder) cheapest(p place, distance int, best *way) (int, *priceList) {
 		cost, kind, *best = c, 0, way{rep: isFar}
 	}
 	return cost + x.isMatch[p.literals][1], &x.length[kind]
-}
-
-func same(a, b []byte) int {
-	n := min(len(a), len(b))
-	i := 0
-	for ; i+8 <= n; i += 8 {
-		if x := binary.LittleEndian.Uint64(a[i:]) ^ binary.LittleEndian.Uint64(b[i:]); x != 0 {
-			return i + bits.TrailingZeros64(x)/8
-		}
-	}
-	for i < n && a[i] == b[i] {
-		i++
-	}
-	return i
 }
 
 // index has the places of a content by a hash of some bytes that begin there.
