@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +22,9 @@ type wireOf struct {
 	changed chan struct{}
 	texts   chan []string
 	heeded  []Name
-	broken  bool
+
+	mutex  sync.Mutex // guards said and broken
+	broken bool
 }
 
 // saying is a packet that the responder sent.
@@ -43,6 +46,8 @@ func (w *wireOf) add(index int, prefixes ...string) {
 		link.Prefixes = append(link.Prefixes, netip.MustParsePrefix(one))
 	}
 	link.Send = func(packet []byte, to netip.AddrPort) error {
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
 		if w.broken {
 			return errors.New("network is unreachable")
 		}
@@ -110,9 +115,18 @@ func (w *wireOf) hearFrom(from netip.AddrPort, m message) {
 
 // fresh returns what was said since the last call.
 func (w *wireOf) fresh() []saying {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
 	said := w.said
 	w.said = nil
 	return said
+}
+
+// breaks says whether nothing can be sent from now on.
+func (w *wireOf) breaks(broken bool) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.broken = broken
 }
 
 // settle waits until the names are announced, and everything is silent.
@@ -505,9 +519,9 @@ func TestNetworksComeAndGo(t *testing.T) {
 // address may not be usable as soon as it is there.
 func TestALinkThatCouldNotSend(t *testing.T) {
 	within(t, Options{}, func(w *wireOf) {
-		w.broken = true
+		w.breaks(true)
 		w.pass(time.Minute)
-		w.broken = false
+		w.breaks(false)
 		w.changed <- struct{}{}
 		w.pass(time.Minute)
 		if said := w.fresh(); len(said) != 5 {
