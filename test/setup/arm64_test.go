@@ -3,11 +3,14 @@
 package setup
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ota/test/harness"
@@ -68,11 +71,25 @@ func systemOf(t *testing.T, busybox, dir string) (enters string) {
 			t.Fatal(err)
 		}
 	}
+	t.Cleanup(func() { endIn(root) })
 	enters = filepath.Join(dir, "enter")
 	if err := os.WriteFile(enters, fmt.Appendf(nil, enter, root), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return enters
+}
+
+// endIn ends what runs in a root: sshd leaves it alone when who logged in is gone.
+// With the program that has made the name spaces all in them goes.
+func endIn(root string) {
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range lines {
+		line, _ := os.ReadFile(path)
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err == nil && bytes.HasPrefix(line, []byte("unshare\x00")) && bytes.Contains(line, []byte(root+"/proc")) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
 
 // TestOtherUserSpace: a device all of whose programs are for another processor, and
