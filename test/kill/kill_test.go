@@ -24,7 +24,7 @@ import (
 
 var (
 	all  = flag.Bool("kill.all", false, "kill in each recovery at all points")
-	most = flag.Int("kill.recoveries", 200, "without -kill.all: at how many points of recoveries, evenly chosen")
+	most = flag.Int("kill.recoveries", 100, "without -kill.all: at how many points of recoveries, evenly chosen")
 )
 
 func TestMain(m *testing.M) {

@@ -25,7 +25,7 @@ import (
 )
 
 var (
-	updates = flag.Int("life.updates", 200, "how many updates there are in a row")
+	updates = flag.Int("life.updates", 150, "how many updates there are in a row")
 	commits = flag.Int("life.commits", 30, "how many commits of the history are replayed, and how many steps are walked")
 )
 

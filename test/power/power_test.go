@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	states = flag.Int("power.states", 70, "how many disks are tried for each file system")
+	states = flag.Int("power.states", 50, "how many disks are tried for each file system")
 	keep   = flag.String("power.keep", "", "a folder for the disks that were not recovered from")
 	seed   = flag.Uint64("power.seed", 0, "by which they are chosen; 0: another one each time")
 )
