@@ -79,7 +79,7 @@ func (b *bench) projectPairs(p project, repo string) []pair {
 		{minor, b.tags(repo, minor), b.size.minors},
 	} {
 		if len(step.pairs) < step.most {
-			b.missing = append(b.missing, fmt.Sprintf("%s has %d pairs for %q, not %d", p.name, len(step.pairs), step.kind, step.most))
+			b.missing = append(b.missing, fmt.Sprintf("%s has only so many pairs for %q: %d of %d", p.name, step.kind, len(step.pairs), step.most))
 		}
 		for _, ends := range spread(step.pairs, step.most) {
 			all = append(all, pair{project: p.name, kind: step.kind, from: ends[0], to: ends[1], repo: repo})
@@ -175,7 +175,8 @@ func (b *bench) binaryPairs() []pair {
 	var pairs []pair
 	add := func(what string, builds []build, err error) {
 		if err != nil {
-			b.missing = append(b.missing, fmt.Sprintf("%s: %v", what, err))
+			fmt.Fprintf(os.Stderr, "%s: %v\n", what, err)
+			b.missing = append(b.missing, what+": it could not be had here")
 			return
 		}
 		for i := 1; i < len(builds); i++ {
