@@ -31,6 +31,7 @@ type maker struct {
 	total                   int64 // of all contents
 	dictionary, piece, body []byte
 	unpacker                unpacker
+	squeezed                squeeze.Decoder
 	applier                 delta.Applier
 }
 
@@ -211,7 +212,7 @@ func (m *maker) unpack(packed, dictionary []byte) (content []byte, err error) {
 	// A difference has a little more than what it makes.
 	m.piece = roomFor(m.piece, min(m.total+64<<10, maxBody), 0)
 	if len(packed) > 0 && packed[0] == squeeze.Mark {
-		return squeeze.Decode(packed, dictionary, m.piece, cap(m.piece))
+		return m.squeezed.Decode(packed, dictionary, m.piece, cap(m.piece))
 	}
 	return m.unpacker.unpack(packed, dictionary, m.piece)
 }

@@ -11,7 +11,7 @@ import (
 
 // Encode makes data small with the help of a dictionary: both together are less than
 // a gigabyte. It also says of how many bytes of data there is nothing older: what
-// [Decode] has to do grows with these. The same in gives the same out. It takes
+// [Decoder] has to do grows with these. The same in gives the same out. It takes
 // seconds for a megabyte, and some 20 times the memory.
 func Encode(data, dictionary []byte) (packed []byte, literals int) {
 	e := &encoder{all: append(append([]byte{}, dictionary...), data...), start: len(dictionary)}
@@ -61,7 +61,7 @@ type step struct {
 
 func (e *encoder) write(steps []step) ([]byte, *model) {
 	c := &coder{high: math.MaxUint32}
-	s := newState(e.all[:e.start], e.bits)
+	s := newState(e.all[:e.start], newModel(e.bits))
 	s.out = make([]byte, 0, len(e.all)-e.start)
 	for _, one := range steps {
 		next := e.start + len(s.out)

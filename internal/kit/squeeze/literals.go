@@ -15,12 +15,15 @@ const (
 	sets      = 3 * 8
 )
 
-// newLiterals has tables of 1<<bits chances: small ones for few literals, as they
-// are cleared first.
-func newLiterals(bits uint) literals {
-	l := literals{shift: 32 - bits}
+// reset forgets all, and has tables of 1<<bits chances: small ones for few literals,
+// as they are cleared first.
+func (l *literals) reset(bits uint) {
+	l.shift = 32 - bits
 	for i := range l.tables {
-		l.tables[i] = make([]chance, 1<<bits)
+		if cap(l.tables[i]) < 1<<bits {
+			l.tables[i] = make([]chance, 1<<bits)
+		}
+		l.tables[i] = l.tables[i][:1<<bits]
 		fill(l.tables[i])
 	}
 	for i := range l.weights {
@@ -28,7 +31,6 @@ func newLiterals(bits uint) literals {
 			l.weights[i][k] = 22000
 		}
 	}
-	return l
 }
 
 // confidence is how much an opinion counts that rests on so few bits, in 1/16.

@@ -18,8 +18,15 @@ type model struct {
 const reps = 4
 
 func newModel(bits uint) *model {
+	m := &model{}
+	m.reset(bits)
+	return m
+}
+
+// reset forgets all that was learnt.
+func (m *model) reset(bits uint) {
 	prepare()
-	m := &model{literals: newLiterals(bits)}
+	m.literals.reset(bits)
 	fill(m.isMatch[:])
 	for i := range m.which {
 		fill(m.which[i][:])
@@ -32,7 +39,6 @@ func newModel(bits uint) *model {
 			all[i].init()
 		}
 	}
-	return m
 }
 
 // place is what the next thing is told by: where earlier stretches came from, and how

@@ -37,8 +37,8 @@ type state struct {
 	word   uint32
 }
 
-func newState(dictionary []byte, bits uint) state {
-	s := state{model: newModel(bits), dictionary: dictionary}
+func newState(dictionary []byte, model *model) state {
+	s := state{model: model, dictionary: dictionary}
 	// So the first stretch goes on from the beginning of the dictionary.
 	for i := range s.distances {
 		s.distances[i] = len(dictionary)
@@ -79,8 +79,11 @@ func nextWord(word uint32, b byte) uint32 {
 	return 0
 }
 
-// Decode appends to into what Encode packed, limit bytes at most.
-func Decode(packed, dictionary, into []byte, limit int) ([]byte, error) {
+// Decoder keeps what it needs for the next content: that is 3 MB.
+type Decoder struct{ model model }
+
+// Decode returns in the room of into what Encode packed, limit bytes at most.
+func (d *Decoder) Decode(packed, dictionary, into []byte, limit int) ([]byte, error) {
 	if len(packed) < 2 || packed[0] != Mark || packed[1] < leastBits || packed[1] > mostBits {
 		return nil, ErrPacked
 	}
@@ -89,7 +92,8 @@ func Decode(packed, dictionary, into []byte, limit int) ([]byte, error) {
 		return nil, ErrPacked
 	}
 	c := newDecoder(packed[2+n:])
-	s := newState(dictionary, uint(packed[1]))
+	d.model.reset(uint(packed[1]))
+	s := newState(dictionary, &d.model)
 	s.out = into[:0]
 	for len(s.out) < int(size) && c.missing <= 8 {
 		if c.adaptive(&s.model.isMatch[s.literals], 0) == 0 {

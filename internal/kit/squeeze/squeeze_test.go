@@ -38,7 +38,7 @@ func edited(old string) string {
 func decoded(t testing.TB, data, dictionary string) (back string, packed int) {
 	t.Helper()
 	small, _ := Encode([]byte(data), []byte(dictionary))
-	made, err := Decode(small, []byte(dictionary), make([]byte, 0, len(data)), len(data))
+	made, err := new(Decoder).Decode(small, []byte(dictionary), make([]byte, 0, len(data)), len(data))
 	if err != nil {
 		t.Fatalf("Decode: %v", err)
 	}
@@ -122,7 +122,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, packed []byte) {
 		const limit = 10_000
-		made, err := Decode(packed, dictionary, make([]byte, 0, limit), limit)
+		made, err := new(Decoder).Decode(packed, dictionary, make([]byte, 0, limit), limit)
 		if len(made) > limit || err != nil && made != nil {
 			t.Errorf("%d bytes, %v", len(made), err)
 		}
