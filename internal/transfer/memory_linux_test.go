@@ -71,7 +71,24 @@ func TestADeviceNeeds24MB(t *testing.T) {
 		b[i]++
 	}
 	base := treeOf(map[string]string{"large": large, "program": builtFile(1, 1), "text": text(1, maxPiece)})
-	target := base.with(map[string]string{"large": string(b), "program": builtFile(1, 2), "text": text(1, 3<<20) + text(2, 1<<20)})
+	needs24MB(t, base, base.with(map[string]string{"large": string(b), "program": builtFile(1, 2), "text": text(1, 3<<20) + text(2, 1<<20)}))
+
+	// Several frames of texts, of which some are packed in our own way.
+	texts, changed := map[string]string{}, map[string]string{}
+	for i := range 24 {
+		name, content, added := fmt.Sprint("text", i), text(uint64(i), maxPiece/4), 16<<10
+		if i/4%2 == 1 {
+			added *= 16
+		}
+		texts[name], changed[name] = content, content+text(uint64(100+i), added)
+	}
+	base = treeOf(texts)
+	needs24MB(t, base, base.with(changed))
+}
+
+// needs24MB looks what a device needs that has base and gets target.
+func needs24MB(t *testing.T, base, target *memory) {
+	t.Helper()
 	for _, knows := range []bool{true, false} {
 		folder := t.TempDir()
 		layOut(t, folder, base)

@@ -111,6 +111,29 @@ func TestLogits(t *testing.T) {
 }
 
 // FuzzDecode: whatever comes, no more is made than is allowed, and it ends.
+// TestADecoderKeepsItsMemory: a device has no room for a model for each of many
+// contents. They differ, and none is told by what the one before has taught.
+func TestADecoderKeepsItsMemory(t *testing.T) {
+	large, small := text(1, 600), text(2, 100)
+	var packed [][]byte
+	for _, content := range []string{large, small, large} {
+		one, _ := Encode([]byte(content), nil)
+		packed = append(packed, one)
+	}
+	var decoder Decoder
+	room := make([]byte, 0, len(large))
+	decode := func(i int) {
+		if made, err := decoder.Decode(packed[i], nil, room, cap(room)); err != nil || string(made) != []string{large, small, large}[i] {
+			t.Fatalf("content %d: %v", i, err)
+		}
+	}
+	decode(0)
+	allocations := testing.AllocsPerRun(1, func() { decode(1); decode(2) })
+	if allocations > 0 {
+		t.Errorf("it asks for memory %v times", allocations)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	dictionary := []byte(text(1, 20))
 	for _, data := range []string{"", "x", text(1, 20), edited(text(1, 20)), text(2, 5)} {
