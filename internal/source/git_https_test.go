@@ -51,7 +51,7 @@ func forged(p *project) *forge {
 		p.Fatal(err)
 	}
 	p.Setenv("GIT_SSL_CAINFO", certificate)
-	p.git.Address = f.URL + "/work/.git"
+	p.git.Address = f.URL + "/greenhouse/.git"
 	return f
 }
 

@@ -27,7 +27,7 @@ func newProject(t *testing.T) *project {
 			t.Skip(err)
 		}
 	}
-	p := &project{T: t, dir: filepath.Join(t.TempDir(), "work")}
+	p := &project{T: t, dir: filepath.Join(t.TempDir(), "greenhouse")}
 	p.run("git", "init", "-q", "-b", "main", p.dir)
 	p.git = NewGit(GitOptions{
 		Address: "file://" + p.dir, Ref: "main", App: "garden", Dir: t.TempDir(),

@@ -27,7 +27,7 @@ type repository struct {
 func newRepository(t *testing.T) repository {
 	t.Helper()
 	harness.Need(t, "python3", "git")
-	r := repository{t, filepath.Join(harness.FastDir(t), "work")}
+	r := repository{t, filepath.Join(harness.FastDir(t), "greenhouse")}
 	r.run("git", "init", "-q", "-b", "main", r.dir)
 	return r
 }
@@ -77,7 +77,7 @@ func TestGitOverHTTPS(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	d := harness.NewDevice(t, harness.FastDir(t), harness.Tree{"main.py": harness.File(steady)},
-		quick+"git = \""+server.URL+"/work/.git#main\"\ntoken_file = \"source.token\"\n")
+		quick+"git = \""+server.URL+"/greenhouse/.git#main\"\ntoken_file = \"source.token\"\n")
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	harness.Tree{"ca.pem": harness.File(string(certificate)), "source.token": harness.Entry{Mode: 0o600, Content: "wrong\n"}}.Write(t, d.Dir)
 	d.Under = []string{"env", "GIT_SSL_CAINFO=" + filepath.Join(d.Dir, "ca.pem")}
