@@ -46,7 +46,11 @@ func (w *Watcher) Watch(folders []string) error {
 	defer w.mutex.Unlock()
 	now := map[inotify.Watch]string{}
 	for _, folder := range folders {
-		watch, err := w.inotify.AddPath(full(w.top, folder), whatMatters)
+		mask := whatMatters
+		if folder == "" { // of others the folder that they are in tells
+			mask |= inotify.MoveSelf
+		}
+		watch, err := w.inotify.AddPath(full(w.top, folder), mask)
 		switch {
 		case errors.Is(err, inotify.ErrTooManyWatches):
 			return tooMany(err, len(folders), moreWatches)
@@ -99,7 +103,7 @@ func (w *Watcher) changeOf(event inotify.Event) (what Change, ok bool) {
 	defer w.mutex.Unlock()
 	folder, ok := w.watched[event.Watch]
 	if event.Name == "" {
-		return Change{}, ok && event.Mask&inotify.Ended != 0
+		return Change{}, ok && event.Mask&(inotify.Ended|inotify.MoveSelf) != 0
 	}
 	return change(folder, event.Name, event.Mask&inotify.IsFolder != 0), ok
 }

@@ -43,12 +43,29 @@ func TestChanges(t *testing.T) {
 	await(t, told, "new/file", "")
 }
 
-// TestGone: without its top there is nothing to watch.
+// TestGone: without its top there is nothing to watch, and that somebody has moved
+// it away is told.
 func TestGone(t *testing.T) {
-	watcher, _ := open(t, filepath.Join(t.TempDir(), "nowhere"))
-	if err := watcher.Watch([]string{""}); !errors.Is(err, ErrGone) {
-		t.Errorf("%v, not %v", err, ErrGone)
+	top := filepath.Join(t.TempDir(), "top")
+	watcher, told := open(t, top)
+	gone := func() {
+		t.Helper()
+		if err := watcher.Watch([]string{""}); !errors.Is(err, ErrGone) {
+			t.Errorf("%v, not %v", err, ErrGone)
+		}
 	}
+	gone()
+	if err := os.Mkdir(top, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := watcher.Watch([]string{""}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(top, top+"-2"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, told, "", "")
+	gone()
 }
 
 func open(t *testing.T, top string) (*Watcher, <-chan Change) {
