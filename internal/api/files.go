@@ -80,7 +80,6 @@ func (s *Server) archive(w http.ResponseWriter, r *http.Request) error {
 		return newProblem(http.StatusBadRequest, fmt.Sprintf("format is %s or %s, not %q", Zip, TarGz, string(format)))
 	}
 	if err := s.packing.try("others are just taking releases away"); err != nil {
-		w.Header().Set("Retry-After", "10")
 		return err
 	}
 	defer s.packing.end()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -61,7 +62,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer conn.Close()
 	if _, err = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+ReceiveProtocol+"\r\n\r\n"); err == nil {
-		err = s.house.Receive(r.Context(), &pushing{Conn: conn, from: both.Reader})
+		err = s.house.Receive(r.Context(), newPushing(conn, both.Reader))
 	}
 	if err != nil {
 		s.log.Info("a push has ended", "error", err)
@@ -69,21 +70,23 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// pushing is a connection that a push has. Who says nothing at all, or takes nothing
-// of what is told, does not keep it.
+// pushing is a connection that a push has. Who does not say what comes, or takes
+// nothing of what is told, does not keep it.
 type pushing struct {
 	net.Conn
 	from  *bufio.Reader // may hold what came with the request
 	heard bool
 }
 
+func newPushing(conn net.Conn, from *bufio.Reader) *pushing {
+	_ = conn.SetReadDeadline(time.Now().Add(requestTime))
+	return &pushing{Conn: conn, from: from}
+}
+
 func (c *pushing) Read(p []byte) (int, error) {
-	if !c.heard {
-		_ = c.SetReadDeadline(time.Now().Add(requestTime))
-	}
 	n, err := c.from.Read(p)
-	if !c.heard && n > 0 {
-		c.heard = true
+	if !c.heard && bytes.IndexByte(p[:n], '\n') >= 0 {
+		c.heard = true // its first line
 		_ = c.SetReadDeadline(time.Time{})
 	}
 	return n, err

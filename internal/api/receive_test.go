@@ -85,12 +85,17 @@ func TestWhoIsNoPush(t *testing.T) {
 	}
 }
 
-// TestSilentPush: who says nothing at all does not keep a place.
+// TestSilentPush: who says nothing at all does not keep a place, nor who does not
+// come to the end of his first line.
 func TestSilentPush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer theirs.Close()
-		one := &pushing{Conn: ours, from: bufio.NewReader(ours)}
+		one := newPushing(ours, bufio.NewReader(ours))
+		go theirs.Write([]byte("{"))
+		if n, err := one.Read(make([]byte, 8)); n != 1 || err != nil {
+			t.Errorf("%d bytes, error %v", n, err)
+		}
 		if _, err := one.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("error %v", err)
 		}

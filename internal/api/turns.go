@@ -34,7 +34,9 @@ func (t turns) try(others string) error {
 	case t <- struct{}{}:
 		return nil
 	default:
-		return newProblem(http.StatusServiceUnavailable, others+"; try again in a while")
+		problem := newProblem(http.StatusServiceUnavailable, others+"; try again in a while")
+		problem.Wait = 10
+		return problem
 	}
 }
 

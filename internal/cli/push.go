@@ -66,7 +66,7 @@ not wait for the end of a trial. What is the same is not pushed.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
-				return usageError(cmd, "to where? name [USER@]HOST:DIR, or a folder")
+				return usageError(cmd, "to where? name [USER@]HOST:DIR, https://HOST:8484, or a folder")
 			case flags.dryRun && flags.noWait:
 				return usageError(cmd, "--dry-run sends nothing that --no-wait could leave alone")
 			case flags.watch && flags.dryRun:
@@ -136,16 +136,16 @@ func (a *app) push(ctx context.Context, flags pushFlags, targets []string) exitC
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot push: %w", err))
 	}
+	for i, err := range unmet {
+		if flags.watch && err != nil {
+			return a.fail(fmt.Errorf("cannot push to %s: %w", targets[i], err))
+		}
+	}
 	desk, err := openDesk(flags.Source)
 	if err != nil {
 		return a.fail(fmt.Errorf("cannot keep what is sent: %w", err))
 	}
 	if flags.watch {
-		for i, err := range unmet {
-			if err != nil {
-				return a.fail(fmt.Errorf("cannot push to %s: %w", targets[i], err))
-			}
-		}
 		return a.pushSaves(ctx, flags, targets, places, desk)
 	}
 	arrived := false
@@ -361,7 +361,7 @@ func (t *talk) outcomeLine(target string, outcome receive.Outcome, bytes int64) 
 		number = fmt.Sprintf(": release %d", *outcome.Release)
 	}
 	tone := map[exitCode]tone{done: good, heldBack: notice, rolledBack: bad}[resultCode(outcome.Result)]
-	return harmless(target) + ": " + t.in(tone, resultText(outcome.Result)) + number + ", " + amount.Size(bytes) + " sent"
+	return harmless(target) + ": " + t.in(tone, harmless(resultText(outcome.Result))) + number + ", " + amount.Size(bytes) + " sent"
 }
 
 // evidence tells why a release is not in place.

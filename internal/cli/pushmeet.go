@@ -88,8 +88,10 @@ func tokenIn(path string) (string, error) {
 	}
 	defer file.Close()
 	line, err := firstLine(file)
-	line = strings.TrimSpace(line)
-	if err == nil && line == "" {
+	if err != nil {
+		return "", fmt.Errorf("cannot read the token: %w", err)
+	}
+	if line = strings.TrimSpace(line); line == "" {
 		err = fmt.Errorf("there is no token in %s", path)
 	}
 	return line, err

@@ -17,7 +17,11 @@ import (
 // is no terminal.
 func (a *app) newPassword() (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return firstLine(os.Stdin)
+		line, err := firstLine(os.Stdin)
+		if err != nil {
+			err = fmt.Errorf("cannot read it from stdin: %w", err)
+		}
+		return line, err
 	}
 	first, err := a.askSecretly("new password: ")
 	if err != nil || first == "" {
@@ -39,7 +43,7 @@ const mostLine = 64 << 10
 func firstLine(from io.Reader) (string, error) {
 	line, err := bufio.NewReader(io.LimitReader(from, mostLine)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("cannot read it from stdin: %w", err)
+		return "", err
 	}
 	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), nil
 }

@@ -88,7 +88,7 @@ func (l *listing) folder(at string) error {
 
 func (l *listing) entry(at string, entry fs.DirEntry, beside func(string) bool) error {
 	full := filepath.Join(l.source, filepath.FromSlash(at))
-	if full == l.out || isNotOfTheProgram(entry) || deposit.IsPlaceholder(entry.Name()) || l.rules.ignored(at, entry.IsDir()) {
+	if full == l.out || isNotOfTheProgram(entry.Name(), entry.IsDir()) || l.rules.ignored(at, entry.IsDir()) {
 		return nil
 	}
 	kind := deposit.KindFile
@@ -117,13 +117,14 @@ func (l *listing) entry(at string, entry fs.DirEntry, beside func(string) bool) 
 }
 
 // isNotOfTheProgram knows what is in the folders of those who develop, and no
-// device needs: git's own, and what Python makes by itself.
-func isNotOfTheProgram(entry fs.DirEntry) bool {
-	switch entry.Name() {
+// device needs: git's own, what keeps a folder in it, and what Python makes by
+// itself.
+func isNotOfTheProgram(name string, isFolder bool) bool {
+	switch name {
 	case ".git", ".gitignore", ".otaignore":
 		return true
 	case "__pycache__":
-		return entry.IsDir()
+		return isFolder
 	}
-	return false
+	return deposit.IsPlaceholder(name)
 }

@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"path"
 	"path/filepath"
 
 	"ota/internal/deposit"
@@ -32,7 +33,7 @@ func ScopeOf(source string) (*Scope, error) {
 // Concerns reports whether something that happens to a path in one of the folders
 // may change what is packed.
 func (s *Scope) Concerns(at string, isFolder bool) bool {
-	name := filepath.Base(filepath.FromSlash(at))
+	name := path.Base(at)
 	for _, one := range ignoreFiles {
 		if name == one {
 			return true
@@ -42,7 +43,6 @@ func (s *Scope) Concerns(at string, isFolder bool) bool {
 	if isFolder {
 		kind = deposit.KindFolder
 	}
-	isOurs := name != ".git" && (name != "__pycache__" || !isFolder) && !deposit.IsPlaceholder(name)
-	return isOurs && parcel.CheckPath(at) == nil && !s.rules.ignored(at, isFolder) &&
+	return !isNotOfTheProgram(name, isFolder) && parcel.CheckPath(at) == nil && !s.rules.ignored(at, isFolder) &&
 		deposit.Takes(at, kind, func(string) bool { return false })
 }

@@ -89,7 +89,7 @@ const (
 func (d *device) transport() *http.Transport {
 	dialer := &net.Dialer{Timeout: reachTime, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: aliveAfter, Interval: aliveEvery, Count: aliveTimes}}
 	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
+		Proxy:                 proxy,
 		DisableKeepAlives:     true,
 		TLSHandshakeTimeout:   reachTime,
 		ResponseHeaderTimeout: reachTime,
@@ -105,6 +105,16 @@ func (d *device) transport() *http.Transport {
 			VerifyConnection:   d.verify,
 		},
 	}
+}
+
+// proxy is the one that the environment names. One behind TLS would be taken for the
+// device, whose certificate it has not.
+func proxy(request *http.Request) (*url.URL, error) {
+	at, err := http.ProxyFromEnvironment(request)
+	if err == nil && at != nil && at.Scheme == "https" {
+		err = hint.With(errors.New("a proxy that is spoken to by https:// is not used"), "name one by http:// in HTTPS_PROXY, or leave this host out with NO_PROXY")
+	}
+	return at, err
 }
 
 // impatient is a connection over which each piece has its time.
@@ -201,6 +211,12 @@ const pieceSize = 4 << 10
 
 // inPieces loses little when a connection is cut.
 type inPieces struct{ io.ReadWriteCloser }
+
+// Close has nothing to say: TLS complains of what has ended already.
+func (i inPieces) Close() error {
+	_ = i.ReadWriteCloser.Close()
+	return nil
+}
 
 func (i inPieces) Write(p []byte) (n int, err error) {
 	for err == nil && n < len(p) {

@@ -22,8 +22,8 @@ type acquaintance struct {
 }
 
 // OpenKnown remembers where the file is: ota/devices.json in the user's folder for
-// settings. A user who has none, as in some containers, knows nobody and learns
-// nothing.
+// settings. A user who has none, as in some containers, knows nobody, and can't
+// keep what it learns.
 func OpenKnown() Known {
 	top, err := os.UserConfigDir()
 	if err != nil {
@@ -46,6 +46,9 @@ func (k Known) read() (map[string]acquaintance, error) {
 	err := durable.ReadJSON(k.path, &all)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
+	}
+	if all == nil { // somebody has written null
+		all = map[string]acquaintance{}
 	}
 	return all, err
 }

@@ -57,7 +57,7 @@ func (p Place) Meet(ctx context.Context, m Meeting) error {
 	if err != nil {
 		return fmt.Errorf("cannot read what is known of the devices: %w", err)
 	}
-	if err := p.device.recognize(ctx, m, known.Fingerprint); err != nil {
+	if err := p.device.recognize(ctx, m, known); err != nil {
 		return err
 	}
 	switch {
@@ -75,23 +75,29 @@ func (p Place) Meet(ctx context.Context, m Meeting) error {
 
 // recognize finds out by what certificate the device is known. Nothing is asked of
 // it before.
-func (d *device) recognize(ctx context.Context, m Meeting, known Fingerprint) error {
+func (d *device) recognize(ctx context.Context, m Meeting, known acquaintance) error {
 	if !d.isEncrypted() {
 		return nil
 	}
-	d.pin = known
+	d.pin = known.Fingerprint
 	if m.Fingerprint != "" {
 		d.pin = m.Fingerprint
 	}
-	if d.pin != "" && (d.pin == known || m.Token != "") {
+	if d.pin != "" && (d.pin == known.Fingerprint || m.Token != "") {
 		return nil // every connection compares it, and there is nothing to learn
 	}
 	err := d.greet(ctx)
 	unknown, isStranger := errors.AsType[*stranger](err)
 	switch {
+	case isStranger && known.Token != "": // an authority has vouched for it before
+		return final{&changed{d.host, unknown.shown}}
 	case isStranger && m.Ask != nil:
-		if trusted, err := m.Ask.Trusts(d.host, unknown.shown); err != nil || !trusted {
-			return errors.Join(err, notTrusted(trusted))
+		trusted, err := m.Ask.Trusts(d.host, unknown.shown)
+		if err != nil {
+			return err
+		}
+		if !trusted {
+			return errors.New("you do not know its certificate")
 		}
 		d.pin = unknown.shown
 	case err != nil:
@@ -101,13 +107,6 @@ func (d *device) recognize(ctx context.Context, m Meeting, known Fingerprint) er
 		return nil // an authority vouches for it
 	}
 	return d.keep(m, func(one *acquaintance) { one.Fingerprint = d.pin })
-}
-
-func notTrusted(trusted bool) error {
-	if trusted {
-		return nil
-	}
-	return errors.New("you do not know its certificate")
 }
 
 // greet has the certificate shown, with a request that says nothing of us.

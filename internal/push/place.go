@@ -156,14 +156,8 @@ func (s *overSSH) Close() error {
 		if !ok {
 			return
 		}
-		said := strings.TrimSpace(s.errors.String())
-		if _, last, more := strings.Cut(said, "\n"); more {
-			said = last[strings.LastIndexByte(last, '\n')+1:]
-		}
-		if said == "" {
-			said = "ssh ended: " + exit.Error()
-		}
-		s.err = errors.New(strings.TrimPrefix(strings.TrimSpace(said), "ota: "))
+		said := reason(s.errors.String(), fmt.Errorf("ssh ended: %w", exit))
+		s.err = errors.New(strings.TrimPrefix(said.Error(), "ota: "))
 		switch exit.ExitCode() {
 		case notFound:
 			s.err = final{hint.With(errors.New("there is no ota on the device"), "install it there, where a command over ssh finds it: /usr/local/bin")}

@@ -1,13 +1,15 @@
 // Package push brings a release from the machine of who develops the program to
 // a device.
 //
-// In: a project and the name of a place, a folder of this machine or one behind
-// ssh. Out: the release in deposit/ of that place, and what became of it there.
-// Never: a byte in main/, a judgement of the release, a secret (ssh has its own).
+// In: a project and the name of a place: a folder of this machine, one behind ssh,
+// or a device's page behind HTTPS. Out: the release in deposit/ of that place, and
+// what became of it there. Never: a byte in main/, a judgement of the release, a
+// secret to anybody who has not shown that he is the device. ssh has its own; for
+// HTTPS certificates and tokens are kept, see [Known].
 //
-// Both kinds of places are spoken to in the same way, see package receive: for a
-// folder of this machine its side runs here, for another one it is `ota receive`
-// there. A connection that is lost is made again, with growing pauses.
+// All places are spoken to in the same way, see package receive: for a folder of
+// this machine its side runs here, for others it is `ota receive` there. A
+// connection that is lost is made again, with growing pauses.
 package push
 
 import (
@@ -22,7 +24,6 @@ import (
 	"io"
 	"sort"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"ota/internal/kit/hint"
@@ -94,7 +95,7 @@ func (f final) Unwrap() error { return f.error }
 type pushing struct {
 	Options
 	head     receive.Head
-	bytes    atomic.Int64
+	bytes    int64
 	progress time.Time // when something got through last
 	answered answered
 }
@@ -114,6 +115,7 @@ func Push(ctx context.Context, options Options) (Report, error) {
 	p := &pushing{Options: options, progress: time.Now(), head: receive.Head{
 		Version: receive.Version, Ask: receive.Push, Serial: options.Project.Release.Serial, Sum: hex.EncodeToString(sum[:]),
 	}}
+	p.Silence = cmp.Or(p.Silence, longestSilence)
 	if options.Met {
 		p.answered = once
 	}
@@ -122,11 +124,11 @@ func Push(ctx context.Context, options Options) (Report, error) {
 		outcome, err := p.try(ctx)
 		switch {
 		case err == nil:
-			return Report{*outcome, p.bytes.Load()}, nil
+			return Report{*outcome, p.bytes}, nil
 		case ctx.Err() != nil:
-			return Report{Bytes: p.bytes.Load()}, ctx.Err()
+			return Report{Bytes: p.bytes}, ctx.Err()
 		case isFinal(err), p.answered == never, time.Since(p.progress) > patience:
-			return Report{Bytes: p.bytes.Load()}, err
+			return Report{Bytes: p.bytes}, err
 		case p.progress.After(before):
 			pause = firstPause
 		}
@@ -138,7 +140,7 @@ func Push(ctx context.Context, options Options) (Report, error) {
 			again.Stop()
 		case <-ctx.Done():
 			again.Stop()
-			return Report{Bytes: p.bytes.Load()}, ctx.Err()
+			return Report{Bytes: p.bytes}, ctx.Err()
 		}
 	}
 }
@@ -168,7 +170,8 @@ func (p *pushing) try(ctx context.Context) (*receive.Outcome, error) {
 	}
 	leave := context.AfterFunc(ctx, func() { conn.Close() })
 	defer leave()
-	silence := time.AfterFunc(cmp.Or(p.Silence, longestSilence), func() { conn.Close() })
+	silence := time.AfterFunc(p.Silence, func() { conn.Close() })
+	silence.Stop() // until something is waited for
 	defer silence.Stop()
 	outcome, err := p.talk(conn, silence)
 	closing := conn.Close()
@@ -185,8 +188,8 @@ type silent struct{ error }
 func (silent) Error() string   { return "the connection to the device was lost" }
 func (s silent) Unwrap() error { return s.error }
 
-// talk has the other side take the release and tell of it. Silence runs until the
-// device has it all.
+// talk has the other side take the release and tell of it. Until the device has it
+// all, silence runs whenever the other side is waited for.
 func (p *pushing) talk(conn io.ReadWriter, silence *time.Timer) (*receive.Outcome, error) {
 	counted := &counter{conn, p, silence}
 	answer, err := ask(counted, p.head)
@@ -211,7 +214,6 @@ func (p *pushing) talk(conn io.ReadWriter, silence *time.Timer) (*receive.Outcom
 			return nil, err
 		}
 	}
-	silence.Stop()
 	if p.Wait == ForTheArrival {
 		return &receive.Outcome{Result: receive.Uploaded}, nil
 	}
@@ -288,24 +290,24 @@ type counter struct {
 	silence *time.Timer
 }
 
-// through takes note of bytes that got through.
-func (c *counter) through(n int) {
+// waiting does what waits for the other side, and takes note of what got through.
+func (c *counter) waiting(do func() (int, error)) (int, error) {
+	c.silence.Reset(c.push.Silence)
+	n, err := do()
+	c.silence.Stop()
 	if n > 0 {
 		c.push.progress = time.Now()
-		c.silence.Reset(cmp.Or(c.push.Silence, longestSilence))
 	}
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.ReadWriter.Read(p)
-	c.through(n)
 	return n, err
 }
 
+func (c *counter) Read(p []byte) (int, error) {
+	return c.waiting(func() (int, error) { return c.ReadWriter.Read(p) })
+}
+
 func (c *counter) Write(p []byte) (int, error) {
-	n, err := c.ReadWriter.Write(p)
-	c.push.bytes.Add(int64(n))
-	c.through(n)
+	n, err := c.waiting(func() (int, error) { return c.ReadWriter.Write(p) })
+	c.push.bytes += int64(n)
 	return n, err
 }
 

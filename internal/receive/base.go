@@ -44,10 +44,10 @@ type memory struct{ io.ReaderAt }
 func (memory) Close() error { return nil }
 
 // base is the tree that the device has.
-func (r *receiving) base() (*tree, error) {
-	t := &tree{store: r.releases.Store()}
+func (p place) base(releases *release.Room) (*tree, error) {
+	t := &tree{store: releases.Store()}
 	add := func(entry transfer.Entry) { t.listing = append(t.listing, entry) }
-	err := r.each(func(at string, entry release.Entry) error {
+	err := each(releases, func(at string, entry release.Entry) error {
 		one := transfer.Entry{Path: at, Kind: transfer.KindFile, Mode: fs.FileMode(entry.Mode).Perm(), Size: entry.Size, Sum: transfer.Digest(entry.Sum)}
 		switch entry.Kind {
 		case release.Folder:
@@ -63,7 +63,7 @@ func (r *receiving) base() (*tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the release in place: %w", err)
 	}
-	if last, err := os.ReadFile(r.last()); err == nil && len(last) <= parcel.LongestManifest {
+	if last, err := os.ReadFile(p.last()); err == nil && len(last) <= parcel.LongestManifest {
 		t.manifest = last
 		add(fileOf(parcel.ManifestName, last))
 	}
@@ -72,12 +72,12 @@ func (r *receiving) base() (*tree, error) {
 }
 
 // each visits all of the release in place, and of folders the empty ones only.
-func (r *receiving) each(visit func(at string, entry release.Entry) error) error {
-	number := r.releases.Current()
+func each(releases *release.Room, visit func(at string, entry release.Entry) error) error {
+	number := releases.Current()
 	if number == 0 {
 		return nil
 	}
-	found, err := r.releases.Tree(number)
+	found, err := releases.Tree(number)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (r *receiving) compare() error {
 		return r.refuse(err)
 	}
 	answer := Answer{Version: Version}
-	err = r.each(func(at string, entry release.Entry) error {
+	err = each(r.releases, func(at string, entry release.Entry) error {
 		one := Entry{Path: at, Target: string(entry.Target), Brought: brought[release.Name(at)]}
 		if entry.Kind == release.File {
 			one.Mode, one.Sum = fmt.Sprintf("%04o", fs.FileMode(entry.Mode).Perm()), entry.Sum.Hex()

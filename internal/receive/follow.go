@@ -56,7 +56,7 @@ const (
 
 // follower follows one release.
 type follower struct {
-	dir    string
+	place  place
 	ota    *api.Client
 	serial int64
 	after  int // releases up to this number are others
@@ -66,10 +66,11 @@ type follower struct {
 	start  time.Time // of the program; zero: not known yet
 }
 
-// Follow has the ota of the folder take what is in deposit/, and tells what
-// becomes of the release with this serial and a number above after. It returns after its end was told.
-func Follow(ctx context.Context, dir string, ota *api.Client, serial int64, after int, tell func(News) error) error {
-	f := &follower{dir: dir, ota: ota, serial: serial, after: after, tell: tell}
+// follow has the ota of the folder take what is in deposit/, and tells what becomes
+// of the release with this serial and a number above after. It returns after its
+// end was told.
+func follow(ctx context.Context, place place, ota *api.Client, serial int64, after int, tell func(News) error) error {
+	f := &follower{place: place, ota: ota, serial: serial, after: after, tell: tell}
 	outcome, err := f.follow(ctx)
 	if isNotRunning(err) {
 		return tell(News{
@@ -146,11 +147,7 @@ func (f *follower) follow(ctx context.Context) (*Outcome, error) {
 // gone is the end of a release that ota has taken without making one, or that
 // somebody has taken away.
 func (f *follower) gone() (*Outcome, error) {
-	place, err := open(f.dir)
-	if err != nil {
-		return nil, err
-	}
-	isThere, err := place.inPlace()
+	isThere, err := f.place.inPlace()
 	if err != nil || !isThere {
 		return nil, errors.Join(ErrGone, err)
 	}

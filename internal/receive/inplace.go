@@ -24,7 +24,7 @@ func (p place) inPlace() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	current, err := (&receiving{place: p, releases: releases}).base()
+	current, err := p.base(releases)
 	if err != nil {
 		return false, err
 	}

@@ -2,10 +2,10 @@
 // from a connection, sends for what the device lacks only, and puts the release
 // into deposit/ like any upload.
 //
-// In: a connection from somebody who may write into the folder anyhow (a login
-// over ssh, or the same machine). Out: files in deposit/, whole and with their
-// manifest; a line of JSON for each thing that happens to the release until its
-// end. Never: a change in main/, a judgement of the release (the ota that runs in
+// In: a connection from somebody who may write into the folder anyhow: a login over
+// ssh, the same machine, or a token that may upload. Out: files in deposit/, whole
+// and with their manifest; a line of JSON for each thing that happens to the release
+// until its end. Never: a change in main/, a judgement of the release (the ota that runs in
 // the folder judges, as of every upload), a byte that is not as it was sent.
 //
 // The sender says in a line of JSON what comes ([Head]), the device answers in
@@ -207,7 +207,7 @@ func (r *receiving) push(ctx context.Context) error {
 	}
 	heard, stop := r.whileHeard(ctx)
 	defer stop()
-	err = Follow(heard, r.dir, ota, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
+	err = follow(heard, r.place, ota, r.head.Serial, placed.After, func(news News) error { return r.say(news) })
 	switch {
 	case errors.Is(err, ErrGone):
 		err = errors.Join(err, os.Remove(r.receipt()))
@@ -249,7 +249,7 @@ func (r *receiving) placed() (last receipt, have bool, err error) {
 // whether or not the sender is still there.
 func (r *receiving) receive(ctx context.Context) (receipt, error) {
 	placed := receipt{r.head.Sum, r.releases.Next() - 1}
-	base, err := r.base()
+	base, err := r.base(r.releases)
 	if err != nil {
 		return placed, err
 	}
