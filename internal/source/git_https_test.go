@@ -24,7 +24,7 @@ import (
 type forge struct {
 	*httptest.Server
 	git    http.Handler
-	token  string // "": everybody may read
+	token  atomic.Value // string; "": everybody may read
 	answer atomic.Pointer[func(w http.ResponseWriter, r *http.Request) bool]
 	asked  atomic.Int64
 }
@@ -41,6 +41,7 @@ func forged(p *project) *forge {
 		p.Skip(err)
 	}
 	f := &forge{git: &cgi.Handler{Path: backend, Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(p.dir), "GIT_HTTP_EXPORT_ALL=1"}, Stderr: io.Discard}}
+	f.token.Store("")
 	f.Server = httptest.NewUnstartedServer(f)
 	f.Config.ErrorLog = quiet()
 	f.StartTLS()
@@ -60,7 +61,7 @@ func (f *forge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if answer := f.answer.Load(); answer != nil && (*answer)(w, r) {
 		return
 	}
-	if _, password, _ := r.BasicAuth(); f.token != "" && password != f.token {
+	if _, password, _ := r.BasicAuth(); f.token.Load() != "" && password != f.token.Load() {
 		w.Header().Set("WWW-Authenticate", "Basic")
 		w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -93,19 +94,20 @@ func TestGitOverHTTPS(t *testing.T) {
 	p.write("main.py", "print(1)\n")
 	p.commit("one")
 	f := forged(p)
-	f.token = "abc"
+	f.token.Store("abc")
 	p.fails("terminal prompts disabled", "put a token that may read")
 	token := "wrong"
 	p.git.Token = func() (string, error) { return token, nil }
 	p.fails("terminal prompts disabled", "does [source] token_file hold")
-	token = f.token
+	token = "abc"
 	if _, _, paths := p.fetch(Seen{}); paths != "main.py" {
 		t.Errorf("%q", paths)
 	}
 	missing := errors.New("there is no token")
 	p.git.Token = func() (string, error) { return "", missing }
 	p.fails(missing.Error(), "")
-	p.git.Token, f.token = nil, ""
+	p.git.Token = nil
+	f.token.Store("")
 	address := p.git.Address
 	p.git.Address = f.URL + "/nowhere"
 	p.fails("not found", "put a token that may read")
@@ -129,17 +131,20 @@ func TestGitToken(t *testing.T) {
 	f := forged(p)
 	open := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { t.Errorf("%s was asked: %v", r.Host, r.Header) }))
 	t.Cleanup(open.Close)
-	elsewhere := f.URL
-	f.answers(func(w http.ResponseWriter, r *http.Request) bool {
-		http.Redirect(w, r, elsewhere+r.URL.RequestURI(), http.StatusFound)
-		return true
-	})
+	leadsTo := func(elsewhere string) {
+		f.answers(func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, elsewhere+r.URL.RequestURI(), http.StatusFound)
+			return true
+		})
+	}
+	leadsTo(f.URL)
 	p.git.Token = func() (string, error) { return "abc", nil }
 	p.fails("unable to access", "")
 	if asked := f.asked.Load(); asked != 1 {
 		t.Errorf("with the token %d places were asked", asked)
 	}
-	p.git.Token, elsewhere = nil, open.URL
+	p.git.Token = nil
+	leadsTo(open.URL)
 	p.fails("unable to access", "")
 }
 

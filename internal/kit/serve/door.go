@@ -77,7 +77,7 @@ func (d *Door) Close() error {
 type guests struct {
 	all   sync.WaitGroup
 	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // have not sent anything
+	fresh map[net.Conn]struct{} // have not asked for anything
 	none  chan struct{}         // closed when none is fresh any more; nil: nobody waits
 }
 
@@ -98,7 +98,7 @@ func (g *guests) spoke(conn net.Conn) {
 	}
 }
 
-// hear waits until everybody has said something, for so long at most: a server
+// hear waits until everybody has asked for something, for so long at most: a server
 // that is being shut down drops what it reads then.
 func (g *guests) hear(limit time.Duration) {
 	g.mu.Lock()

@@ -24,6 +24,7 @@ func Until(ctx context.Context, server *http.Server, grace time.Duration, door *
 	connections := &guests{fresh: map[net.Conn]struct{}{}}
 	defer connections.all.Wait()
 	server.ConnState = connections.counting(server.ConnState)
+	server.ConnContext = connections.naming(server.ConnContext)
 	server.Handler = connections.answering(server.Handler)
 	accepted := make(chan error, 1)
 	go func() { accepted <- accept() }()
@@ -44,12 +45,15 @@ func Until(ctx context.Context, server *http.Server, grace time.Duration, door *
 }
 
 // counting counts the connections that are being served: net/http calls the hook
-// first and last of all for each, and when the first byte has come.
+// first and last of all for each. That one is active says too little: between that
+// and its handler the server looks once more whether it is being shut down, and
+// drops the request then.
 func (g *guests) counting(also func(net.Conn, http.ConnState)) func(net.Conn, http.ConnState) {
 	return func(conn net.Conn, state http.ConnState) {
-		if state == http.StateNew {
+		switch state {
+		case http.StateNew:
 			g.came(conn)
-		} else {
+		case http.StateIdle, http.StateHijacked, http.StateClosed:
 			g.spoke(conn)
 		}
 		if also != nil {
@@ -61,12 +65,27 @@ func (g *guests) counting(also func(net.Conn, http.ConnState)) func(net.Conn, ht
 	}
 }
 
+// guest is the key of a request's connection in its context.
+type guest struct{}
+
+func (g *guests) naming(also func(context.Context, net.Conn) context.Context) func(context.Context, net.Conn) context.Context {
+	return func(ctx context.Context, conn net.Conn) context.Context {
+		if also != nil {
+			ctx = also(ctx, conn)
+		}
+		return context.WithValue(ctx, guest{}, conn)
+	}
+}
+
 // answering counts the handlers, too: of a connection that one has taken for
 // itself (http.Hijacker) the server hears nothing more.
 func (g *guests) answering(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.all.Add(1)
 		defer g.all.Done()
+		if conn, ok := r.Context().Value(guest{}).(net.Conn); ok {
+			g.spoke(conn)
+		}
 		handler.ServeHTTP(w, r)
 	})
 }

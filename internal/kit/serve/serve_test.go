@@ -69,10 +69,17 @@ func TestWhoHasComeIsAnswered(t *testing.T) {
 	}
 	defer file.Close()
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "here") })}
-	came := make(chan struct{}, 8)
+	came, down := make(chan struct{}, 8), make(chan struct{})
+	server.RegisterOnShutdown(func() { close(down) })
 	server.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
+		switch state {
+		case http.StateNew:
 			came <- struct{}{}
+		case http.StateActive: // it has asked; there is time to forget it until its handler is called
+			select {
+			case <-down:
+			case <-time.After(50 * time.Millisecond):
+			}
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
