@@ -17,12 +17,14 @@ func (r *responder) hear(packet Packet) {
 	if !ok {
 		return
 	}
-	switch now := time.Now(); {
+	now := time.Now()
+	r.forget(now)
+	switch {
 	case m.response:
 		if packet.From.Port() == Port { // (6)
 			r.compare(&m, now)
 		}
-	case r.phase == probing && !r.held:
+	case r.phase == probing && !l.held:
 		r.tiebreak(l, &m, now)
 	case packet.From.Port() != Port:
 		r.answerLegacy(l, &m, packet.From, now)
@@ -84,6 +86,9 @@ func (r *responder) answer(l *link, m *message, from netip.AddrPort, now time.Ti
 			l.pending &^= known
 		}
 		return
+	}
+	if isProbe := len(m.authority) > 0; isProbe && !slices.ContainsFunc(m.authority, func(one record) bool { return !r.isOurs(&one) }) {
+		return // one of our own, as programs of this machine are to hear us
 	}
 	var toAll, toOne set
 	for _, q := range m.questions {
@@ -213,30 +218,38 @@ func (r *responder) compare(m *message, now time.Time) {
 	if !instance && !host {
 		return
 	}
+	if now.Sub(r.fought) > conflictQuiet {
+		r.fights = 0
+	}
 	r.fights++
-	r.held = false
+	r.fought = now
+	for _, l := range r.on {
+		l.held = false
+	}
 	if r.phase == probing {
 		r.rename(instance, host)
 	}
 	r.claim(now)
 }
 
-// contradicts tells whether a record is about a name of ours, and not ours on any
-// link: one network may be reached by two of them. Good-byes contradict nobody.
+// contradicts tells whether a record is about a name of ours, and not ours.
+// Good-byes contradict nobody.
 func (r *responder) contradicts(one *record) bool {
-	if one.ttl == 0 || one.kind == typeNSEC || !r.names.unique(one.name) {
+	if one.ttl == 0 || one.kind == typeNSEC || !r.names.unique(one.name) || r.isOurs(one) {
 		return false
 	}
-	hasKind := r.phase == probing
-	for _, l := range r.on {
-		for i := range l.records {
-			if l.records[i].same(one) {
-				return false
-			}
-			hasKind = hasKind || l.records[i].kind == one.kind && l.records[i].name.Is(one.name)
-		}
-	}
-	return hasKind
+	return r.phase == probing || slices.ContainsFunc(r.on, func(l *link) bool {
+		return slices.ContainsFunc(l.records, func(ours record) bool { return ours.kind == one.kind && ours.name.Is(one.name) })
+	})
+}
+
+// isOurs tells whether we say that, or have just said it, on any link: one
+// network may be reached by two of them.
+func (r *responder) isOurs(one *record) bool {
+	return slices.ContainsFunc(r.former, func(ours former) bool { return ours.same(one) }) ||
+		slices.ContainsFunc(r.on, func(l *link) bool {
+			return slices.ContainsFunc(l.records, func(ours record) bool { return ours.same(one) })
+		})
 }
 
 // rename takes the next name for what is somebody else's.

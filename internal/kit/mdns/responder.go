@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -63,9 +64,15 @@ const (
 	sayAgain      = time.Second // a record is not multicast more often than that
 	defendAgain   = 250 * time.Millisecond
 	deferProbe    = time.Second // to who wins the comparison of 8.2
-	// After so many conflicts each further one costs a pause (8.1).
+	// After so many conflicts each further one costs a pause, until there was none
+	// for a while (8.1).
 	manyConflicts = 15
 	conflictPause = 5 * time.Second
+	conflictQuiet = 10 * time.Second
+	// echoes is how long what we have said ourselves may still come back: by another
+	// link to the same network, out of a wifi that keeps it for who sleeps, or out
+	// of the queue of a socket.
+	echoes = 10 * time.Second
 	// unicasts is how many answers go to single askers in a second: so nobody makes
 	// this machine send much to who has not asked.
 	unicasts = 20
@@ -82,10 +89,11 @@ type responder struct {
 	phase    phase
 	step     int // of the phase
 	due      time.Time
-	held     bool                         // the names were won, and nobody has contradicted since
 	renamed  struct{ instance, host int } // how often
 	wished   struct{ instance, host string }
-	fights   int       // how many conflicts there were
+	former   []former
+	fights   int       // how many conflicts there were, none long after the one before
+	fought   time.Time // when the last one was
 	second   time.Time // in which unicasts are counted
 	unicasts int
 }
@@ -95,12 +103,19 @@ type link struct {
 	Link
 	records []record
 	said    [atAddresses + mostAddresses]time.Time // when each was multicast last
+	held    bool                                   // the names were won here, and nobody has contradicted since
 	pending set                                    // to be multicast
 	due     time.Time
 	// asker may send more known answers (7.2); not valid: nobody, or several.
 	asker netip.AddrPort
 	// deaf: something could not be sent, as happens before an address is usable.
 	deaf bool
+}
+
+// former is a record of ours that may have been replaced.
+type former struct {
+	record
+	until time.Time // it may come back
 }
 
 // respond announces the service until ctx ends. Packets come over the network's
@@ -167,13 +182,16 @@ func (r *responder) act(now time.Time) {
 }
 
 // look finds out which links there are. On a new one the names have to be
-// claimed; a new address is only told (8.4).
+// claimed; a new address is only told (8.4). One over which something could not
+// be sent is new as soon as a question gets through; until then, as where a
+// firewall holds all back, the others are left in peace.
 func (r *responder) look() error {
 	now := time.Now()
 	found, err := r.wire.links()
 	if err != nil {
 		return err
 	}
+	r.remember(now)
 	isNew, isOther := false, false
 	var on []*link
 	for _, one := range found {
@@ -181,7 +199,7 @@ func (r *responder) look() error {
 			continue
 		}
 		l := r.linkOf(one.Index, one.IsIPv6)
-		if l == nil || l.deaf {
+		if l == nil || l.deaf && one.Send(r.claimOn(l), netip.AddrPort{}) == nil {
 			l, isNew = &link{}, true
 		}
 		if told := records(&r.options.Service, r.names, one.Prefixes); !sameAddresses(l.records, told) {
@@ -223,8 +241,24 @@ func (r *responder) linkOf(index int, isIPv6 bool) *link {
 	return nil
 }
 
+// remember keeps what is to be replaced: it is no conflict when it comes back.
+func (r *responder) remember(now time.Time) {
+	for _, l := range r.on {
+		for i := range l.records {
+			r.former = slices.DeleteFunc(r.former, func(one former) bool { return one.same(&l.records[i]) })
+			r.former = append(r.former, former{l.records[i], now.Add(echoes)})
+		}
+	}
+}
+
+// forget drops what can't come back any more.
+func (r *responder) forget(now time.Time) {
+	r.former = slices.DeleteFunc(r.former, func(one former) bool { return now.After(one.until) })
+}
+
 // rewrite makes all records anew.
 func (r *responder) rewrite() {
+	r.remember(time.Now())
 	r.names = namesOf(&r.options.Service)
 	for _, l := range r.on {
 		l.records = records(&r.options.Service, r.names, l.Prefixes)
@@ -262,7 +296,9 @@ func (r *responder) claimAt(begin time.Time) {
 // by unicast comes to any one of them.
 func (r *responder) probe(now time.Time) {
 	if r.step == probes {
-		r.held = true
+		for _, l := range r.on {
+			l.held = true
+		}
 		r.wire.heed(r.names.service, r.names.types, r.names.instance, r.names.host)
 		if r.options.Named != nil {
 			r.options.Named(r.options.Service.Instance)
@@ -271,17 +307,20 @@ func (r *responder) probe(now time.Time) {
 		return
 	}
 	for _, l := range r.on {
-		m := message{questions: []question{{name: r.names.instance, kind: typeAny}, {name: r.names.host, kind: typeAny}}}
-		for i, one := range l.records {
-			if set(1)<<i&(announced&^shared) != 0 {
-				one.flush = false // (10.2)
-				m.authority = append(m.authority, one)
-			}
-		}
-		l.send(m)
+		l.send(r.claimOn(l))
 	}
 	r.step++
 	r.due = now.Add(probePause)
+}
+
+// claimOn is the question whether the names are anybody's.
+func (r *responder) claimOn(l *link) (packet []byte) {
+	m := message{questions: []question{{name: r.names.instance, kind: typeAny}, {name: r.names.host, kind: typeAny}}}
+	for _, one := range l.some(announced &^ shared) {
+		one.flush = false // (10.2)
+		m.authority = append(m.authority, one)
+	}
+	return m.pack()
 }
 
 // tell begins to announce, as soon as that may be said again.
@@ -312,12 +351,16 @@ func (r *responder) announce(now time.Time) {
 	}
 }
 
-// leave says good-bye (10.1).
+// leave says good-bye where the names are ours (10.1); elsewhere somebody else may
+// have them.
 func (r *responder) leave() {
-	if r.phase == probing || r.options.Stays != nil && r.options.Stays() {
+	if r.options.Stays != nil && r.options.Stays() {
 		return
 	}
 	for _, l := range r.on {
+		if !l.held {
+			continue
+		}
 		for i := range l.records {
 			l.records[i].ttl = 0
 		}
@@ -341,7 +384,7 @@ func (l *link) multicast(which, more set, now time.Time) {
 	if len(m.answers) == 0 {
 		return
 	}
-	l.send(m)
+	l.send(m.pack())
 	for i := range l.said {
 		if (which|more)>>i&1 != 0 {
 			l.said[i] = now
@@ -360,8 +403,8 @@ func (l *link) some(which set) (list []record) {
 	return list
 }
 
-func (l *link) send(m message) {
-	if l.Send(m.pack(), netip.AddrPort{}) != nil {
+func (l *link) send(packet []byte) {
+	if l.Send(packet, netip.AddrPort{}) != nil {
 		l.deaf = true
 	}
 }

@@ -23,8 +23,8 @@ type wireOf struct {
 	texts   chan []string
 	heeded  []Name
 
-	mutex  sync.Mutex // guards said and broken
-	broken bool
+	mutex  sync.Mutex   // guards said and broken
+	broken map[int]bool // links that send nothing
 }
 
 // saying is a packet that the responder sent.
@@ -48,7 +48,7 @@ func (w *wireOf) add(index int, prefixes ...string) {
 	link.Send = func(packet []byte, to netip.AddrPort) error {
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
-		if w.broken {
+		if w.broken[index] {
 			return errors.New("network is unreachable")
 		}
 		m, ok := parse(packet)
@@ -75,7 +75,7 @@ func greenhouse() Service {
 
 // within runs a responder in virtual time, until do returns.
 func within(t *testing.T, options Options, do func(*wireOf)) *wireOf {
-	w := &wireOf{}
+	w := &wireOf{broken: map[int]bool{}}
 	synctest.Test(t, func(t *testing.T) {
 		w.t, w.began = t, time.Now()
 		w.packets, w.changed, w.texts = make(chan Packet), make(chan struct{}), make(chan []string)
@@ -108,9 +108,24 @@ func (w *wireOf) hear(port uint16, m message) {
 	w.hearFrom(netip.AddrPortFrom(netip.MustParseAddr(neighbour), port), m)
 }
 
-func (w *wireOf) hearFrom(from netip.AddrPort, m message) {
-	w.packets <- Packet{Index: 1, From: from, Data: m.pack()}
+func (w *wireOf) hearFrom(from netip.AddrPort, m message) { w.hearOn(1, from, m) }
+
+func (w *wireOf) hearOn(index int, from netip.AddrPort, m message) {
+	w.packets <- Packet{Index: index, From: from, Data: m.pack()}
 	synctest.Wait()
+}
+
+// change says that there may be other links.
+func (w *wireOf) change() {
+	w.changed <- struct{}{}
+	synctest.Wait()
+}
+
+// echo brings what was said before.
+func (w *wireOf) echo(said ...saying) {
+	for _, one := range said {
+		w.hearFrom(netip.AddrPortFrom(netip.MustParsePrefix(here).Addr(), Port), one.message)
+	}
 }
 
 // fresh returns what was said since the last call.
@@ -122,11 +137,11 @@ func (w *wireOf) fresh() []saying {
 	return said
 }
 
-// breaks says whether nothing can be sent from now on.
-func (w *wireOf) breaks(broken bool) {
+// breaks says whether nothing can be sent over a link from now on.
+func (w *wireOf) breaks(index int, broken bool) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.broken = broken
+	w.broken[index] = broken
 }
 
 // settle waits until the names are announced, and everything is silent.
@@ -187,6 +202,21 @@ func TestTheNamesAreProbedAndAnnounced(t *testing.T) {
 func TestWhoGoesOnSaysNoGoodBye(t *testing.T) {
 	w := within(t, Options{Stays: func() bool { return true }}, (*wireOf).settle)
 	if len(w.said) != 0 {
+		t.Errorf("said: %v", w.said)
+	}
+}
+
+// TestGoodByeIsSaidWhereItWasAnnounced, and not where the names are only asked
+// for: there they may be somebody else's.
+func TestGoodByeIsSaidWhereItWasAnnounced(t *testing.T) {
+	w := within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		w.add(2, "10.0.0.2/8")
+		w.change()
+		w.pass(300 * time.Millisecond)
+		w.fresh()
+	})
+	if len(w.said) != 1 || w.said[0].index != 1 || kinds(w.said[0].answers) != "PTR SRV TXT A" || w.said[0].answers[0].ttl != 0 {
 		t.Errorf("said: %v", w.said)
 	}
 }
@@ -266,7 +296,7 @@ func TestANameIsDefendedWhileItIsClaimedElsewhere(t *testing.T) {
 	within(t, Options{}, func(w *wireOf) {
 		w.settle()
 		w.add(2, "10.0.0.2/8")
-		w.changed <- struct{}{}
+		w.change()
 		w.pass(300 * time.Millisecond)
 		w.fresh()
 		w.hear(Port, message{
@@ -299,13 +329,93 @@ func TestWhoSaysOtherwiseMakesUsAskAgain(t *testing.T) {
 	})
 }
 
+// TestManyConflictsCostAPause, and are forgotten after a while without one (8.1).
+func TestManyConflictsCostAPause(t *testing.T) {
+	host := namesOf(new(greenhouse())).host
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		asksSoon := func() bool {
+			w.hear(Port, message{response: true, answers: []record{{host, typeA, true, 120, []byte{192, 168, 1, 7}}}})
+			w.pass(probePause)
+			said := w.fresh()
+			if len(said) > 0 {
+				host = said[0].questions[1].name
+			}
+			return len(said) > 0
+		}
+		for i := range manyConflicts - 1 {
+			if !asksSoon() {
+				w.t.Fatalf("after %d conflicts there is a pause", i+1)
+			}
+		}
+		if asksSoon() {
+			w.t.Error("after many conflicts there is no pause")
+		}
+		w.pass(conflictPause)
+		host = w.fresh()[0].questions[1].name
+		w.settle()
+		if !asksSoon() {
+			w.t.Error("the conflicts are never forgotten")
+		}
+	})
+}
+
+// TestOurOwnWordsAreNoConflict, also if they come back after others have taken
+// their place: as over a second way into the same network.
+func TestOurOwnWordsAreNoConflict(t *testing.T) {
+	var names []string
+	within(t, Options{Named: func(name string) { names = append(names, name) }}, func(w *wireOf) {
+		w.add(2, "192.168.1.21/24")
+		w.change()
+		w.pass(time.Minute)
+		before := w.fresh()
+		w.texts <- []string{"release=2"}
+		w.echo(before...)
+		w.pass(time.Second)
+		if said := w.fresh(); slices.ContainsFunc(said, func(s saying) bool { return !s.response }) {
+			w.t.Errorf("it asks whether its names are its own: %v", said)
+		}
+		w.on = w.on[:1]
+		w.change()
+		w.add(3, "10.0.0.2/8") // for which it asks
+		w.change()
+		w.echo(before...)
+		w.settle()
+		for _, name := range names {
+			if name != "greenhouse" {
+				w.t.Errorf("it is called %q", name)
+			}
+		}
+		w.echo(before...)
+		w.pass(time.Second)
+		if said := w.fresh(); !slices.ContainsFunc(said, func(s saying) bool { return !s.response }) {
+			w.t.Errorf("what was long ago is somebody else's: %v", said)
+		}
+	})
+}
+
+// TestOurOwnQuestionIsNotAnswered: it comes back from each socket of this machine
+// that has joined the group.
+func TestOurOwnQuestionIsNotAnswered(t *testing.T) {
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		w.add(2, "10.0.0.2/8")
+		w.change()
+		w.pass(probePause)
+		w.echo(w.fresh()...)
+		if said := w.fresh(); slices.ContainsFunc(said, func(s saying) bool { return s.response }) {
+			w.t.Errorf("said to itself: %v", said)
+		}
+	})
+}
+
 // TestWhatIsOursOnAnotherLinkIsNoConflict: one network may be reached by cable
 // and by wifi.
 func TestWhatIsOursOnAnotherLinkIsNoConflict(t *testing.T) {
 	ours := namesOf(new(greenhouse()))
 	within(t, Options{}, func(w *wireOf) {
 		w.add(2, "192.168.1.21/24")
-		w.changed <- struct{}{}
+		w.change()
 		w.settle()
 		w.hear(Port, message{response: true, answers: []record{{ours.host, typeA, true, 120, []byte{192, 168, 1, 21}}}})
 		w.pass(time.Minute)
@@ -489,25 +599,25 @@ func TestNetworksComeAndGo(t *testing.T) {
 	within(t, Options{}, func(w *wireOf) {
 		w.settle()
 		w.on = nil
-		w.changed <- struct{}{}
+		w.change()
 		w.pass(time.Hour)
 		if said := w.fresh(); len(said) != 0 {
 			w.t.Errorf("said into nothing: %v", said)
 		}
 		w.add(2, "10.0.0.2/8")
-		w.changed <- struct{}{}
+		w.change()
 		w.pass(time.Hour)
 		if said := w.fresh(); len(said) != 5 || said[0].index != 2 || said[0].response {
 			w.t.Errorf("on a new network: %v", said)
 		}
 		w.on = nil
 		w.add(2, "10.0.0.3/8")
-		w.changed <- struct{}{}
+		w.change()
 		w.pass(time.Hour)
 		if said := w.fresh(); len(said) != 2 || !said[0].response || kinds(said[0].answers) != "PTR PTR SRV TXT A" {
 			w.t.Errorf("with a new address: %v", said)
 		}
-		w.changed <- struct{}{}
+		w.change()
 		w.pass(time.Hour)
 		if said := w.fresh(); len(said) != 0 {
 			w.t.Errorf("nothing has changed: %v", said)
@@ -515,16 +625,47 @@ func TestNetworksComeAndGo(t *testing.T) {
 	})
 }
 
+// TestNothingIsOursWhereThereIsNoNetwork: on the next one somebody else may have
+// the names.
+func TestNothingIsOursWhereThereIsNoNetwork(t *testing.T) {
+	ours := namesOf(new(greenhouse()))
+	within(t, Options{}, func(w *wireOf) {
+		w.settle()
+		w.on = nil
+		w.change()
+		w.add(2, "10.0.0.2/8")
+		w.change()
+		w.pass(300 * time.Millisecond)
+		w.fresh()
+		w.hearOn(2, netip.MustParseAddrPort("10.0.0.7:5353"), asks(typeSRV, ours.instance))
+		if said := w.fresh(); len(said) != 0 {
+			w.t.Errorf("said before it was asked for: %v", said)
+		}
+	})
+}
+
 // TestALinkThatCouldNotSend is claimed anew when something has changed: an
-// address may not be usable as soon as it is there.
+// address may not be usable as soon as it is there. Until then the other links
+// are left in peace, however often something changes: a firewall may hold back
+// all for good.
 func TestALinkThatCouldNotSend(t *testing.T) {
 	within(t, Options{}, func(w *wireOf) {
-		w.breaks(true)
+		w.breaks(2, true)
+		w.add(2, "10.0.0.2/8")
+		w.change()
+		w.settle()
+		for range 3 {
+			w.change()
+			w.pass(time.Minute)
+		}
+		if said := w.fresh(); len(said) != 0 {
+			w.t.Errorf("nothing can be sent yet, and all is said again: %v", said)
+		}
+		w.breaks(2, false)
+		w.change()
 		w.pass(time.Minute)
-		w.breaks(false)
-		w.changed <- struct{}{}
-		w.pass(time.Minute)
-		if said := w.fresh(); len(said) != 5 {
+		said := slices.DeleteFunc(w.fresh(), func(s saying) bool { return s.index != 2 })
+		if len(said) != 1+probes+announcements {
 			w.t.Errorf("said: %v", said)
 		}
 	})
@@ -552,7 +693,7 @@ func TestOnlyWhatIsServedIsTold(t *testing.T) {
 	service.Serves = func(a netip.Addr) bool { return a == netip.MustParseAddr("192.168.1.20") }
 	within(t, Options{Service: service}, func(w *wireOf) {
 		w.add(2, "10.0.0.2/8")
-		w.changed <- struct{}{}
+		w.change()
 		w.pass(time.Minute)
 		for _, said := range w.fresh() {
 			if said.index != 1 {
