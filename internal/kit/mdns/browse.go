@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -44,9 +43,6 @@ const (
 	// mostFound and mostAddressesOf bound what is kept of what others send.
 	mostFound       = 512
 	mostAddressesOf = 16
-	// mostFailures of a socket are passed over: Windows says that something which
-	// was sent has not arrived, or that a packet was too large.
-	mostFailures = 100
 )
 
 // Browse looks for services of a type until ctx ends, on every interface that is
@@ -188,22 +184,14 @@ func listenAt(face face, isIPv6 bool, port int) (*net.UDPConn, error) {
 
 // listen hands over what comes, until the socket is closed.
 func (e *ear) listen(to chan<- heard, ended <-chan struct{}) {
-	buffer := make([]byte, mostBytes)
-	for failures := 0; failures < mostFailures; {
-		size, from, err := e.conn.ReadFromUDPAddrPort(buffer)
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil:
-			failures++
-			continue
-		}
+	receive(e.conn, func(from netip.AddrPort, data []byte) bool {
 		select {
-		case to <- heard{e, from, slices.Clone(buffer[:size])}:
+		case to <- heard{e, from, data}:
+			return true
 		case <-ended:
-			return
+			return false
 		}
-	}
+	})
 }
 
 // ask asks on all links. Of what is known whole nobody need tell all again; plain

@@ -3,7 +3,6 @@ package mdns
 import (
 	"encoding/binary"
 	"errors"
-	"net"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +22,7 @@ func (n *network) heed(names ...Name) {
 
 // heed attaches the filter. A socket without one only hears more.
 func (s *socket) heed(names []Name) {
-	raw, err := s.PacketConn.(*net.UDPConn).SyscallConn()
+	raw, err := s.SyscallConn()
 	if err != nil {
 		return
 	}

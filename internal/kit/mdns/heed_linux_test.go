@@ -20,7 +20,7 @@ func TestTheFilter(t *testing.T) {
 	}
 	defer to.Close()
 	n := namesOf(new(greenhouse()))
-	s := &socket{PacketConn: conn}
+	s := &socket{UDPConn: conn}
 	s.heed([]Name{n.service, n.types, n.instance, n.host})
 	others := NameOf("_googlecast", "_tcp", "local")
 	say := func(name Name) message {

@@ -51,13 +51,13 @@ type key struct {
 
 // socket is that of a link.
 type socket struct {
-	net.PacketConn
+	*net.UDPConn
 	key
 	group netip.AddrPort
 }
 
-// links opens what is new, and closes what is gone.
-func (n *network) links() ([]Link, error) {
+// links opens what is new, and closes what is gone or not wanted any more.
+func (n *network) links(wanted func([]netip.Prefix) bool) ([]Link, error) {
 	faces, err := faces()
 	if err != nil {
 		return nil, err
@@ -66,6 +66,9 @@ func (n *network) links() ([]Link, error) {
 	var refused error
 	there := map[key]bool{}
 	for _, face := range faces {
+		if !wanted(face.prefixes) {
+			continue
+		}
 		for _, isIPv6 := range []bool{false, true} {
 			at := key{face.index, isIPv6}
 			if !face.speaks(isIPv6) {
@@ -109,33 +112,28 @@ func (n *network) join(at key) (*socket, error) {
 
 // read hands over what comes, until the socket is closed.
 func (n *network) read(s *socket) {
-	buffer := make([]byte, mostBytes)
-	for {
-		size, from, err := s.PacketConn.(*net.UDPConn).ReadFromUDPAddrPort(buffer)
-		if err != nil {
-			return
-		}
-		packet := Packet{s.index, s.isIPv6, from, append([]byte{}, buffer[:size]...)}
+	receive(s.UDPConn, func(from netip.AddrPort, data []byte) bool {
 		select {
-		case n.packets <- packet:
+		case n.packets <- Packet{s.index, s.isIPv6, from, data}:
+			return true
 		case <-n.ended:
-			return
+			return false
 		}
-	}
+	})
 }
 
 func (s *socket) send(packet []byte, to netip.AddrPort) error {
 	if !to.IsValid() {
 		to = s.group
 	}
-	_, err := s.PacketConn.(*net.UDPConn).WriteToUDPAddrPort(packet, to)
+	_, err := s.WriteToUDPAddrPort(packet, to)
 	return err
 }
 
 // listenOn opens a socket for one link. It is bound to the group, not to all
 // addresses: so what is sent to this machine alone goes to the others who listen
 // at this port, such as avahi-daemon, and what is sent to the group to all.
-func listenOn(at key) (net.PacketConn, error) {
+func listenOn(at key) (*net.UDPConn, error) {
 	family, level := unix.AF_INET, unix.IPPROTO_IP
 	var bound unix.Sockaddr = &unix.SockaddrInet4{Port: Port, Addr: group4.As4()}
 	if at.isIPv6 {
@@ -174,7 +172,11 @@ func listenOn(at key) (net.PacketConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return net.FilePacketConn(file)
+	conn, err := net.FilePacketConn(file)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*net.UDPConn), nil
 }
 
 // option is one of a socket; level 0 is that of its family.

@@ -25,10 +25,12 @@ type Packet struct {
 	Data   []byte
 }
 
-// wire is what a responder hears and speaks through. It is a [Network].
+// wire is what a responder hears and speaks through: the [network] of this
+// machine, or one in the memory of a test.
 type wire interface {
-	// links are those that there are now.
-	links() ([]Link, error)
+	// links are those that there are now, of interfaces whose prefixes are wanted.
+	// Nothing is open on others.
+	links(wanted func([]netip.Prefix) bool) ([]Link, error)
 	// heed lets only packets through that may be about one of these names; of
 	// none: all.
 	heed(names ...Name)
@@ -187,7 +189,7 @@ func (r *responder) act(now time.Time) {
 // firewall holds all back, the others are left in peace.
 func (r *responder) look() error {
 	now := time.Now()
-	found, err := r.wire.links()
+	found, err := r.wire.links(func(prefixes []netip.Prefix) bool { return len(served(&r.options.Service, prefixes)) > 0 })
 	if err != nil {
 		return err
 	}
@@ -195,9 +197,6 @@ func (r *responder) look() error {
 	isNew, isOther := false, false
 	var on []*link
 	for _, one := range found {
-		if len(served(&r.options.Service, one.Prefixes)) == 0 {
-			continue
-		}
 		l := r.linkOf(one.Index, one.IsIPv6)
 		if l == nil || l.deaf && one.Send(r.claimOn(l), netip.AddrPort{}) == nil {
 			l, isNew = &link{}, true

@@ -35,7 +35,9 @@ type saying struct {
 	message
 }
 
-func (w *wireOf) links() ([]Link, error) { return w.on, nil }
+func (w *wireOf) links(wanted func([]netip.Prefix) bool) ([]Link, error) {
+	return slices.DeleteFunc(slices.Clone(w.on), func(l Link) bool { return !wanted(l.Prefixes) }), nil
+}
 
 func (w *wireOf) heed(names ...Name) { w.heeded = names }
 
