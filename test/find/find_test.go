@@ -10,7 +10,9 @@ package find
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +26,7 @@ import (
 	"ota/test/harness"
 )
 
-// inside is set in the process that has a network of its own.
+// inside is set in the process that has a network, and mounts, of its own.
 const inside = "OTA_TEST_NETWORK"
 
 func TestMain(m *testing.M) {
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 	again := exec.Command(os.Args[0], os.Args[1:]...)
 	again.Env = append(os.Environ(), inside+"=yes")
 	again.Stdout, again.Stderr = os.Stdout, os.Stderr
-	again.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	again.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
 	if err := again.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -59,10 +61,12 @@ var here = [4]byte{192, 168, 77, 1}
 const hereText = "192.168.77.1"
 
 // network is alone, and one more interface.
-func network(t *testing.T) {
+func network(t *testing.T) card {
 	t.Helper()
 	alone(t)
-	t.Cleanup(plug(t, "eth0", here))
+	eth0 := plug(t, "eth0", here)
+	t.Cleanup(eth0.unplug)
+	return eth0
 }
 
 func set(t *testing.T, name string, change func(*unix.Ifreq) error) {
@@ -85,9 +89,25 @@ func ioctl(request uint, face *unix.Ifreq) error {
 	return unix.IoctlIfreq(fd, request, face)
 }
 
-// plug makes an interface with an address, as a wifi that has come up. It is
-// unplugged by the function that it returns.
-func plug(t *testing.T, name string, address [4]byte) (unplug func()) {
+// card is an interface that was plugged in.
+type card struct{ fd int }
+
+func (c card) unplug() { unix.Close(c.fd) }
+
+// connect plugs a cable into it, or out of it.
+func (c card) connect(t *testing.T, is bool) {
+	t.Helper()
+	carrier := 0
+	if is {
+		carrier = 1
+	}
+	if err := unix.IoctlSetPointerInt(c.fd, unix.TUNSETCARRIER, carrier); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// plug makes an interface with an address, as a wifi that has come up.
+func plug(t *testing.T, name string, address [4]byte) card {
 	t.Helper()
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -113,8 +133,80 @@ func plug(t *testing.T, name string, address [4]byte) (unplug func()) {
 		face.SetUint16(unix.IFF_UP | unix.IFF_MULTICAST | unix.IFF_BROADCAST)
 		return ioctl(unix.SIOCSIFFLAGS, face)
 	})
-	return func() { unix.Close(fd) }
+	return card{fd}
 }
+
+// listening are the interfaces on which somebody has joined the groups of
+// Multicast DNS.
+func listening(t *testing.T) (names []string) {
+	t.Helper()
+	name := ""
+	for line := range lines(t, "/proc/self/net/igmp") {
+		if fields := strings.Fields(line); !strings.HasPrefix(line, "\t") {
+			name = fields[1]
+		} else if fields[0] == "FB0000E0" {
+			names = append(names, name)
+		}
+	}
+	for line := range lines(t, "/proc/self/net/igmp6") {
+		if fields := strings.Fields(line); fields[2] == "ff0200000000000000000000000000fb" {
+			names = append(names, fields[1])
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func lines(t *testing.T, file string) iter.Seq[string] {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Lines(string(text))
+}
+
+// ear hears what is said to all.
+type ear int
+
+func listen(t *testing.T) ear {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	group := [4]byte{224, 0, 0, 251}
+	err = errors.Join(
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1),
+		unix.SetsockoptIPMreq(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &unix.IPMreq{Multiaddr: group, Interface: here}),
+		unix.Bind(fd, &unix.SockaddrInet4{Port: 5353, Addr: group}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ear(fd)
+}
+
+// await waits for a packet that holds all of these bytes.
+func (e ear) await(t *testing.T, what string, parts ...string) {
+	t.Helper()
+	heard := 0
+	harness.Await(t, what, func() bool {
+		packet := make([]byte, 9000)
+		size, _, err := unix.Recvfrom(int(e), packet, unix.MSG_DONTWAIT)
+		if err != nil {
+			return false
+		}
+		heard++
+		return !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(string(packet[:size]), part) })
+	}, func() string { return fmt.Sprintf("%d other packets were heard", heard) })
+}
+
+// goodBye is the begin of what a device says that is gone: that there is a service
+// is true for no more seconds.
+const goodBye = "\x04_ota\x04_tcp\x05local\x00\x00\x0c\x00\x01\x00\x00\x00\x00"
 
 const program = "import time\nprint('runs', flush=True)\nwhile True:\n    time.sleep(1)\n"
 
@@ -211,10 +303,11 @@ func announced(t *testing.T, d *harness.Device) string {
 	return status.Web.Announced
 }
 
-// TestDevices of one network are found, each by its own name, and none any more
-// that has said good-bye.
+// TestDevices of one network are found, each by its own name, and each says
+// good-bye when it ends.
 func TestDevices(t *testing.T) {
 	network(t)
+	ear := listen(t)
 	north, south, quiet := device(t, "north", ""), device(t, "south", ""), device(t, "quiet", "[web]\nlisten = \"0.0.0.0:0\"\nannounce = false\n")
 	all := awaitFound(t, "north", "south")
 	for i, d := range []*harness.Device{north, south} {
@@ -233,8 +326,10 @@ func TestDevices(t *testing.T) {
 		t.Errorf("announced in spite of announce = false: %q", name)
 	}
 	north.Stop()
+	ear.await(t, "the good-bye of north", goodBye, "north")
 	awaitFound(t, "south")
 	south.Stop()
+	ear.await(t, "the good-bye of south", goodBye, "south")
 	awaitFound(t)
 }
 
@@ -267,6 +362,32 @@ func TestNothingIsAnnouncedUnlessAskedFor(t *testing.T) {
 	}
 }
 
+// TestOnlyThePagesNetworkIsListenedTo: with a page at one address, on the link of
+// that one.
+func TestOnlyThePagesNetworkIsListenedTo(t *testing.T) {
+	network(t)
+	defer plug(t, "eth1", [4]byte{192, 168, 78, 1}).unplug()
+	device(t, "garden", "[web]\nlisten = \""+hereText+":0\"\n")
+	awaitFound(t, "garden")
+	if names := listening(t); !slices.Equal(names, []string{"eth0"}) {
+		t.Errorf("somebody listens on %q", names)
+	}
+}
+
+// TestACableThatIsPluggedInAgain may lead elsewhere: without one nobody listens,
+// and with it the device asks whether its name is free.
+func TestACableThatIsPluggedInAgain(t *testing.T) {
+	cable := network(t)
+	device(t, "garden", "")
+	awaitFound(t, "garden")
+	cable.connect(t, false)
+	harness.Await(t, "nobody to listen", func() bool { return len(listening(t)) == 0 }, func() string { return fmt.Sprint(listening(t)) })
+	ear := listen(t)
+	cable.connect(t, true)
+	ear.await(t, "a question whether the name is free", "garden\x04_ota\x04_tcp\x05local\x00\x00\xff\x00\x01")
+	awaitFound(t, "garden")
+}
+
 // TestANewRelease is told as soon as it is there.
 func TestANewRelease(t *testing.T) {
 	network(t)
@@ -286,10 +407,9 @@ func TestNetworksThatComeAndGo(t *testing.T) {
 	alone(t)
 	d := device(t, "garden", "")
 	d.Await("the program to run", func(s harness.Status) bool { return s.Program.State == "running" })
-	unplug := plug(t, "wifi0", here)
+	wifi := plug(t, "wifi0", here)
 	awaitFound(t, "garden")
-	again := plug(t, "wifi1", [4]byte{192, 168, 78, 1})
-	defer again()
+	defer plug(t, "wifi1", [4]byte{192, 168, 78, 1}).unplug()
 	awaitAddresses := func(want ...string) {
 		t.Helper()
 		var all found
@@ -299,7 +419,7 @@ func TestNetworksThatComeAndGo(t *testing.T) {
 		}, func() string { return fmt.Sprintf("%+v", all) })
 	}
 	awaitAddresses(hereText, "192.168.78.1")
-	unplug()
+	wifi.unplug()
 	awaitAddresses("192.168.78.1")
 }
 

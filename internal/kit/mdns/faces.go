@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// face is an interface that is up and carries multicast.
+// face is an interface that is up, connected to something, and carries multicast.
 type face struct {
 	index    int
 	name     string
@@ -19,7 +19,7 @@ func faces() ([]face, error) {
 		return nil, err
 	}
 	var found []face
-	const wanted = net.FlagUp | net.FlagMulticast
+	const wanted = net.FlagUp | net.FlagRunning | net.FlagMulticast
 	for _, one := range list {
 		if one.Flags&wanted != wanted || one.Flags&net.FlagPointToPoint != 0 {
 			continue

@@ -2,6 +2,7 @@ package mdns
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,7 +16,7 @@ import (
 // carries multicast; those that come later are told by the kernel. Its error
 // means that this machine does not let it.
 func Respond(ctx context.Context, options Options) error {
-	events, err := watchAddresses()
+	events, err := watchNetworks()
 	if err != nil {
 		return fmt.Errorf("cannot watch the addresses of this machine: %w", err)
 	}
@@ -194,31 +195,66 @@ func optionsOf(isIPv6 bool) []option {
 	return append(list, option{0, unix.IP_MULTICAST_TTL, hops}, option{0, unix.IP_TTL, hops}, option{0, unix.IP_MULTICAST_ALL, 0})
 }
 
-// watchAddresses opens what tells when an address comes or goes.
-func watchAddresses() (*os.File, error) {
+// watchNetworks opens what tells when an address comes or goes, or an interface.
+func watchNetworks() (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR})
+	const groups = unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_LINK
+	err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups})
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), "addresses"), nil
+	return os.NewFile(uintptr(fd), "networks"), nil
 }
 
 // tellChanges says that something has changed, not what: all of it is looked at
 // then, also where the kernel had more to say than there was room for.
 func tellChanges(events *os.File, changed chan<- struct{}) {
 	buffer := make([]byte, 4096)
+	known := states{}
 	for {
-		if _, err := events.Read(buffer); err != nil && !isOverrun(err) {
+		switch size, err := events.Read(buffer); {
+		case isOverrun(err):
+			clear(known)
+		case err != nil:
 			return
+		case !known.areChanged(buffer[:size]):
+			continue
 		}
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// states are those of the interfaces, by their numbers: whether they are up, and
+// whether there is a cable in them, or a wifi around them.
+type states map[uint32]uint32
+
+// areChanged tells whether messages of rtnetlink(7) are about an address, or about
+// an interface with another state. A wifi says something of itself all the time.
+// What is cut off at the end is not needed.
+func (s states) areChanged(messages []byte) (are bool) {
+	for len(messages) >= unix.SizeofNlMsghdr {
+		length := int(binary.NativeEndian.Uint32(messages))
+		body := messages[unix.SizeofNlMsghdr:]
+		if kind := binary.NativeEndian.Uint16(messages[4:]); kind != unix.RTM_NEWLINK || len(body) < unix.SizeofIfInfomsg {
+			are = true
+		} else {
+			index, state := binary.NativeEndian.Uint32(body[4:]), binary.NativeEndian.Uint32(body[8:])&(unix.IFF_UP|unix.IFF_RUNNING)
+			before, isKnown := s[index]
+			are = are || !isKnown || before != state
+			s[index] = state
+		}
+		next := (length + unix.NLMSG_ALIGNTO - 1) &^ (unix.NLMSG_ALIGNTO - 1)
+		if next < unix.SizeofNlMsghdr || next > len(messages) {
+			break
+		}
+		messages = messages[next:]
+	}
+	return are
 }
