@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -200,7 +201,7 @@ func (b *browser) ask() (err error) {
 	plain := message{id: b.id, questions: []question{{name: b.service, kind: typePTR}}}
 	m := message{questions: plain.questions}
 	for _, one := range b.known {
-		if !one.isGone && one.server != nil && one.text != nil && len(b.addressesOf(one)) > 0 && len(m.answers) < 20 {
+		if one.pointer.ttl > 0 && !one.isGone && one.server != nil && one.text != nil && len(b.addressesOf(one)) > 0 && len(m.answers) < 20 {
 			m.answers = append(m.answers, one.pointer)
 		}
 	}
@@ -233,9 +234,20 @@ func (b *browser) hear(h heard) {
 	}
 	for _, list := range [][]record{m.answers, m.more} {
 		for _, one := range list {
-			b.learn(one, h.ear.face.name)
+			b.learn(one, h.zone())
 		}
 	}
+}
+
+// zone is the interface over which a packet came; "": who knows. A socket at the
+// shared port hears what has come over others, too: Linux brings it to each that
+// listens for the group. Only IPv6 tells it with the address of the sender. A port
+// of our own was asked from over one interface, and is answered over that.
+func (h *heard) zone() string {
+	if h.from.Addr().Is4() && !h.ear.isShared {
+		return h.ear.face.name
+	}
+	return h.from.Addr().Zone()
 }
 
 func (b *browser) learn(one record, zone string) {
@@ -243,9 +255,13 @@ func (b *browser) learn(one record, zone string) {
 	case one.kind == typePTR && one.name.Is(b.service):
 		if name := Name(one.data); name.rest().Is(b.service) {
 			if about := b.about(name); about != nil {
-				about.pointer, about.isGone = one, one.ttl == 0
+				// An answer to plain DNS tells a shorter time than it is.
+				about.pointer.ttl, about.isGone = max(about.pointer.ttl, one.ttl), one.ttl == 0
 			}
 		}
+	case one.kind == typeA && len(one.data) == 4, one.kind == typeAAAA && len(one.data) == 16:
+		b.learnAddress(one, zone)
+	case one.ttl == 0: // so the pointer will say, too
 	case one.kind == typeSRV && one.name.rest().Is(b.service):
 		if about := b.about(one.name); about != nil {
 			about.server = one.data
@@ -254,8 +270,6 @@ func (b *browser) learn(one record, zone string) {
 		if about := b.about(one.name); about != nil {
 			about.text = one.data
 		}
-	case one.kind == typeA && len(one.data) == 4, one.kind == typeAAAA && len(one.data) == 16:
-		b.learnAddress(one, zone)
 	}
 }
 
@@ -269,22 +283,28 @@ func (b *browser) about(instance Name) *known {
 	if len(b.known) == mostFound {
 		return nil
 	}
-	one := &known{pointer: record{name: b.service, kind: typePTR, ttl: ttlOther, data: []byte(instance)}}
+	one := &known{pointer: record{name: b.service, kind: typePTR, data: []byte(instance)}}
 	b.known = append(b.known, one)
 	return one
 }
 
+// learnAddress keeps an address, or forgets it. One of the link only is of no use
+// where it is not known of which link.
 func (b *browser) learnAddress(one record, zone string) {
 	address, _ := netip.AddrFromSlice(one.data)
 	if address.Is6() && address.IsLinkLocalUnicast() {
+		if zone == "" {
+			return
+		}
 		address = address.WithZone(zone)
+	}
+	b.hosts = slices.DeleteFunc(b.hosts, func(h host) bool { return h.address == address && h.name.Is(one.name) })
+	if one.ttl == 0 {
+		return
 	}
 	number := 0
 	for i := range b.hosts {
 		if b.hosts[i].name.Is(one.name) {
-			if b.hosts[i].address == address {
-				return
-			}
 			number++
 		}
 	}

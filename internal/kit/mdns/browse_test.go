@@ -1,7 +1,9 @@
 package mdns
 
 import (
+	"net"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -26,7 +28,8 @@ var neighbours = netip.AddrPortFrom(netip.MustParseAddr(neighbour), Port)
 func TestOneDeviceIsFoundOnce(t *testing.T) {
 	b := &browser{service: local("_ota._tcp")}
 	for _, face := range []string{"eth0", "wlan0"} {
-		b.hear(heard{earOf(face), neighbours, told(greenhouse(), "fe80::1/64", "192.168.1.20/24", "2001:db8::20/64")})
+		from := netip.MustParseAddrPort("[fe80::1%" + face + "]:5353")
+		b.hear(heard{earOf(face), from, told(greenhouse(), "fe80::1/64", "192.168.1.20/24", "2001:db8::20/64")})
 	}
 	found := b.found()
 	if len(found) != 1 || found[0].Instance != "greenhouse" || found[0].Port != 8484 || found[0].Value("TXTVERS") != "1" {
@@ -62,6 +65,83 @@ func TestWhatIsNotBelieved(t *testing.T) {
 	bye := message{response: true, answers: []record{{n.service, typePTR, false, 0, []byte(n.instance)}}}
 	if b.hear(heard{earOf("eth0"), neighbours, bye.pack()}); len(b.found()) != 0 {
 		t.Errorf("after its good-bye: %v", b.found())
+	}
+}
+
+// TestAnAddressOfTheLinkIsThatOfTheLink over which it came, whichever socket has
+// got it.
+func TestAnAddressOfTheLinkIsThatOfTheLink(t *testing.T) {
+	own := earOf("eth0")
+	own.isShared = false
+	for _, test := range []struct {
+		name string
+		one  heard
+		want []string
+	}{
+		{"over IPv6, by the socket of another", heard{ear: earOf("eth0"), from: netip.MustParseAddrPort("[fe80::1%wlan0]:5353")}, []string{"fe80::1%wlan0"}},
+		{"over IPv4, by any of them", heard{ear: earOf("eth0"), from: neighbours}, nil},
+		{"over IPv4, to who has asked", heard{ear: own, from: neighbours}, []string{"fe80::1%eth0"}},
+	} {
+		b := &browser{service: local("_ota._tcp")}
+		test.one.data = told(greenhouse(), "fe80::1/64")
+		b.hear(test.one)
+		var got []string
+		for _, address := range b.found()[0].Addresses {
+			got = append(got, address.String())
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, not %q", test.name, got, test.want)
+		}
+	}
+}
+
+// TestGoodByes take back what they name, and nothing is learnt from them.
+func TestGoodByes(t *testing.T) {
+	b := &browser{service: local("_ota._tcp")}
+	b.hear(heard{earOf("eth0"), neighbours, told(greenhouse(), here, "10.0.0.20/8")})
+	host := namesOf(new(greenhouse())).host
+	for _, last := range [][]byte{{10, 0, 0, 20}, {10, 0, 0, 21}} {
+		bye := message{response: true, answers: []record{{host, typeA, true, 0, last}}}
+		b.hear(heard{earOf("eth0"), neighbours, bye.pack()})
+	}
+	if got := b.found()[0].Addresses; len(got) != 1 || got[0] != netip.MustParsePrefix(here).Addr() {
+		t.Errorf("addresses: %v", got)
+	}
+	b = &browser{service: local("_ota._tcp")}
+	gone := records(new(greenhouse()), namesOf(new(greenhouse())), nil)
+	for i := range gone {
+		gone[i].ttl = 0
+	}
+	b.hear(heard{earOf("eth0"), neighbours, (&message{response: true, answers: gone[atServer:]}).pack()})
+	if got := b.found(); len(got) != 0 {
+		t.Errorf("found: %v", got)
+	}
+}
+
+// TestWhatIsKnownIsNotAskedForAgain, though the answer to plain DNS says that it
+// is true for ten seconds only.
+func TestWhatIsKnownIsNotAskedForAgain(t *testing.T) {
+	conn := listenLocally(t)
+	defer conn.Close()
+	to := listenLocally(t)
+	defer to.Close()
+	asked := earOf("eth0")
+	asked.conn, asked.group = to, conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	b := &browser{service: local("_ota._tcp"), ears: []*ear{asked}}
+	b.hear(heard{asked, neighbours, told(greenhouse(), here)})
+	n := namesOf(new(greenhouse()))
+	plain := message{response: true, answers: []record{{n.service, typePTR, false, ttlLegacy, []byte(n.instance)}}}
+	b.hear(heard{asked, neighbours, plain.pack()})
+	if err := b.ask(); err != nil {
+		t.Fatal(err)
+	}
+	packet := make([]byte, mostBytes)
+	size, err := conn.Read(packet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, ok := parse(packet[:size]); !ok || len(m.answers) != 1 || m.answers[0].ttl != ttlOther {
+		t.Errorf("asked: %+v", m)
 	}
 }
 
