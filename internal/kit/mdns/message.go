@@ -36,6 +36,9 @@ const (
 	mostBytes = 9000
 	// mostRecords is more than any honest packet holds.
 	mostRecords = 256
+	// mostJumps is one behind each label of the longest name. More of them would
+	// only cost time: thousands have room in a packet, for each of its names.
+	mostJumps = longestName / 2
 )
 
 // question is what somebody wants to know.
@@ -181,7 +184,7 @@ func (r *reader) expanded(one record, begin int) []byte {
 // lead before what was read of the name so far, so that none leads in a circle.
 func (r *reader) name() Name {
 	var name []byte
-	at, limit, jumped := r.at, r.at, false
+	at, limit, jumps := r.at, r.at, 0
 	for !r.failed {
 		if at >= len(r.packet) {
 			break
@@ -189,7 +192,7 @@ func (r *reader) name() Name {
 		length := int(r.packet[at])
 		switch {
 		case length == 0:
-			if !jumped {
+			if jumps == 0 {
 				r.at = at + 1
 			}
 			return Name(append(name, 0))
@@ -203,14 +206,15 @@ func (r *reader) name() Name {
 			at = end
 		case length >= 0xc0 && at+1 < len(r.packet):
 			to := (length&0x3f)<<8 | int(r.packet[at+1])
-			if to >= limit || to < headerBytes {
+			if to >= limit || to < headerBytes || jumps == mostJumps {
 				r.failed = true
 				break
 			}
-			if !jumped {
+			if jumps == 0 {
 				r.at = at + 2
 			}
-			at, limit, jumped = to, to, true
+			at, limit = to, to
+			jumps++
 		default:
 			r.failed = true
 		}

@@ -1,6 +1,7 @@
 package mdns
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 	"testing"
@@ -66,6 +67,26 @@ func TestPacketsThatAreNone(t *testing.T) {
 	} {
 		if m, ok := parse([]byte(packet)); ok {
 			t.Errorf("%s: was read as %v", name, m)
+		}
+	}
+}
+
+// TestPointersToPointers are followed as often as a name can have labels.
+func TestPointersToPointers(t *testing.T) {
+	for _, jumps := range []int{mostJumps, mostJumps + 1} {
+		packet := []byte("\x00\x00\x84\x00\x00\x00\x00\x02\x00\x00\x00\x00" + "\x00\x00\xff\x00\x01\x00\x00\x00\x00")
+		packet = binary.BigEndian.AppendUint16(packet, uint16(3+2*(jumps-1)))
+		at := len(packet)
+		packet = append(packet, "\x01a\x00"...)
+		for range jumps - 1 {
+			next := len(packet)
+			packet = binary.BigEndian.AppendUint16(packet, 0xc000|uint16(at))
+			at = next
+		}
+		packet = append(binary.BigEndian.AppendUint16(packet, 0xc000|uint16(at)), "\x00\xff\x00\x01\x00\x00\x00\x00\x00\x00"...)
+		m, ok := parse(packet)
+		if ok != (jumps <= mostJumps) || ok && m.answers[1].name.First() != "a" {
+			t.Errorf("%d pointers: %v, %v", jumps, ok, m)
 		}
 	}
 }
