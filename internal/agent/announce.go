@@ -31,11 +31,11 @@ func (a *agent) announce(ctx context.Context, at netip.AddrPort) {
 }
 
 func (a *agent) respond(ctx context.Context, at netip.AddrPort) error {
+	defer a.called("")
 	inside, end := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer end()
-	defer a.called("")
 	text, texts := a.announcedText(), make(chan []string)
 	watching.Go(func() { a.watchText(inside, text, texts) })
 	return mdns.Respond(ctx, mdns.Options{
@@ -69,10 +69,12 @@ func (a *agent) called(name string) {
 		now = &name
 	}
 	before := a.announced.Swap(now)
-	if now == nil || before != nil && *before == name {
+	if before == nil && now == nil || before != nil && *before == name {
 		return
 	}
-	a.log.Info("the device is announced in the network", "name", name)
+	if now != nil {
+		a.log.Info("the device is announced in the network", "name", name)
+	}
 	a.changed()
 }
 

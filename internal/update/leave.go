@@ -114,9 +114,16 @@ func (c *Conductor) waitsToLeave() string {
 	}
 }
 
-// Left reports whether Run has returned, or is about to, because somebody takes
-// over. It is to be asked after Run.
-func (c *Conductor) Left() bool { return c.left }
+// Left reports whether Run has returned because somebody takes over. Several
+// goroutines may ask it, at any time.
+func (c *Conductor) Left() bool {
+	select {
+	case <-c.ended:
+		return c.left
+	default:
+		return false
+	}
+}
 
 // Handed returns what the next conductor needs. It is to be asked after Run.
 func (c *Conductor) Handed() Handed {

@@ -77,6 +77,9 @@ func TestLeaveWaitsForATrial(t *testing.T) {
 		if asked.waits() != "the release is on trial" {
 			t.Errorf("it waits for %q", asked.waits())
 		}
+		if s.conductor.Left() {
+			t.Error("it has left while it waits")
+		}
 		time.Sleep(time.Minute)
 		<-asked.done
 		<-s.done
