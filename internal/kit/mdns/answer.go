@@ -8,12 +8,12 @@ import (
 )
 
 // hear takes a packet. It is the only way in for what others say.
-func (r *responder) hear(packet Packet) {
-	l := r.linkOf(packet.Index, packet.IsIPv6)
-	if l == nil || !isOnLink(packet.From.Addr(), l.Prefixes) {
+func (r *responder) hear(packet arrival) {
+	l := r.linkOf(packet.index, packet.isIPv6)
+	if l == nil || !isOnLink(packet.from.Addr(), l.prefixes) {
 		return
 	}
-	m, ok := parse(packet.Data)
+	m, ok := parse(packet.data)
 	if !ok {
 		return
 	}
@@ -21,15 +21,15 @@ func (r *responder) hear(packet Packet) {
 	r.forget(now)
 	switch {
 	case m.response:
-		if packet.From.Port() == Port { // (6)
+		if packet.from.Port() == sharedPort { // (6)
 			r.compare(&m, now)
 		}
 	case r.phase == probing && !l.held:
 		r.tiebreak(l, &m, now)
-	case packet.From.Port() != Port:
-		r.answerLegacy(l, &m, packet.From, now)
+	case packet.from.Port() != sharedPort:
+		r.answerLegacy(l, &m, packet.from, now)
 	default:
-		r.answer(l, &m, packet.From, now)
+		r.answer(l, &m, packet.from, now)
 	}
 }
 
@@ -38,15 +38,15 @@ func (r *responder) hear(packet Packet) {
 func (r *responder) wanted(l *link, q question) (which set) {
 	for i, one := range l.records {
 		isAsked := one.kind == q.kind || q.kind == typeAny && set(1)<<i&negative == 0
-		if isAsked && one.name.Is(q.name) {
+		if isAsked && one.name.is(q.name) {
 			which |= 1 << i
 		}
 	}
 	if which == 0 {
 		switch {
-		case q.name.Is(r.names.host):
+		case q.name.is(r.names.host):
 			which = 1 << atNoHost
-		case q.name.Is(r.names.instance):
+		case q.name.is(r.names.instance):
 			which = 1 << atNoInstance
 		}
 	}
@@ -191,7 +191,7 @@ func (r *responder) answerLegacy(l *link, m *message, to netip.AddrPort, now tim
 
 func (l *link) unicast(m message, to netip.AddrPort) {
 	// Who can't be reached does not make the link deaf: he may be anybody.
-	_ = l.Send(m.pack(), to)
+	_ = l.write(m.pack(), to)
 }
 
 // mayUnicast counts the answers to single askers.
@@ -210,8 +210,8 @@ func (r *responder) compare(m *message, now time.Time) {
 	for _, list := range [][]record{m.answers, m.more} {
 		for i := range list {
 			if r.contradicts(&list[i]) {
-				instance = instance || list[i].name.Is(r.names.instance)
-				host = host || list[i].name.Is(r.names.host)
+				instance = instance || list[i].name.is(r.names.instance)
+				host = host || list[i].name.is(r.names.host)
 			}
 		}
 	}
@@ -239,7 +239,7 @@ func (r *responder) contradicts(one *record) bool {
 		return false
 	}
 	return r.phase == probing || slices.ContainsFunc(r.on, func(l *link) bool {
-		return slices.ContainsFunc(l.records, func(ours record) bool { return ours.kind == one.kind && ours.name.Is(one.name) })
+		return slices.ContainsFunc(l.records, func(ours record) bool { return ours.kind == one.kind && ours.name.is(one.name) })
 	})
 }
 
@@ -269,10 +269,10 @@ func (r *responder) rename(instance, host bool) {
 // tiebreak decides between two who ask for the same name at the same time: whose
 // records are the greater ones has it, and the other one asks again later (8.2).
 func (r *responder) tiebreak(l *link, m *message, now time.Time) {
-	for _, name := range []Name{r.names.instance, r.names.host} {
+	for _, name := range []domain{r.names.instance, r.names.host} {
 		isOther := false
 		for i := range m.authority {
-			isOther = isOther || m.authority[i].name.Is(name) && r.contradicts(&m.authority[i])
+			isOther = isOther || m.authority[i].name.is(name) && r.contradicts(&m.authority[i])
 		}
 		if isOther && slices.Compare(inOrder(l.some(announced&^shared), name), inOrder(m.authority, name)) < 0 {
 			r.claimAt(now.Add(deferProbe))
@@ -283,9 +283,9 @@ func (r *responder) tiebreak(l *link, m *message, now time.Time) {
 
 // inOrder are the records of a name as they are compared: by their types, then
 // by their data, the least first (8.2.1).
-func inOrder(list []record, name Name) (bytes []string) {
+func inOrder(list []record, name domain) (bytes []string) {
 	for i := range list {
-		if list[i].name.Is(name) {
+		if list[i].name.is(name) {
 			bytes = append(bytes, string([]byte{byte(list[i].kind >> 8), byte(list[i].kind)})+string(list[i].data))
 		}
 	}

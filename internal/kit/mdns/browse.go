@@ -95,7 +95,7 @@ func Browse(ctx context.Context, service string) ([]Found, error) {
 
 // browser is one search.
 type browser struct {
-	service Name
+	service domain
 	id      uint16 // of the questions from a port of our own
 	ears    []*ear
 	heard   chan heard
@@ -113,7 +113,7 @@ type known struct {
 
 // host is the address of one.
 type host struct {
-	name    Name
+	name    domain
 	address netip.Addr
 }
 
@@ -139,13 +139,13 @@ func (b *browser) listen(faces []face) (err error) {
 			if !face.speaks(isIPv6) {
 				continue
 			}
-			for _, port := range []int{0, Port} {
+			for _, port := range []int{0, sharedPort} {
 				conn, failed := listenAt(face, isIPv6, port)
 				if failed != nil {
 					err = failed
 					continue
 				}
-				b.ears = append(b.ears, &ear{face, conn, netip.AddrPortFrom(groupOf(isIPv6), Port), port == Port})
+				b.ears = append(b.ears, &ear{face, conn, netip.AddrPortFrom(groupOf(isIPv6), sharedPort), port == sharedPort})
 			}
 		}
 	}
@@ -226,7 +226,7 @@ func (b *browser) ask() (err error) {
 // hear keeps what a packet tells of services.
 func (b *browser) hear(h heard) {
 	m, ok := parse(h.data)
-	if !ok || !m.response || h.from.Port() != Port || !isOnLink(h.from.Addr(), h.ear.face.prefixes) {
+	if !ok || !m.response || h.from.Port() != sharedPort || !isOnLink(h.from.Addr(), h.ear.face.prefixes) {
 		return
 	}
 	if !h.ear.isShared && m.id != b.id && m.id != 0 {
@@ -252,8 +252,8 @@ func (h *heard) zone() string {
 
 func (b *browser) learn(one record, zone string) {
 	switch {
-	case one.kind == typePTR && one.name.Is(b.service):
-		if name := Name(one.data); name.rest().Is(b.service) {
+	case one.kind == typePTR && one.name.is(b.service):
+		if name := domain(one.data); name.rest().is(b.service) {
 			if about := b.about(name); about != nil {
 				// An answer to plain DNS tells a shorter time than it is.
 				about.pointer.ttl, about.isGone = max(about.pointer.ttl, one.ttl), one.ttl == 0
@@ -262,11 +262,11 @@ func (b *browser) learn(one record, zone string) {
 	case one.kind == typeA && len(one.data) == 4, one.kind == typeAAAA && len(one.data) == 16:
 		b.learnAddress(one, zone)
 	case one.ttl == 0: // so the pointer will say, too
-	case one.kind == typeSRV && one.name.rest().Is(b.service):
+	case one.kind == typeSRV && one.name.rest().is(b.service):
 		if about := b.about(one.name); about != nil {
 			about.server = one.data
 		}
-	case one.kind == typeTXT && one.name.rest().Is(b.service):
+	case one.kind == typeTXT && one.name.rest().is(b.service):
 		if about := b.about(one.name); about != nil {
 			about.text = one.data
 		}
@@ -274,9 +274,9 @@ func (b *browser) learn(one record, zone string) {
 }
 
 // about is what is known of a service; nil: there are too many.
-func (b *browser) about(instance Name) *known {
+func (b *browser) about(instance domain) *known {
 	for _, one := range b.known {
-		if Name(one.pointer.data).Is(instance) {
+		if domain(one.pointer.data).is(instance) {
 			return one
 		}
 	}
@@ -298,13 +298,13 @@ func (b *browser) learnAddress(one record, zone string) {
 		}
 		address = address.WithZone(zone)
 	}
-	b.hosts = slices.DeleteFunc(b.hosts, func(h host) bool { return h.address == address && h.name.Is(one.name) })
+	b.hosts = slices.DeleteFunc(b.hosts, func(h host) bool { return h.address == address && h.name.is(one.name) })
 	if one.ttl == 0 {
 		return
 	}
 	number := 0
 	for i := range b.hosts {
-		if b.hosts[i].name.Is(one.name) {
+		if b.hosts[i].name.is(one.name) {
 			number++
 		}
 	}
@@ -317,7 +317,7 @@ func (b *browser) learnAddress(one record, zone string) {
 func (b *browser) addressesOf(one *known) (list []netip.Addr) {
 	target := one.target()
 	for _, host := range b.hosts {
-		if host.name.Is(target) {
+		if host.name.is(target) {
 			list = append(list, host.address)
 		}
 	}
@@ -345,11 +345,11 @@ func rank(address netip.Addr) int {
 }
 
 // target is the name of the host.
-func (k *known) target() Name {
+func (k *known) target() domain {
 	if len(k.server) < 6 {
 		return ""
 	}
-	return Name(k.server[6:])
+	return domain(k.server[6:])
 }
 
 // found is what can be shown of it all.
@@ -359,8 +359,8 @@ func (b *browser) found() (list []Found) {
 			continue
 		}
 		list = append(list, Found{
-			Instance:  Name(one.pointer.data).First(),
-			Host:      one.target().First(),
+			Instance:  domain(one.pointer.data).first(),
+			Host:      one.target().first(),
 			Port:      binary.BigEndian.Uint16(one.server[4:]),
 			Text:      texts(one.text),
 			Addresses: b.addressesOf(one),

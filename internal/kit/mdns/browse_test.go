@@ -21,7 +21,7 @@ func told(service Service, prefixes ...string) []byte {
 	return (&message{response: true, answers: all[atPointer : atPointer+1], more: all[atServer:]}).pack()
 }
 
-var neighbours = netip.AddrPortFrom(netip.MustParseAddr(neighbour), Port)
+var neighbours = netip.AddrPortFrom(netip.MustParseAddr(neighbour), sharedPort)
 
 // TestOneDeviceIsFoundOnce, however many ways lead to it, with the address first
 // that most clients get along with.

@@ -13,7 +13,7 @@ func isOverrun(err error) bool { return errors.Is(err, unix.ENOBUFS) }
 // heed lets the kernel pass only what may be about these names; of none: all. In
 // a network with many devices somebody speaks all the time, and nearly nothing of
 // it is for us: so this machine is not woken by it.
-func (n *network) heed(names ...Name) {
+func (n *network) heed(names ...domain) {
 	n.names = names
 	for _, s := range n.open {
 		s.heed(names)
@@ -21,7 +21,7 @@ func (n *network) heed(names ...Name) {
 }
 
 // heed attaches the filter. A socket without one only hears more.
-func (s *socket) heed(names []Name) {
+func (s *socket) heed(names []domain) {
 	raw, err := s.SyscallConn()
 	if err != nil {
 		return
@@ -48,7 +48,7 @@ func (s *socket) heed(names []Name) {
 //
 // What it may miss is somebody who takes a name of ours without having asked for
 // it, and tells it behind others.
-func filterFor(names []Name) []unix.SockFilter {
+func filterFor(names []domain) []unix.SockFilter {
 	if len(names) == 0 {
 		return nil
 	}

@@ -21,9 +21,9 @@ func TestTheFilter(t *testing.T) {
 	defer to.Close()
 	n := namesOf(new(greenhouse()))
 	s := &socket{UDPConn: conn}
-	s.heed([]Name{n.service, n.types, n.instance, n.host})
-	others := NameOf("_googlecast", "_tcp", "local")
-	say := func(name Name) message {
+	s.heed([]domain{n.service, n.types, n.instance, n.host})
+	others := domainOf("_googlecast", "_tcp", "local")
+	say := func(name domain) message {
 		return message{response: true, answers: []record{{name, typeTXT, true, ttlOther, []byte{0}}}}
 	}
 	several := asks(typePTR, others)
@@ -34,7 +34,7 @@ func TestTheFilter(t *testing.T) {
 		passes bool
 	}{
 		{"who asks for us", asks(typePTR, n.service), true},
-		{"in capitals", asks(typePTR, NameOf("_OTA", "_TCP", "local")), true},
+		{"in capitals", asks(typePTR, domainOf("_OTA", "_TCP", "local")), true},
 		{"which types there are", asks(typePTR, n.types), true},
 		{"an address of ours", asks(typeA, n.host), true},
 		{"who asks for others", asks(typePTR, others), false},

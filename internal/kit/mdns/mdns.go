@@ -5,8 +5,7 @@
 // In: packets of anybody on the same link; the service to be announced, or the
 // type that is looked for. Out: the service, under names that are nobody else's;
 // or who says that he has such a service. Never: an answer to who is not on the
-// link; a packet larger than what a link carries in one piece; a timer while
-// nothing is going on; a belief in what others say.
+// link; a timer while nothing is going on; a belief in what others say.
 //
 // The numbers in the comments are the sections of RFC 6762 where nothing else
 // stands before them.
@@ -18,8 +17,9 @@ import (
 	"strings"
 )
 
-// Port is that of Multicast DNS.
-const Port = 5353
+// sharedPort is that of Multicast DNS. All programs of a machine that speak it
+// listen there.
+const sharedPort = 5353
 
 // The groups that all who speak it have joined.
 var (
@@ -35,10 +35,10 @@ func groupOf(isIPv6 bool) netip.Addr {
 	return group4
 }
 
-// Name is a name of the DNS as it stands in a packet, without compression: each
+// domain is a name of the DNS as it stands in a packet, without compression: each
 // label behind its length, and a zero byte at the end. So a label may hold any
 // byte, dots too.
-type Name string
+type domain string
 
 // longestLabel and longestName are what the DNS has room for (RFC 1035, 2.3.4).
 const (
@@ -46,29 +46,29 @@ const (
 	longestName  = 255
 )
 
-// NameOf makes a name of labels. What is too long of a label is cut off.
-func NameOf(labels ...string) Name {
+// domainOf makes a name of labels. What is too long of a label is cut off.
+func domainOf(labels ...string) domain {
 	var name []byte
 	for _, label := range labels {
 		label = cut(label, longestLabel)
 		name = append(append(name, byte(len(label))), label...)
 	}
-	return Name(append(name, 0))
+	return domain(append(name, 0))
 }
 
 // below is the name of a label in front of another name.
-func below(label string, name Name) Name {
-	first := NameOf(label)
+func below(label string, name domain) domain {
+	first := domainOf(label)
 	return first[:len(first)-1] + name
 }
 
 // local is the name of a service type, or of a host, on the local link.
-func local(dotted string) Name {
-	return NameOf(append(strings.Split(dotted, "."), "local")...)
+func local(dotted string) domain {
+	return domainOf(append(strings.Split(dotted, "."), "local")...)
 }
 
-// First is the first label; empty: there is none.
-func (n Name) First() string {
+// first is the first label; empty: there is none.
+func (n domain) first() string {
 	if len(n) == 0 || len(n) < 1+int(n[0]) {
 		return ""
 	}
@@ -76,16 +76,16 @@ func (n Name) First() string {
 }
 
 // rest is the name without its first label.
-func (n Name) rest() Name {
-	if label := n.First(); label != "" {
+func (n domain) rest() domain {
+	if label := n.first(); label != "" {
 		return n[1+len(label):]
 	}
 	return n
 }
 
-// Is compares two names as the DNS does: letters of ASCII are the same in upper
+// is compares two names as the DNS does: letters of ASCII are the same in upper
 // and lower case, and nothing else is (16). Lengths are no letters.
-func (n Name) Is(other Name) bool {
+func (n domain) is(other domain) bool {
 	if len(n) != len(other) {
 		return false
 	}

@@ -4,18 +4,18 @@ import (
 	"encoding/binary"
 )
 
-// Type is that of a record.
-type Type uint16
+// kind is that of a record.
+type kind uint16
 
 // The types that are used here (RFC 1035, 3.2.2; RFC 3596; RFC 2782; RFC 4034).
 const (
-	typeA    Type = 1
-	typePTR  Type = 12
-	typeTXT  Type = 16
-	typeAAAA Type = 28
-	typeSRV  Type = 33
-	typeNSEC Type = 47
-	typeAny  Type = 255
+	typeA    kind = 1
+	typePTR  kind = 12
+	typeTXT  kind = 16
+	typeAAAA kind = 28
+	typeSRV  kind = 33
+	typeNSEC kind = 47
+	typeAny  kind = 255
 )
 
 const (
@@ -43,16 +43,16 @@ const (
 
 // question is what somebody wants to know.
 type question struct {
-	name    Name
-	kind    Type
+	name    domain
+	kind    kind
 	unicast bool // he alone wants the answer
 }
 
 // record is one thing that is said of a name. Names in its data are not
 // compressed.
 type record struct {
-	name  Name
-	kind  Type
+	name  domain
+	kind  kind
 	flush bool   // there is nothing else of this name and type
 	ttl   uint32 // seconds; 0: it is gone
 	data  []byte
@@ -60,7 +60,7 @@ type record struct {
 
 // same tells whether both say the same.
 func (r *record) same(other *record) bool {
-	return r.kind == other.kind && string(r.data) == string(other.data) && r.name.Is(other.name)
+	return r.kind == other.kind && string(r.data) == string(other.data) && r.name.is(other.name)
 }
 
 // message is a packet.
@@ -126,7 +126,7 @@ func (r *reader) question() (question, bool) {
 		return question{}, false
 	}
 	class := binary.BigEndian.Uint16(rest[2:])
-	one := question{name, Type(binary.BigEndian.Uint16(rest)), class&topBit != 0}
+	one := question{name, kind(binary.BigEndian.Uint16(rest)), class&topBit != 0}
 	class &^= topBit
 	return one, class == classIN || class == classAny
 }
@@ -150,7 +150,7 @@ func (r *reader) record() (one record, is bool) {
 		return one, false
 	}
 	class := binary.BigEndian.Uint16(rest[2:])
-	one = record{name: name, kind: Type(binary.BigEndian.Uint16(rest)), flush: class&topBit != 0, ttl: binary.BigEndian.Uint32(rest[4:])}
+	one = record{name: name, kind: kind(binary.BigEndian.Uint16(rest)), flush: class&topBit != 0, ttl: binary.BigEndian.Uint32(rest[4:])}
 	begin := r.at
 	one.data = r.take(int(binary.BigEndian.Uint16(rest[8:])))
 	if !r.failed {
@@ -182,7 +182,7 @@ func (r *reader) expanded(one record, begin int) []byte {
 
 // name reads one that may be compressed (RFC 1035, 4.1.4). Each pointer has to
 // lead before what was read of the name so far, so that none leads in a circle.
-func (r *reader) name() Name {
+func (r *reader) name() domain {
 	var name []byte
 	at, limit, jumps := r.at, r.at, 0
 	for !r.failed {
@@ -195,7 +195,7 @@ func (r *reader) name() Name {
 			if jumps == 0 {
 				r.at = at + 1
 			}
-			return Name(append(name, 0))
+			return domain(append(name, 0))
 		case length <= longestLabel:
 			end := at + 1 + length
 			if end > len(r.packet) || len(name)+1+length+1 > longestName {
@@ -252,7 +252,7 @@ func (m *message) pack() []byte {
 }
 
 // appendHead writes what questions and records begin with.
-func appendHead(packet []byte, name Name, kind Type, top bool) []byte {
+func appendHead(packet []byte, name domain, kind kind, top bool) []byte {
 	class := uint16(classIN)
 	if top {
 		class |= topBit

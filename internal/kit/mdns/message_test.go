@@ -37,10 +37,10 @@ func TestCompressedNames(t *testing.T) {
 	if !ok || len(m.answers) != 2 {
 		t.Fatalf("%v, %v", ok, m)
 	}
-	if got := Name(m.answers[0].data); got != NameOf("here", "_ota", "_tcp", "local") {
+	if got := domain(m.answers[0].data); got != domainOf("here", "_ota", "_tcp", "local") {
 		t.Errorf("the pointer leads to %q", got)
 	}
-	if got := Name(m.answers[1].data[6:]); got != NameOf("pi.", "local") || m.answers[1].name.First() != "here" {
+	if got := domain(m.answers[1].data[6:]); got != domainOf("pi.", "local") || m.answers[1].name.first() != "here" {
 		t.Errorf("the server of %q is %q", m.answers[1].name, got)
 	}
 }
@@ -85,7 +85,7 @@ func TestPointersToPointers(t *testing.T) {
 		}
 		packet = append(binary.BigEndian.AppendUint16(packet, 0xc000|uint16(at)), "\x00\xff\x00\x01\x00\x00\x00\x00\x00\x00"...)
 		m, ok := parse(packet)
-		if ok != (jumps <= mostJumps) || ok && m.answers[1].name.First() != "a" {
+		if ok != (jumps <= mostJumps) || ok && m.answers[1].name.first() != "a" {
 			t.Errorf("%d pointers: %v, %v", jumps, ok, m)
 		}
 	}
@@ -93,10 +93,10 @@ func TestPointersToPointers(t *testing.T) {
 
 // TestNames compares as the DNS does, and cuts off what has no room.
 func TestNames(t *testing.T) {
-	if !NameOf("Greenhouse", "local").Is(NameOf("gREENHOUSE", "LOCAL")) || NameOf("a").Is(NameOf("b")) || NameOf("\xe4").Is(NameOf("\xc4")) {
+	if !domainOf("Greenhouse", "local").is(domainOf("gREENHOUSE", "LOCAL")) || domainOf("a").is(domainOf("b")) || domainOf("\xe4").is(domainOf("\xc4")) {
 		t.Error("names are not compared as they should be")
 	}
-	if got := NameOf(strings.Repeat("a", 62) + "ü").First(); got != strings.Repeat("a", 62) {
+	if got := domainOf(strings.Repeat("a", 62) + "ü").first(); got != strings.Repeat("a", 62) {
 		t.Errorf("cut off: %q", got)
 	}
 	if got := another(strings.Repeat("a", 70), 12); len(got) != longestLabel || !strings.HasSuffix(got, "a-12") {
@@ -130,8 +130,8 @@ func FuzzHear(f *testing.F) {
 	service := greenhouse()
 	n := namesOf(&service)
 	probe := message{questions: asks(typeAny, n.instance).questions, authority: records(&service, n, nil)}
-	f.Add(probe.pack(), uint16(Port), false)
-	f.Add((&message{response: true, answers: records(&service, n, nil)}).pack(), uint16(Port), true)
+	f.Add(probe.pack(), uint16(sharedPort), false)
+	f.Add((&message{response: true, answers: records(&service, n, nil)}).pack(), uint16(sharedPort), true)
 	f.Add((&message{questions: asks(typePTR, n.service).questions, truncated: true}).pack(), uint16(40000), true)
 	f.Fuzz(func(t *testing.T, packet []byte, port uint16, isSettled bool) {
 		w := &wireOf{t: t, began: time.Now()}
@@ -146,10 +146,10 @@ func FuzzHear(f *testing.F) {
 			r.act(time.Now().Add(time.Minute))
 		}
 		from := netip.AddrPortFrom(netip.MustParseAddr(neighbour), port)
-		r.hear(Packet{Index: 1, From: from, Data: packet})
+		r.hear(arrival{index: 1, from: from, data: packet})
 		r.act(time.Now().Add(time.Hour))
 		b := &browser{service: n.service}
-		b.hear(heard{&ear{face: face{name: "eth0", prefixes: w.on[0].Prefixes}, isShared: true}, from, packet})
+		b.hear(heard{&ear{face: face{name: "eth0", prefixes: w.on[0].prefixes}, isShared: true}, from, packet})
 		b.found()
 	})
 }

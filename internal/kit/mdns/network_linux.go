@@ -21,7 +21,7 @@ func Respond(ctx context.Context, options Options) error {
 		return fmt.Errorf("cannot watch the addresses of this machine: %w", err)
 	}
 	inside, end := context.WithCancel(context.Background())
-	n := &network{open: map[key]*socket{}, packets: make(chan Packet), ended: inside.Done()}
+	n := &network{open: map[key]*socket{}, packets: make(chan arrival), ended: inside.Done()}
 	changed := make(chan struct{}, 1)
 	n.reading.Go(func() { tellChanges(events, changed) })
 	defer func() {
@@ -35,35 +35,35 @@ func Respond(ctx context.Context, options Options) error {
 	return respond(ctx, n, n.packets, changed, options)
 }
 
-// network is the links of this machine.
+// network is the lanes of this machine.
 type network struct {
 	open    map[key]*socket
-	packets chan Packet
-	names   []Name // that are heeded
+	packets chan arrival
+	names   []domain // that are heeded
 	ended   <-chan struct{}
 	reading sync.WaitGroup
 }
 
-// key names a link.
+// key names a lane.
 type key struct {
 	index  int
 	isIPv6 bool
 }
 
-// socket is that of a link.
+// socket is that of a lane.
 type socket struct {
 	*net.UDPConn
 	key
 	group netip.AddrPort
 }
 
-// links opens what is new, and closes what is gone or not wanted any more.
-func (n *network) links(wanted func([]netip.Prefix) bool) ([]Link, error) {
+// lanes opens what is new, and closes what is gone or not wanted any more.
+func (n *network) lanes(wanted func([]netip.Prefix) bool) ([]lane, error) {
 	faces, err := faces()
 	if err != nil {
 		return nil, err
 	}
-	var list []Link
+	var list []lane
 	var refused error
 	there := map[key]bool{}
 	for _, face := range faces {
@@ -83,7 +83,7 @@ func (n *network) links(wanted func([]netip.Prefix) bool) ([]Link, error) {
 				}
 			}
 			there[at] = true
-			list = append(list, Link{face.index, isIPv6, face.prefixes, s.send})
+			list = append(list, lane{face.index, isIPv6, face.prefixes, s.send})
 		}
 	}
 	for at, s := range n.open {
@@ -98,13 +98,13 @@ func (n *network) links(wanted func([]netip.Prefix) bool) ([]Link, error) {
 	return list, nil
 }
 
-// join opens the socket of a link and reads from it.
+// join opens the socket of a lane and reads from it.
 func (n *network) join(at key) (*socket, error) {
 	conn, err := listenOn(at)
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{conn, at, netip.AddrPortFrom(groupOf(at.isIPv6), Port)}
+	s := &socket{conn, at, netip.AddrPortFrom(groupOf(at.isIPv6), sharedPort)}
 	n.open[at] = s
 	s.heed(n.names)
 	n.reading.Go(func() { n.read(s) })
@@ -115,7 +115,7 @@ func (n *network) join(at key) (*socket, error) {
 func (n *network) read(s *socket) {
 	receive(s.UDPConn, func(from netip.AddrPort, data []byte) bool {
 		select {
-		case n.packets <- Packet{s.index, s.isIPv6, from, data}:
+		case n.packets <- arrival{s.index, s.isIPv6, from, data}:
 			return true
 		case <-n.ended:
 			return false
@@ -131,15 +131,15 @@ func (s *socket) send(packet []byte, to netip.AddrPort) error {
 	return err
 }
 
-// listenOn opens a socket for one link. It is bound to the group, not to all
+// listenOn opens a socket for one lane. It is bound to the group, not to all
 // addresses: so what is sent to this machine alone goes to the others who listen
 // at this port, such as avahi-daemon, and what is sent to the group to all.
 func listenOn(at key) (*net.UDPConn, error) {
 	family, level := unix.AF_INET, unix.IPPROTO_IP
-	var bound unix.Sockaddr = &unix.SockaddrInet4{Port: Port, Addr: group4.As4()}
+	var bound unix.Sockaddr = &unix.SockaddrInet4{Port: sharedPort, Addr: group4.As4()}
 	if at.isIPv6 {
 		family, level = unix.AF_INET6, unix.IPPROTO_IPV6
-		bound = &unix.SockaddrInet6{Port: Port, Addr: group6.As16(), ZoneId: uint32(at.index)}
+		bound = &unix.SockaddrInet6{Port: sharedPort, Addr: group6.As16(), ZoneId: uint32(at.index)}
 	}
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {

@@ -8,32 +8,32 @@ import (
 	"time"
 )
 
-// Link is one interface of the machine in one family of addresses.
-type Link struct {
-	Index    int  // of the interface
-	IsIPv6   bool // of the packets; prefixes are of both families
-	Prefixes []netip.Prefix
-	// Send sends a packet, to the group unless an address is given.
-	Send func(packet []byte, to netip.AddrPort) error
+// lane is one interface of the machine in one family of addresses.
+type lane struct {
+	index    int  // of the interface
+	isIPv6   bool // of the packets; prefixes are of both families
+	prefixes []netip.Prefix
+	// write sends a packet, to the group unless an address is given.
+	write func(packet []byte, to netip.AddrPort) error
 }
 
-// Packet is one that came over a link.
-type Packet struct {
-	Index  int
-	IsIPv6 bool
-	From   netip.AddrPort
-	Data   []byte
+// arrival is a packet that came over a lane.
+type arrival struct {
+	index  int
+	isIPv6 bool
+	from   netip.AddrPort
+	data   []byte
 }
 
 // wire is what a responder hears and speaks through: the [network] of this
 // machine, or one in the memory of a test.
 type wire interface {
-	// links are those that there are now, of interfaces whose prefixes are wanted.
+	// lanes are those that there are now, of interfaces whose prefixes are wanted.
 	// Nothing is open on others.
-	links(wanted func([]netip.Prefix) bool) ([]Link, error)
+	lanes(wanted func([]netip.Prefix) bool) ([]lane, error)
 	// heed lets only packets through that may be about one of these names; of
 	// none: all.
-	heed(names ...Name)
+	heed(names ...domain)
 }
 
 // Options say what is announced, and to whom that is told.
@@ -63,9 +63,9 @@ const (
 	probes        = 3
 	probePause    = 250 * time.Millisecond
 	announcements = 2
-	sayAgain      = time.Second // a record is not multicast more often than that
-	defendAgain   = 250 * time.Millisecond
-	deferProbe    = time.Second // to who wins the comparison of 8.2
+	sayAgain      = time.Second            // a record is not multicast more often than that
+	defendAgain   = 250 * time.Millisecond // but to who wants one of our names
+	deferProbe    = time.Second            // to who wins the comparison of 8.2
 	// After so many conflicts each further one costs a pause, until there was none
 	// for a while (8.1).
 	manyConflicts = 15
@@ -100,9 +100,9 @@ type responder struct {
 	unicasts int
 }
 
-// link is what was said and is to be said on one.
+// link is what was said and is to be said on a lane.
 type link struct {
-	Link
+	lane
 	records []record
 	said    [atAddresses + mostAddresses]time.Time // when each was multicast last
 	held    bool                                   // the names were won here, and nobody has contradicted since
@@ -122,7 +122,7 @@ type former struct {
 
 // respond announces the service until ctx ends. Packets come over the network's
 // links, and changed says that there may be others now.
-func respond(ctx context.Context, wire wire, packets <-chan Packet, changed <-chan struct{}, options Options) error {
+func respond(ctx context.Context, wire wire, packets <-chan arrival, changed <-chan struct{}, options Options) error {
 	r := &responder{options: options, wire: wire}
 	r.wished.instance, r.wished.host = options.Service.Instance, options.Service.Host
 	r.names = namesOf(&r.options.Service)
@@ -189,7 +189,7 @@ func (r *responder) act(now time.Time) {
 // firewall holds all back, the others are left in peace.
 func (r *responder) look() error {
 	now := time.Now()
-	found, err := r.wire.links(func(prefixes []netip.Prefix) bool { return len(served(&r.options.Service, prefixes)) > 0 })
+	found, err := r.wire.lanes(func(prefixes []netip.Prefix) bool { return len(served(&r.options.Service, prefixes)) > 0 })
 	if err != nil {
 		return err
 	}
@@ -197,14 +197,14 @@ func (r *responder) look() error {
 	isNew, isOther := false, false
 	var on []*link
 	for _, one := range found {
-		l := r.linkOf(one.Index, one.IsIPv6)
-		if l == nil || l.deaf && one.Send(r.claimOn(l), netip.AddrPort{}) == nil {
+		l := r.linkOf(one.index, one.isIPv6)
+		if l == nil || l.deaf && one.write(r.claimOn(l), netip.AddrPort{}) == nil {
 			l, isNew = &link{}, true
 		}
-		if told := records(&r.options.Service, r.names, one.Prefixes); !sameAddresses(l.records, told) {
+		if told := records(&r.options.Service, r.names, one.prefixes); !sameAddresses(l.records, told) {
 			l.records, l.pending, isOther = told, 0, true
 		}
-		l.Link = one
+		l.lane = one
 		on = append(on, l)
 	}
 	r.on = on
@@ -233,7 +233,7 @@ func sameAddresses(x, y []record) bool {
 
 func (r *responder) linkOf(index int, isIPv6 bool) *link {
 	for _, l := range r.on {
-		if l.Index == index && l.IsIPv6 == isIPv6 {
+		if l.index == index && l.isIPv6 == isIPv6 {
 			return l
 		}
 	}
@@ -260,7 +260,7 @@ func (r *responder) rewrite() {
 	r.remember(time.Now())
 	r.names = namesOf(&r.options.Service)
 	for _, l := range r.on {
-		l.records = records(&r.options.Service, r.names, l.Prefixes)
+		l.records = records(&r.options.Service, r.names, l.prefixes)
 	}
 }
 
@@ -403,7 +403,7 @@ func (l *link) some(which set) (list []record) {
 }
 
 func (l *link) send(packet []byte) {
-	if l.Send(packet, netip.AddrPort{}) != nil {
+	if l.write(packet, netip.AddrPort{}) != nil {
 		l.deaf = true
 	}
 }

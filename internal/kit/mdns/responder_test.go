@@ -16,12 +16,12 @@ import (
 type wireOf struct {
 	t       *testing.T
 	began   time.Time
-	on      []Link
+	on      []lane
 	said    []saying
-	packets chan Packet
+	packets chan arrival
 	changed chan struct{}
 	texts   chan []string
-	heeded  []Name
+	heeded  []domain
 
 	mutex  sync.Mutex   // guards said and broken
 	broken map[int]bool // links that send nothing
@@ -35,19 +35,19 @@ type saying struct {
 	message
 }
 
-func (w *wireOf) links(wanted func([]netip.Prefix) bool) ([]Link, error) {
-	return slices.DeleteFunc(slices.Clone(w.on), func(l Link) bool { return !wanted(l.Prefixes) }), nil
+func (w *wireOf) lanes(wanted func([]netip.Prefix) bool) ([]lane, error) {
+	return slices.DeleteFunc(slices.Clone(w.on), func(l lane) bool { return !wanted(l.prefixes) }), nil
 }
 
-func (w *wireOf) heed(names ...Name) { w.heeded = names }
+func (w *wireOf) heed(names ...domain) { w.heeded = names }
 
 // add makes one more link, with addresses such as "192.168.1.20/24".
 func (w *wireOf) add(index int, prefixes ...string) {
-	link := Link{Index: index}
-	for _, one := range prefixes {
-		link.Prefixes = append(link.Prefixes, netip.MustParsePrefix(one))
+	one := lane{index: index}
+	for _, prefix := range prefixes {
+		one.prefixes = append(one.prefixes, netip.MustParsePrefix(prefix))
 	}
-	link.Send = func(packet []byte, to netip.AddrPort) error {
+	one.write = func(packet []byte, to netip.AddrPort) error {
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
 		if w.broken[index] {
@@ -60,7 +60,7 @@ func (w *wireOf) add(index int, prefixes ...string) {
 		w.said = append(w.said, saying{time.Since(w.began), index, to, m})
 		return nil
 	}
-	w.on = append(w.on, link)
+	w.on = append(w.on, one)
 }
 
 const (
@@ -80,7 +80,7 @@ func within(t *testing.T, options Options, do func(*wireOf)) *wireOf {
 	w := &wireOf{broken: map[int]bool{}}
 	synctest.Test(t, func(t *testing.T) {
 		w.t, w.began = t, time.Now()
-		w.packets, w.changed, w.texts = make(chan Packet), make(chan struct{}), make(chan []string)
+		w.packets, w.changed, w.texts = make(chan arrival), make(chan struct{}), make(chan []string)
 		options.Text = w.texts
 		w.add(1, here)
 		if options.Service.Type == "" {
@@ -113,7 +113,7 @@ func (w *wireOf) hear(port uint16, m message) {
 func (w *wireOf) hearFrom(from netip.AddrPort, m message) { w.hearOn(1, from, m) }
 
 func (w *wireOf) hearOn(index int, from netip.AddrPort, m message) {
-	w.packets <- Packet{Index: index, From: from, Data: m.pack()}
+	w.packets <- arrival{index: index, from: from, data: m.pack()}
 	synctest.Wait()
 }
 
@@ -126,7 +126,7 @@ func (w *wireOf) change() {
 // echo brings what was said before.
 func (w *wireOf) echo(said ...saying) {
 	for _, one := range said {
-		w.hearFrom(netip.AddrPortFrom(netip.MustParsePrefix(here).Addr(), Port), one.message)
+		w.hearFrom(netip.AddrPortFrom(netip.MustParsePrefix(here).Addr(), sharedPort), one.message)
 	}
 }
 
@@ -152,7 +152,7 @@ func (w *wireOf) settle() {
 	w.fresh()
 }
 
-func asks(kind Type, name Name) message {
+func asks(kind kind, name domain) message {
 	return message{questions: []question{{name: name, kind: kind}}}
 }
 
@@ -160,7 +160,7 @@ func asks(kind Type, name Name) message {
 func kinds(list []record) string {
 	var all []string
 	for _, one := range list {
-		all = append(all, map[Type]string{typeA: "A", typeAAAA: "AAAA", typePTR: "PTR", typeSRV: "SRV", typeTXT: "TXT", typeNSEC: "NSEC"}[one.kind])
+		all = append(all, map[kind]string{typeA: "A", typeAAAA: "AAAA", typePTR: "PTR", typeSRV: "SRV", typeTXT: "TXT", typeNSEC: "NSEC"}[one.kind])
 	}
 	return strings.Join(all, " ")
 }
@@ -230,14 +230,14 @@ func TestNothingIsTakenThatIsSomebodys(t *testing.T) {
 	w := within(t, Options{Named: func(name string) { named = name }}, func(w *wireOf) {
 		w.pass(300 * time.Millisecond)
 		theirs := namesOf(new(greenhouse()))
-		w.hear(Port, message{response: true, answers: []record{{theirs.instance, typeSRV, true, 120, []byte("\x00\x00\x00\x00\x00\x50\x05other\x05local\x00")}}})
+		w.hear(sharedPort, message{response: true, answers: []record{{theirs.instance, typeSRV, true, 120, []byte("\x00\x00\x00\x00\x00\x50\x05other\x05local\x00")}}})
 		w.pass(time.Minute)
 	})
 	if named != "greenhouse-2" {
 		t.Errorf("it is called %q", named)
 	}
 	for _, said := range w.said {
-		if said.response && Name(said.answers[0].data).First() == "greenhouse" {
+		if said.response && domain(said.answers[0].data).first() == "greenhouse" {
 			t.Errorf("the name of somebody else was announced: %v", said)
 		}
 	}
@@ -251,7 +251,7 @@ func TestSimultaneousProbes(t *testing.T) {
 		w := within(t, Options{}, func(w *wireOf) {
 			w.pass(300 * time.Millisecond)
 			w.fresh()
-			w.hear(Port, message{
+			w.hear(sharedPort, message{
 				questions: []question{{name: theirs.instance, kind: typeAny}},
 				authority: []record{
 					{theirs.instance, typeTXT, false, ttlOther, []byte("\x09txtvers=1")},
@@ -273,13 +273,13 @@ func TestANameIsDefended(t *testing.T) {
 	ours := namesOf(new(greenhouse()))
 	within(t, Options{}, func(w *wireOf) {
 		w.settle()
-		w.hear(Port, asks(typePTR, ours.service))
+		w.hear(sharedPort, asks(typePTR, ours.service))
 		w.pass(200 * time.Millisecond)
-		w.hear(Port, asks(typePTR, ours.service)) // its answer is put off for most of a second
+		w.hear(sharedPort, asks(typePTR, ours.service)) // its answer is put off for most of a second
 		w.pass(defendAgain)
 		w.fresh()
 		for range 2 {
-			w.hear(Port, message{
+			w.hear(sharedPort, message{
 				questions: []question{{name: ours.instance, kind: typeAny, unicast: true}},
 				authority: []record{{ours.instance, typeSRV, false, 120, []byte("\x00\x00\x00\x00\x00\x50\x05other\x05local\x00")}},
 			})
@@ -301,7 +301,7 @@ func TestANameIsDefendedWhileItIsClaimedElsewhere(t *testing.T) {
 		w.change()
 		w.pass(300 * time.Millisecond)
 		w.fresh()
-		w.hear(Port, message{
+		w.hear(sharedPort, message{
 			questions: []question{{name: ours.instance, kind: typeAny}},
 			authority: []record{{ours.instance, typeSRV, false, 120, []byte("\xff\xff\xff\xff\xff\xff\x05other\x05local\x00")}},
 		})
@@ -323,7 +323,7 @@ func TestWhoSaysOtherwiseMakesUsAskAgain(t *testing.T) {
 		if said := w.fresh(); len(said) != 0 {
 			w.t.Errorf("a response from another port counts: %v", said)
 		}
-		w.hear(Port, claim)
+		w.hear(sharedPort, claim)
 		w.pass(time.Minute)
 		if said := w.fresh(); len(said) != 5 || said[0].response {
 			w.t.Errorf("said: %v", said)
@@ -337,7 +337,7 @@ func TestManyConflictsCostAPause(t *testing.T) {
 	within(t, Options{}, func(w *wireOf) {
 		w.settle()
 		asksSoon := func() bool {
-			w.hear(Port, message{response: true, answers: []record{{host, typeA, true, 120, []byte{192, 168, 1, 7}}}})
+			w.hear(sharedPort, message{response: true, answers: []record{{host, typeA, true, 120, []byte{192, 168, 1, 7}}}})
 			w.pass(probePause)
 			said := w.fresh()
 			if len(said) > 0 {
@@ -419,7 +419,7 @@ func TestWhatIsOursOnAnotherLinkIsNoConflict(t *testing.T) {
 		w.add(2, "192.168.1.21/24")
 		w.change()
 		w.settle()
-		w.hear(Port, message{response: true, answers: []record{{ours.host, typeA, true, 120, []byte{192, 168, 1, 21}}}})
+		w.hear(sharedPort, message{response: true, answers: []record{{ours.host, typeA, true, 120, []byte{192, 168, 1, 21}}}})
 		w.pass(time.Minute)
 		if said := w.fresh(); len(said) != 0 {
 			w.t.Errorf("said: %v", said)
@@ -430,7 +430,7 @@ func TestWhatIsOursOnAnotherLinkIsNoConflict(t *testing.T) {
 // TestQuestions are those that there are, each answered by what belongs to it.
 func TestQuestions(t *testing.T) {
 	ours := namesOf(new(greenhouse()))
-	loud := NameOf("_OTA", "_tcp", "LOCAL")
+	loud := domainOf("_OTA", "_tcp", "LOCAL")
 	for _, test := range []struct {
 		name    string
 		ask     message
@@ -440,15 +440,15 @@ func TestQuestions(t *testing.T) {
 		toAll   bool
 		atOnce  bool
 	}{
-		{"who is there", asks(typePTR, ours.service), Port, "PTR", "SRV TXT A", true, false},
-		{"in capitals", asks(typePTR, loud), Port, "PTR", "SRV TXT A", true, false},
-		{"which types are there", asks(typePTR, ours.types), Port, "PTR", "", true, false},
-		{"where is it", asks(typeSRV, ours.instance), Port, "SRV", "A", true, true},
-		{"what is said of it", asks(typeTXT, ours.instance), Port, "TXT", "", true, true},
-		{"all of it", asks(typeAny, ours.instance), Port, "SRV TXT", "A", true, true},
-		{"its address", asks(typeA, ours.host), Port, "A", "", true, true},
-		{"an address that it has not", asks(typeAAAA, ours.host), Port, "NSEC", "", true, true},
-		{"of another", asks(typeA, NameOf("other", "local")), Port, "", "", true, true},
+		{"who is there", asks(typePTR, ours.service), sharedPort, "PTR", "SRV TXT A", true, false},
+		{"in capitals", asks(typePTR, loud), sharedPort, "PTR", "SRV TXT A", true, false},
+		{"which types are there", asks(typePTR, ours.types), sharedPort, "PTR", "", true, false},
+		{"where is it", asks(typeSRV, ours.instance), sharedPort, "SRV", "A", true, true},
+		{"what is said of it", asks(typeTXT, ours.instance), sharedPort, "TXT", "", true, true},
+		{"all of it", asks(typeAny, ours.instance), sharedPort, "SRV TXT", "A", true, true},
+		{"its address", asks(typeA, ours.host), sharedPort, "A", "", true, true},
+		{"an address that it has not", asks(typeAAAA, ours.host), sharedPort, "NSEC", "", true, true},
+		{"of another", asks(typeA, domainOf("other", "local")), sharedPort, "", "", true, true},
 		{"plain DNS", asks(typePTR, ours.service), 40000, "PTR", "SRV TXT A", false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -520,9 +520,9 @@ func TestWhatIsKnownIsNotSaid(t *testing.T) {
 			within(t, Options{}, func(w *wireOf) {
 				w.settle()
 				for i, m := range test.say {
-					from := netip.AddrPortFrom(netip.MustParseAddr(neighbour), Port)
+					from := netip.AddrPortFrom(netip.MustParseAddr(neighbour), sharedPort)
 					if test.name == "by somebody else" && i == 0 {
-						from = netip.AddrPortFrom(netip.MustParseAddr("192.168.1.8"), Port)
+						from = netip.AddrPortFrom(netip.MustParseAddr("192.168.1.8"), sharedPort)
 					}
 					w.hearFrom(from, m)
 				}
@@ -539,7 +539,7 @@ func TestWhatIsKnownIsNotSaid(t *testing.T) {
 // however often it is asked for, and single askers get twenty answers together.
 func TestNobodyMakesItTalkMuch(t *testing.T) {
 	ours := namesOf(new(greenhouse()))
-	for _, port := range []uint16{Port, 40000} {
+	for _, port := range []uint16{sharedPort, 40000} {
 		within(t, Options{}, func(w *wireOf) {
 			w.settle()
 			const seconds = 5
@@ -549,7 +549,7 @@ func TestNobodyMakesItTalkMuch(t *testing.T) {
 			}
 			w.pass(2 * time.Second)
 			most := seconds + 1
-			if port != Port {
+			if port != sharedPort {
 				most = seconds * unicasts
 			}
 			if said := len(w.fresh()); said > most || said < seconds {
@@ -565,7 +565,7 @@ func TestWhoIsElsewhereIsNotAnswered(t *testing.T) {
 	ours := namesOf(new(greenhouse()))
 	within(t, Options{}, func(w *wireOf) {
 		w.settle()
-		for _, port := range []uint16{Port, 40000} {
+		for _, port := range []uint16{sharedPort, 40000} {
 			w.hearFrom(netip.AddrPortFrom(netip.MustParseAddr("203.0.113.5"), port), asks(typePTR, ours.service))
 		}
 		w.pass(time.Second)
@@ -583,12 +583,12 @@ func TestUnicastIfAskedFor(t *testing.T) {
 	ask.questions[0].unicast = true
 	within(t, Options{}, func(w *wireOf) {
 		w.settle()
-		w.hear(Port, ask)
+		w.hear(sharedPort, ask)
 		if said := w.fresh(); len(said) != 1 || !said[0].to.IsValid() {
 			w.t.Errorf("said: %v", said)
 		}
 		w.pass(ttlOther * time.Second)
-		w.hear(Port, ask)
+		w.hear(sharedPort, ask)
 		if said := w.fresh(); len(said) != 1 || said[0].to.IsValid() {
 			w.t.Errorf("said: %v", said)
 		}

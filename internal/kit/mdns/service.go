@@ -52,7 +52,7 @@ const (
 )
 
 // names are those of a service.
-type names struct{ types, service, instance, host Name }
+type names struct{ types, service, instance, host domain }
 
 func namesOf(s *Service) names {
 	service := local(s.Type)
@@ -60,12 +60,12 @@ func namesOf(s *Service) names {
 		types:    local("_services._dns-sd._udp"),
 		service:  service,
 		instance: below(s.Instance, service),
-		host:     NameOf(s.Host, "local"),
+		host:     domainOf(s.Host, "local"),
 	}
 }
 
 // unique tells whether a name is to be nobody else's.
-func (n *names) unique(name Name) bool { return name.Is(n.instance) || name.Is(n.host) }
+func (n *names) unique(name domain) bool { return name.is(n.instance) || name.is(n.host) }
 
 // records are those of a service on a link with these prefixes.
 func records(s *Service, n names, prefixes []netip.Prefix) []record {
@@ -86,7 +86,7 @@ func records(s *Service, n names, prefixes []netip.Prefix) []record {
 		atNoHost:     {},
 		atNoInstance: {n.instance, typeNSEC, true, ttlHost, only(n.instance, typeTXT, typeSRV)},
 	}
-	var kinds []Type
+	var kinds []kind
 	for _, address := range served(s, prefixes) {
 		kind := typeA
 		if address.Is6() {
@@ -112,7 +112,7 @@ func served(s *Service, prefixes []netip.Prefix) (list []netip.Addr) {
 
 // only is the data of a record that says which types there are of a name: a map
 // of 256 bits (RFC 4034, 4.1), of which no more is sent than is needed.
-func only(name Name, kinds ...Type) []byte {
+func only(name domain, kinds ...kind) []byte {
 	var bits [6]byte
 	length := 0
 	for _, kind := range kinds {
