@@ -47,7 +47,7 @@ const (
 )
 
 // Browse looks for services of a type until ctx ends, on every interface that is
-// up and carries multicast, and returns those that it knows of then, by their
+// connected and carries multicast, and returns those that it knows of then, by their
 // names. It asks twice each time: as plain DNS does, from a port of its own, so
 // that the answers come to nobody else; and from the port of Multicast DNS, if
 // that can be shared, as firewalls often let in only what comes back to it. The

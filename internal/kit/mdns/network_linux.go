@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Respond announces a service until ctx ends, on every interface that is up and
-// carries multicast; those that come later are told by the kernel. Its error
-// means that this machine does not let it.
+// Respond announces a service until ctx ends, on every interface that is connected,
+// carries multicast and has an address at which the service is; those that come
+// later are told by the kernel. Its error means that this machine does not let it.
 func Respond(ctx context.Context, options Options) error {
 	events, err := watchNetworks()
 	if err != nil {
