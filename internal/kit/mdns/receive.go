@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// mostFailures of a socket, one after the other, are passed over. One says that
-// an interface was down, or something which was sent has not arrived, or, on
-// Windows, that a packet was too large; the next packet may come all the same.
+// mostFailures of a socket, one after the other, are passed over: they say that
+// something which was sent has not arrived or, on Windows, that a packet was too
+// large, and the next one may come all the same.
 const mostFailures = 100
 
 // receive hands over what comes, until the socket is closed, or fails again and
