@@ -32,6 +32,7 @@ type Applier struct {
 	limit int64  // of what is still to be made
 	gap   int    // words that are as foreseen, before the next that is not
 	made  []byte // the next part of the new content, from a multiple of four on
+	bent  int    // so many bytes of it are as they are to be
 }
 
 // Apply writes to w what patch makes from old, limit bytes at most. It lies at a
@@ -48,14 +49,14 @@ func (a *Applier) Apply(w io.Writer, at int64, old Old, patch Patch, limit int64
 	}
 	for end := false; !end; {
 		var err error
-		if end, err = a.fill(); err != nil {
+		if end, err = a.fill(at); err != nil {
 			return err
 		}
 		whole := len(a.made)
 		if !end {
 			whole &^= 3
 		}
-		old.Code.bend(a.made[:whole], at)
+		old.Code.bend(a.made[a.bent:whole], at+int64(a.bent))
 		if _, err := w.Write(a.made[:whole]); err != nil {
 			return err
 		}
@@ -68,8 +69,9 @@ func (a *Applier) Apply(w io.Writer, at int64, old Old, patch Patch, limit int64
 	return nil
 }
 
-// fill makes as much as there is room for, and says whether that is the end.
-func (a *Applier) fill() (end bool, err error) {
+// fill makes as much as there is room for, and says whether that is the end. It
+// begins at a place in the whole new content.
+func (a *Applier) fill(at int64) (end bool, err error) {
 	for !end && len(a.made) < most && !a.gatherer.full() {
 		if end, err = a.some(); err != nil {
 			return false, err
@@ -78,8 +80,9 @@ func (a *Applier) fill() (end bool, err error) {
 	if err := a.gather(a.made); err != nil {
 		return false, err
 	}
+	a.bent = 0
 	for _, s := range a.stretches {
-		if err := a.alter(a.made[s.at:][:s.length], int(s.at)); err != nil {
+		if err := a.alter(s, at); err != nil {
 			return false, err
 		}
 	}
@@ -123,14 +126,21 @@ func (a *Applier) step() error {
 	return nil
 }
 
-// alter makes the new bytes of a stretch from the old ones.
-func (a *Applier) alter(part []byte, at int) error {
-	before, whole := words(at, len(part))
+// alter makes the new bytes of a stretch from the old ones, and bends what comes
+// before its words.
+func (a *Applier) alter(s stretch, at int64) error {
+	part := a.made[s.at:][:s.length]
+	before, whole := words(int(s.at), len(part))
 	if err := a.edge(part[:before]); err != nil {
 		return err
 	}
-	if err := a.change(part[before : before+whole]); err != nil {
-		return err
+	if whole > 0 {
+		from := int(s.at) + before
+		a.Code.bend(a.made[a.bent:from], at+int64(a.bent))
+		a.bent = from + whole
+		if err := a.change(a.made[from:a.bent], s, at+int64(from)); err != nil {
+			return err
+		}
 	}
 	return a.edge(part[before+whole:])
 }
@@ -147,40 +157,69 @@ func (a *Applier) edge(part []byte) error {
 	return nil
 }
 
-// change makes the new words from the old ones.
-func (a *Applier) change(words []byte) error {
-	gap, gaps, values := a.gap, a.patch.Gaps, a.patch.Values
-	for ; len(words) >= 4; words = words[4:] {
-		old := binary.LittleEndian.Uint32(words)
-		next := a.next(old)
-		if gap--; gap < 0 {
-			if len(values) < 4 {
-				return ErrPatch
-			}
-			next += binary.LittleEndian.Uint32(values)
-			values = values[4:]
-			a.learn(old, next)
-			if gap, gaps = nextGap(gaps); gap < 0 {
-				return ErrPatch
-			}
-		}
-		binary.LittleEndian.PutUint32(words, next)
+// change makes the new words of a stretch from the old ones; at is where they lie
+// in the whole new content.
+func (a *Applier) change(words []byte, s stretch, at int64) error {
+	calls := calls{bent: a.Code.call(), to: uint32(at / 4)}
+	if s.aligned() {
+		calls.straight, calls.from = calls.bent, uint32((s.place+3)/4)
 	}
-	a.gap, a.patch.Gaps, a.patch.Values = gap, gaps, values
+	for len(words) > 0 {
+		foreseen := min(4*a.gap, len(words))
+		calls = a.foresight.follow(words[:foreseen], calls)
+		a.gap -= foreseen / 4
+		if words = words[foreseen:]; len(words) == 0 {
+			break
+		}
+		if len(a.patch.Values) < 4 {
+			return ErrPatch
+		}
+		old := calls.straight.moved(binary.LittleEndian.Uint32(words), calls.from)
+		next := a.next(old) + binary.LittleEndian.Uint32(a.patch.Values)
+		a.learn(old, next)
+		binary.LittleEndian.PutUint32(words, calls.bent.moved(next, -calls.to))
+		calls.from, calls.to = calls.from+1, calls.to+1
+		words, a.patch.Values = words[4:], a.patch.Values[4:]
+		if a.gap, a.patch.Gaps = nextGap(a.patch.Gaps); a.gap < 0 {
+			return ErrPatch
+		}
+	}
 	return nil
 }
 
+// calls is what becomes of the calls in words that lie one after the other.
+type calls struct {
+	straight, bent call   // what they look like in the old content, and in the new one
+	from, to       uint32 // where the next word lies in each
+}
+
+// follow makes words of old ones of which each becomes what is foreseen. Almost all
+// of an executable goes this way.
+func (f *foresight) follow(words []byte, c calls) calls {
+	straight, bent, from, to := c.straight, c.bent, c.from, c.to
+	for ; len(words) >= 4; words = words[4:] {
+		next := f.next(straight.moved(binary.LittleEndian.Uint32(words), from))
+		binary.LittleEndian.PutUint32(words, bent.moved(next, -to))
+		from, to = from+1, to+1
+	}
+	c.from, c.to = from, to
+	return c
+}
+
+// never is a gap of more words than are made at once; four times as much is an int.
+const never = math.MaxInt32 / 4
+
 // nextGap takes the next number off gaps. It is less than none if that is none, and
-// more than all words if none follow.
+// never if none follow.
 func nextGap(gaps []byte) (gap int, rest []byte) {
 	if len(gaps) == 0 {
-		return math.MaxInt, nil
+		return never, nil
 	}
 	if gaps[0] < 0x80 { // most of them
 		return int(gaps[0]), gaps[1:]
 	}
 	long, n := binary.Uvarint(gaps)
-	if n <= 0 || long > 1<<30 {
+	if n <= 0 || long > never {
 		return -1, nil
 	}
 	return int(long), gaps[n:]

@@ -31,48 +31,55 @@ func CodeOf(head []byte) Code {
 
 // Straighten rewrites the calls in b, which lies at a multiple of four in its file.
 // Bytes after the last whole word stay as they are.
-func (c Code) Straighten(b []byte, at int64) { c.turn(b, uint32(at/4), 1) }
+func (c Code) Straighten(b []byte, at int64) { c.call().turn(b, uint32(at/4), 1) }
 
 // bend is the other way round: what was straightened is as it was.
-func (c Code) bend(b []byte, at int64) { c.turn(b, uint32(at/4), ^uint32(0)) }
+func (c Code) bend(b []byte, at int64) { c.call().turn(b, uint32(at/4), ^uint32(0)) }
 
-// call is what an instruction looks like that calls a function (BL): the highest of
-// its bytes, without the bits in it that belong to the distance, and the bits that
-// say how far it goes, in words.
-func (c Code) call() (high, distance uint32) {
+// call is what an instruction looks like that calls a function (BL): some of its
+// bits, and those of the others that say how far it goes, in words.
+type call struct{ bits, distance uint32 }
+
+// call is the zero one where no calls are known: it moves none.
+func (c Code) call() call {
 	switch c {
 	case ARM:
-		return 0xEB, 1<<24 - 1
+		return call{0xEB << 24, 1<<24 - 1}
 	case ARM64:
-		return 0b100101 << 2, 1<<26 - 1
+		return call{0b100101 << 26, 1<<26 - 1}
 	}
-	return 0, 0
+	return call{}
+}
+
+// moved is a word with so many more words to go, if it is a call.
+func (c call) moved(word, more uint32) uint32 {
+	if word&^c.distance == c.bits {
+		word = c.bits | (word+more)&c.distance
+	}
+	return word
 }
 
 // turn adds to each call where it stands, or takes it away again. A byte of each
 // word is looked at, two words at once: small machines read a word byte by byte.
-func (c Code) turn(b []byte, place, sign uint32) {
-	high, distance := c.call()
-	if distance == 0 {
+func (c call) turn(b []byte, place, sign uint32) {
+	if c.distance == 0 {
 		return
 	}
-	is := func(highest byte) bool { return highest&^byte(distance>>24) == byte(high) }
+	is := func(highest byte) bool { return highest&^byte(c.distance>>24) == byte(c.bits>>24) }
 	place *= sign
 	for ; len(b) >= 8; b, place = b[8:], place+2*sign {
 		if is(b[3]) {
-			add(b, place, distance)
+			c.move(b, place)
 		}
 		if is(b[7]) {
-			add(b[4:], place+sign, distance)
+			c.move(b[4:], place+sign)
 		}
 	}
 	if len(b) >= 4 && is(b[3]) {
-		add(b, place, distance)
+		c.move(b, place)
 	}
 }
 
-// add adds to those bits of a word that the mask has.
-func add(b []byte, more, mask uint32) {
-	word := binary.LittleEndian.Uint32(b)
-	binary.LittleEndian.PutUint32(b, word&^mask|(word+more)&mask)
+func (c call) move(b []byte, more uint32) {
+	binary.LittleEndian.PutUint32(b, c.moved(binary.LittleEndian.Uint32(b), more))
 }

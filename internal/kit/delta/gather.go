@@ -20,6 +20,10 @@ type stretch struct {
 	before     int32 // the one before it in the same block, plus one
 }
 
+// aligned says whether the words of the new content are words of the old one, too:
+// all that happens to them is done at once then.
+func (s stretch) aligned() bool { return (s.place-int64(s.at))%4 == 0 }
+
 // gatherer brings stretches of the old content to their places in the new one. What
 // lies side by side there comes from all over the old content: so it is brought in
 // the order of that, and each part of that is read once.
@@ -67,12 +71,13 @@ func (g *gatherer) want(place int64, at, length int) {
 	*last = int32(len(g.stretches))
 }
 
-// gather brings the stretches into the new content, their calls straightened.
+// gather brings the stretches into the new content, their calls straightened: but
+// not those of words that are whole in both, see [stretch.aligned].
 func (g *gatherer) gather(into []byte) error {
 	for _, i := range g.last {
 		for ; i > 0; i = g.stretches[i-1].before {
 			s := g.stretches[i-1]
-			if err := g.straight(into[s.at:][:s.length], s.place); err != nil {
+			if err := g.straight(into[s.at:][:s.length], s.place, !s.aligned()); err != nil {
 				return err
 			}
 		}
@@ -80,16 +85,19 @@ func (g *gatherer) gather(into []byte) error {
 	return nil
 }
 
-// straight is the old content from a place on, its calls straightened.
-func (g *gatherer) straight(part []byte, place int64) error {
+// straight is the old content from a place on, its calls straightened: those of
+// words that are whole in part only if it is wanted.
+func (g *gatherer) straight(part []byte, place int64, whole bool) error {
 	for len(part) > 0 {
 		if place%4 == 0 && len(part) >= 4 {
-			whole := len(part) &^ 3
-			if err := g.read(part[:whole], place); err != nil {
+			words := len(part) &^ 3
+			if err := g.read(part[:words], place); err != nil {
 				return err
 			}
-			g.Code.Straighten(part[:whole], place)
-			part, place = part[whole:], place+int64(whole)
+			if whole {
+				g.Code.Straighten(part[:words], place)
+			}
+			part, place = part[words:], place+int64(words)
 			continue
 		}
 		word, in := &g.word, place%4
