@@ -133,7 +133,7 @@ func TestGitOverSSH(t *testing.T) {
 	if err := errors.Join(err, os.WriteFile(filepath.Join(private, "known_hosts"), []byte(known), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	fetch(t, d, 1, "has that a key for ssh that may read the repository?")
+	fetch(t, d, 1, "has that, in its ~/.ssh, a key that may read the repository?")
 	key, err := os.ReadFile(filepath.Join(keys.Dir, "user"))
 	if err := errors.Join(err, os.WriteFile(filepath.Join(private, "id_ed25519"), key, 0o600)); err != nil {
 		t.Fatal(err)
