@@ -325,7 +325,7 @@ func (g *Git) pack(ctx context.Context, commit string) (string, error) {
 		return "", err
 	}
 	manifest.Files = tree.sorted()
-	return tree.write(manifest, filepath.Join(g.Dir, "release.ota"))
+	return tree.write(ctx, manifest, filepath.Join(g.Dir, "release.ota"))
 }
 
 // git runs git and returns what it prints, which has to be short.

@@ -47,7 +47,7 @@ func (s *shop) Fetch(_ context.Context, before Seen) (*Fetched, error) {
 	return &Fetched{Path: path, Name: "a.ota", Seen: Seen{ETag: s.tag}}, nil
 }
 
-func (s *shop) Judge(fetched *Fetched) (Judged, error) {
+func (s *shop) Judge(_ context.Context, fetched *Fetched) (Judged, error) {
 	content, err := os.ReadFile(fetched.Path)
 	return Judged{Name: string(content), Sum: "sum " + string(content), Content: string(content), Refused: s.refused}, err
 }
