@@ -9,7 +9,6 @@ import (
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -36,13 +35,8 @@ func newRepository(t *testing.T) repository {
 // for git.
 func (r repository) run(name string, args ...string) string {
 	r.t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		r.t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	return strings.TrimSpace(string(out))
+	alone := []string{"env", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", name}
+	return strings.TrimSpace(harness.Run(r.t, append(alone, args...)...))
 }
 
 // commit writes files, and commits all.
