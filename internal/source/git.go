@@ -85,7 +85,7 @@ func (g *Git) Fetch(ctx context.Context, before Seen) (*Fetched, error) {
 	if _, err := exec.LookPath("git"); err != nil {
 		return nil, hint.With(errors.New("there is no git on this device"), "sudo apt install git")
 	}
-	commit, err := g.update(ctx, before.Commit)
+	commit, err := g.update(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,18 +119,22 @@ func refusedBy(err error, seen Seen) (*Fetched, error) {
 	return nil, err
 }
 
-// update fetches into the repository of ota's own, and returns the commit. With a
-// new one, a repository that has grown too large is made anew; not at each look, as
-// a single commit may be larger.
-func (g *Git) update(ctx context.Context, before string) (string, error) {
+// update fetches into the repository of ota's own, and returns the commit. With
+// another one than is in it, a repository that has grown too large is made anew; not
+// at each look, as a single commit may be larger.
+func (g *Git) update(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	size, err := g.clean()
 	if err != nil {
 		return "", err
 	}
+	if size <= g.largest {
+		return g.newest(ctx)
+	}
+	had, _ := g.commit(ctx) // none in a repository that is of no use, which is made anew
 	commit, err := g.newest(ctx)
-	if err != nil || commit == before || size <= g.largest {
+	if err != nil || commit == had {
 		return commit, err
 	}
 	if err := os.RemoveAll(g.repository()); err != nil {
@@ -157,6 +161,11 @@ func (g *Git) newest(ctx context.Context) (string, error) {
 		_, cleanErr := g.clean()
 		return "", errors.Join(g.explained(err), cleanErr)
 	}
+	return g.commit(ctx)
+}
+
+// commit is the one that came last.
+func (g *Git) commit(ctx context.Context) (string, error) {
 	name, err := g.git(ctx, mostSaid, "rev-parse", "--verify", fetched+"^{commit}")
 	return strings.TrimSpace(string(name)), err
 }

@@ -253,30 +253,37 @@ func (p *project) leavesNothing() {
 }
 
 // TestGitTooLarge: what earlier commits had takes no room for ever; but a commit
-// that takes more than that is not fetched again at each look.
+// that takes more than that is not fetched again at each look, also where there is
+// no room for its release.
 func TestGitTooLarge(t *testing.T) {
 	p := newProject(t)
 	p.git.largest = 1 // of any commit
+	mark := filepath.Join(p.git.repository(), "mark")
+	look := func(fails, isAnew bool, before Seen) *Fetched {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(p.git.repository(), 0o700), os.WriteFile(mark, []byte("x"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := p.git.Fetch(t.Context(), before)
+		if _, gone := os.Lstat(mark); (err != nil) != fails || (gone != nil) != isAnew {
+			t.Errorf("%+v, %v; the mark: %v", got, err, gone)
+		}
+		return got
+	}
 	p.write("main.py", "print(1)\n")
 	first := p.commit("one")
-	got, _, _ := p.fetch(Seen{})
-	mark := filepath.Join(p.git.repository(), "mark")
-	if err := os.WriteFile(mark, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if again, _, _ := p.fetch(got.Seen); again != nil {
-		t.Errorf("the same commit came twice: %+v", again)
-	}
-	if _, err := os.Lstat(mark); err != nil {
-		t.Error("for the same commit the repository was made anew")
+	p.fetch(Seen{})
+	if got := look(false, false, Seen{Commit: first}); got != nil {
+		t.Errorf("the same commit came twice: %+v", got)
 	}
 	p.write("main.py", "print(2)\n")
 	second := p.commit("two")
-	if got, _, _ = p.fetch(got.Seen); got.Seen.Commit != second {
+	p.git.Room = func(int64) error { return errors.New("no room") }
+	look(true, true, Seen{Commit: first})
+	look(true, false, Seen{Commit: first})
+	p.git.Room = func(int64) error { return nil }
+	if got := look(false, false, Seen{Commit: first}); got == nil || got.Seen.Commit != second {
 		t.Errorf("%+v", got)
-	}
-	if _, err := os.Lstat(mark); err == nil {
-		t.Error("with a new commit the repository was kept")
 	}
 	if kept, err := p.git.git(t.Context(), mostSaid, "cat-file", "-t", first); err == nil {
 		t.Errorf("the first %s is still there", kept)
