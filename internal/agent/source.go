@@ -18,6 +18,7 @@ import (
 	"ota/internal/check"
 	"ota/internal/config"
 	"ota/internal/deposit"
+	"ota/internal/kit/copysum"
 	"ota/internal/kit/durable"
 	"ota/internal/kit/hint"
 	"ota/internal/parcel"
@@ -150,14 +151,22 @@ type fetches struct{ agent *agent }
 // Judge reads a release, of one that would be taken all of it. A connection that
 // breaks may look like the end of a file (RFC 9112, section 8): half a release
 // would lie in deposit/ and count as fetched.
-func (f fetches) Judge(fetched *source.Fetched) (source.Judged, error) {
+func (f fetches) Judge(ctx context.Context, fetched *source.Fetched) (source.Judged, error) {
+	judged, err := f.judge(ctx, fetched)
+	if ctx.Err() != nil {
+		return source.Judged{}, ctx.Err() // and the release is not at fault
+	}
+	return judged, err
+}
+
+func (f fetches) judge(ctx context.Context, fetched *source.Fetched) (source.Judged, error) {
 	file, err := os.Open(fetched.Path)
 	if err != nil {
 		return source.Judged{}, err
 	}
 	defer file.Close()
 	content := sha256.New()
-	read := io.TeeReader(file, content)
+	read := io.TeeReader(copysum.UntilDone(ctx, file), content)
 	archive, err := parcel.OpenArchive(read)
 	if err != nil {
 		return source.Judged{}, fmt.Errorf("what is there is no packed release: %w", err)
@@ -176,7 +185,7 @@ func (f fetches) Judge(fetched *source.Fetched) (source.Judged, error) {
 	if refused, ok := errors.AsType[*reason.Refused](err); ok {
 		judged.Refused = refused.Reasons[0].Message
 	} else if err == nil {
-		err = f.whole(archive, admitted.Manifest)
+		err = whole(archive, admitted.Manifest)
 	}
 	if err != nil && judged.Refused == "" {
 		return judged, err
@@ -186,11 +195,9 @@ func (f fetches) Judge(fetched *source.Fetched) (source.Judged, error) {
 	return judged, err
 }
 
-// whole says how an archive is not what its manifest lists.
-func (f fetches) whole(archive *parcel.Archive, m *parcel.Manifest) error {
-	if err := f.agent.roomToFetch(m.Bytes()); err != nil {
-		return err
-	}
+// whole says how an archive is not what its manifest lists. Nothing is written, so
+// no room is asked for: who unpacks it into a candidate does.
+func whole(archive *parcel.Archive, m *parcel.Manifest) error {
 	err := archive.Unpack(m, func(_ parcel.Entry, content io.Reader) error {
 		_, err := io.Copy(io.Discard, content)
 		return err

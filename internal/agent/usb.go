@@ -11,6 +11,7 @@ import (
 
 	"ota/internal/admission"
 	"ota/internal/deposit"
+	"ota/internal/kit/copysum"
 	"ota/internal/kit/durable"
 	"ota/internal/parcel"
 	"ota/internal/release"
@@ -139,7 +140,7 @@ func (a *agent) copyToDeposit(ctx context.Context, path, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(target, io.LimitReader(readerUntil{ctx, source}, info.Size()))
+	_, err = io.Copy(target, io.LimitReader(copysum.UntilDone(ctx, source), info.Size()))
 	if err == nil {
 		err = deposit.OwnerOf(folder).Give(target, 0o644)
 	}
@@ -150,17 +151,4 @@ func (a *agent) copyToDeposit(ctx context.Context, path, name string) error {
 		return errors.Join(err, os.Remove(temporary))
 	}
 	return durable.SyncDir(folder)
-}
-
-// readerUntil reads until ctx ends.
-type readerUntil struct {
-	ctx  context.Context
-	from io.Reader
-}
-
-func (r readerUntil) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.from.Read(p)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ota/internal/kit/command"
 	"ota/internal/kit/proc"
 )
 
@@ -29,7 +31,8 @@ const (
 	startedLimit = 250 * time.Millisecond
 	// longestLine is of what a waiting process says.
 	longestLine = 4096
-	// keptOutput is how much of what it prints before it waits is logged.
+	// keptOutput is how much of each of its outputs is logged of what it prints
+	// before it waits.
 	keptOutput = 4096
 )
 
@@ -239,8 +242,10 @@ func (w *Waiting) prepare(hook WaitSpec) error {
 // is called. What had been printed by then does not come out as the program's.
 func (w *Waiting) hush() (silence func()) {
 	var readers sync.WaitGroup
-	head := &heads{}
-	for _, from := range []pipe{w.stdout, w.stderr} {
+	var printed [2]command.Head // of stdout and stderr
+	for i, from := range []pipe{w.stdout, w.stderr} {
+		head := &printed[i]
+		head.Longest = keptOutput
 		readers.Go(func() {
 			_, err := io.Copy(head, from.out)
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -256,23 +261,10 @@ func (w *Waiting) hush() (silence func()) {
 			_ = from.out.SetReadDeadline(time.Unix(1, 0)) // closed: at its end as well
 		}
 		readers.Wait()
-		if text := head.text; len(text) > 0 {
+		if text := slices.Concat(printed[0].Kept(), printed[1].Kept()); len(text) > 0 {
 			w.room.log.Debug("printed while a start was prepared, and not kept", "text", string(text))
 		}
 	}
-}
-
-// heads keeps the beginning of what is written to it.
-type heads struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (h *heads) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.text = append(h.text, p[:min(len(p), keptOutput-len(h.text))]...)
-	return len(p), nil
 }
 
 // empty reads what is in the pipe now.

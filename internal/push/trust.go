@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+
+	"ota/internal/kit/fingerprint"
 )
 
 // Fingerprint is the SHA-256 of a certificate, as `ota status` shows it: 32 bytes
@@ -21,20 +23,11 @@ func ParseFingerprint(text string) (Fingerprint, error) {
 	if err != nil || len(sum) != sha256.Size {
 		return "", fmt.Errorf("%q is no SHA-256 of a certificate", text)
 	}
-	return fingerprint(sum), nil
+	return Fingerprint(fingerprint.Text([sha256.Size]byte(sum))), nil
 }
 
 func fingerprintOf(certificate *x509.Certificate) Fingerprint {
-	sum := sha256.Sum256(certificate.Raw)
-	return fingerprint(sum[:])
-}
-
-func fingerprint(sum []byte) Fingerprint {
-	pairs := make([]string, len(sum))
-	for i, one := range sum {
-		pairs[i] = fmt.Sprintf("%02X", one)
-	}
-	return Fingerprint(strings.Join(pairs, ":"))
+	return Fingerprint(fingerprint.Of(certificate.Raw))
 }
 
 // stranger is the error for a certificate for which nobody vouches.

@@ -24,23 +24,27 @@ func ThisHost() (Host, error) {
 	if err != nil {
 		home = "/" // of the system, for which it does not matter
 	}
-	return Host{UID: os.Getuid(), Home: home, Executable: executable, Run: run, Chown: os.Lchown}, nil
+	return Host{UID: os.Getuid(), Home: home, Runtime: runtimeDir(), Executable: executable, Run: run, Chown: os.Lchown}, nil
 }
 
 // runtime names the folder by which "systemctl --user" finds the systemd of the
 // user. Logging in sets it (pam_systemd(8)).
 const runtime = "XDG_RUNTIME_DIR"
 
-// runtimeDir is that folder.
-func runtimeDir(uid int) string { return fmt.Sprintf("/run/user/%d", uid) }
+// runtimeDir is that folder; where nothing is set, as after su, or from cron, the
+// one that logging in would set.
+func runtimeDir() string {
+	if dir := os.Getenv(runtime); dir != "" {
+		return dir
+	}
+	return fmt.Sprintf("/run/user/%d", os.Getuid())
+}
 
 func run(ctx context.Context, argv ...string) (string, error) {
 	var output bytes.Buffer
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = &output, &output
-	if os.Getenv(runtime) == "" { // as after su, or from cron
-		cmd.Env = append(os.Environ(), runtime+"="+runtimeDir(os.Getuid()))
-	}
+	cmd.Env = append(os.Environ(), runtime+"="+runtimeDir())
 	err := proc.Run(cmd)
 	return output.String(), err
 }

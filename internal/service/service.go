@@ -23,6 +23,7 @@ type Host struct {
 	Root       string // before every path; empty: the machine itself
 	UID        int    // of this process
 	Home       string // of its user
+	Runtime    string // the folder in which its user's systemd is found
 	Executable string // this program
 	// Run runs a command and returns what it has printed.
 	Run func(ctx context.Context, argv ...string) (output string, err error)
@@ -194,7 +195,7 @@ func begin(host Host, options Options) (*work, error) {
 	if options.Scope == OfSystem && host.UID != 0 && !options.Dry {
 		return nil, hint.With(errors.New("a service of the system is made by root"), `use sudo; or "--user", for a service of your own`)
 	}
-	if options.Scope == OfUser && !w.exists(runtimeDir(host.UID)+"/systemd") {
+	if options.Scope == OfUser && !w.exists(host.Runtime+"/systemd") && !options.Dry {
 		return nil, hint.With(errors.New("no systemd of your own is running"), `"loginctl enable-linger" starts one, which stays when you log out`)
 	}
 	if options.Scope == OfUser && options.As != "" {

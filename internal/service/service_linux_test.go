@@ -37,7 +37,7 @@ func newMachine(t *testing.T, kind kind) *machine {
 	if err := os.WriteFile(binary, []byte("this program"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	m.host = Host{Root: t.TempDir(), Home: "/home/pi", Executable: binary, Run: m.run, Chown: m.chown}
+	m.host = Host{Root: t.TempDir(), Home: "/home/pi", Runtime: "/run/user/1000", Executable: binary, Run: m.run, Chown: m.chown}
 	m.mkdir(map[string]bool{"/run/systemd/system": kind == systemd, "/sbin/openrc-run": kind == openRC, "/etc/systemd/system": kind == systemd})
 	return m
 }
@@ -261,6 +261,14 @@ func TestOfUser(t *testing.T) {
 	if left := m.files(); len(left) != 0 {
 		t.Errorf("made all the same: %v", left)
 	}
+	dry := options
+	dry.Dry = true
+	if _, err := Install(t.Context(), m.host, dry); err != nil || len(m.said) == 0 || !strings.HasPrefix(m.said[0], string(Would)) {
+		t.Errorf("%q, %v", m.said, err)
+	}
+	if got := m.took(); got != "" || len(m.files()) != 0 {
+		t.Errorf("the dry run did %s, %v", got, m.files())
+	}
 	m.mkdir(map[string]bool{"/run/user/1000/systemd": true})
 	if _, err := Install(t.Context(), m.host, options); err != nil {
 		t.Fatal(err)
@@ -270,11 +278,37 @@ func TestOfUser(t *testing.T) {
 		t.Error(diff)
 	}
 	golden(t, "ota@.user.service", m.files()["/home/pi/.config/systemd/user/ota@.service"])
+	m.mkdir(map[string]bool{"/run/user/1000/systemd": false}) // as from cron, when nobody is logged in
+	made := len(m.files())
+	if err := Uninstall(t.Context(), m.host, dry); err != nil || len(m.said) == 0 {
+		t.Errorf("%q, %v", m.said, err)
+	}
+	if got := m.took(); got != "" || len(m.files()) != made {
+		t.Errorf("the dry run did %s, %v", got, m.files())
+	}
+	m.mkdir(map[string]bool{"/run/user/1000/systemd": true})
 	if err := Uninstall(t.Context(), m.host, options); err != nil {
 		t.Fatal(err)
 	}
 	if left := m.files(); len(left) != 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// TestRuntime: the folder is the one that logging in has set, elsewhere on some
+// systems; for who has not logged in, the one that it would have set.
+func TestRuntime(t *testing.T) {
+	usual := fmt.Sprintf("/run/user/%d", os.Getuid())
+	for set, want := range map[string]string{"": usual, "/tmp/of pi": "/tmp/of pi"} {
+		t.Setenv(runtime, set)
+		host, err := ThisHost()
+		if err != nil {
+			t.Fatal(err)
+		}
+		told, err := host.Run(t.Context(), "sh", "-c", `printf %s "$XDG_RUNTIME_DIR"`)
+		if err != nil || host.Runtime != want || told != want {
+			t.Errorf("%q is set: %q, and commands are told %q, %v", set, host.Runtime, told, err)
+		}
 	}
 }
 
@@ -322,7 +356,7 @@ func TestWhatCannotBe(t *testing.T) {
 		"not its own": {func(m *machine, o *Options) { m.users["eve"], o.As = "eve:x:1001:1001::/:/", "eve" }, "somebody else than eve", "chown -R eve:"},
 		"no manager":  {func(m *machine, _ *Options) { m.mkdir(map[string]bool{"/run/systemd/system": false}) }, "neither systemd", "ota run"},
 		"both": {func(m *machine, o *Options) {
-			m.mkdir(map[string]bool{"/run/user/0/systemd": true})
+			m.mkdir(map[string]bool{"/run/user/1000/systemd": true})
 			o.As, o.Scope = "pi", OfUser
 		}, "don't go together", ""},
 		"no own manager": {func(_ *machine, o *Options) { o.Scope = OfUser }, "no systemd of your own", "enable-linger"},

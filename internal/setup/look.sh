@@ -62,7 +62,7 @@ fi
 
 if [ -d /run/systemd/system ]; then
 	say manager systemd
-	[ ! -d "/run/user/$(id -u)/systemd" ] || say own yes
+	[ ! -d "${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/systemd" ] || say own yes
 elif [ -e /sbin/openrc-run ]; then say manager openrc; fi
 
 say dir "$dir"

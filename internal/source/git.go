@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,10 +40,13 @@ type GitOptions struct {
 
 // Git is a branch of a repository. Its tree becomes a packed release, with the
 // time of the commit as serial.
-type Git struct{ GitOptions }
+type Git struct {
+	GitOptions
+	largest int64 // from when on the repository is made anew
+}
 
 // NewGit remembers the options.
-func NewGit(options GitOptions) *Git { return &Git{options} }
+func NewGit(options GitOptions) *Git { return &Git{options, largestRepository} }
 
 const (
 	// fetchTime is how long git may take: for a first fetch over a slow line.
@@ -115,13 +119,35 @@ func refusedBy(err error, seen Seen) (*Fetched, error) {
 	return nil, err
 }
 
-// update fetches into the repository of ota's own, and returns the commit.
+// update fetches into the repository of ota's own, and returns the commit. With
+// another one than is in it, a repository that has grown too large is made anew; not
+// at each look, as a single commit may be larger.
 func (g *Git) update(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	if err := g.clean(); err != nil {
+	size, err := g.clean()
+	if err != nil {
 		return "", err
 	}
+	if size <= g.largest {
+		return g.newest(ctx)
+	}
+	had, _ := g.commit(ctx) // none in a repository that is of no use, which is made anew
+	commit, err := g.newest(ctx)
+	if err != nil || commit == had {
+		return commit, err
+	}
+	if err := os.RemoveAll(g.repository()); err != nil {
+		return "", err
+	}
+	if _, err := g.clean(); err != nil {
+		return "", err
+	}
+	return g.newest(ctx)
+}
+
+// newest fetches the newest commit, and returns it.
+func (g *Git) newest(ctx context.Context) (string, error) {
 	if _, err := g.git(ctx, mostSaid, "init", "--quiet", "--bare", "."); err != nil {
 		return "", err
 	}
@@ -132,44 +158,52 @@ func (g *Git) update(ctx context.Context) (string, error) {
 	_, err := g.git(ctx, mostSaid, "fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--force",
 		"--", g.Address, "+"+from+":"+fetched)
 	if err != nil {
-		return "", errors.Join(g.explained(err), g.clean())
+		_, cleanErr := g.clean()
+		return "", errors.Join(g.explained(err), cleanErr)
 	}
+	return g.commit(ctx)
+}
+
+// commit is the one that came last.
+func (g *Git) commit(ctx context.Context) (string, error) {
 	name, err := g.git(ctx, mostSaid, "rev-parse", "--verify", fetched+"^{commit}")
 	return strings.TrimSpace(string(name)), err
 }
 
-// clean makes sure that the repository is there and not too large, and that
-// nothing is left of an interrupted fetch.
-func (g *Git) clean() error {
-	var size int64
-	err := filepath.WalkDir(g.repository(), func(at string, entry fs.DirEntry, err error) error {
+// clean makes sure that the repository is there, and that nothing is left of an
+// interrupted fetch. It returns how large the repository is.
+func (g *Git) clean() (size int64, err error) {
+	err = filepath.WalkDir(g.repository(), func(at string, entry fs.DirEntry, err error) error {
 		if err != nil {
+			return err
+		}
+		// git was killed, or its pack has broken off: tmp_pack_…, tmp_objdir-…/
+		if strings.HasSuffix(at, ".lock") || strings.HasPrefix(entry.Name(), "tmp_") {
+			err := os.RemoveAll(at)
+			if err == nil && entry.IsDir() {
+				err = fs.SkipDir
+			}
 			return err
 		}
 		if info, err := entry.Info(); err == nil {
 			size += info.Size()
 		}
-		// git was killed, or its pack has broken off: tmp_pack_…
-		if strings.HasSuffix(at, ".lock") || strings.HasPrefix(entry.Name(), "tmp_") {
-			return os.Remove(at)
-		}
 		return nil
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return 0, err
 	}
-	if size > largestRepository {
-		if err := os.RemoveAll(g.repository()); err != nil {
-			return err
-		}
-	}
-	return errors.Join(os.RemoveAll(g.tree()), os.MkdirAll(g.repository(), 0o700))
+	return size, errors.Join(os.RemoveAll(g.tree()), os.MkdirAll(g.repository(), 0o700))
 }
 
 // explained adds what may help.
 func (g *Git) explained(err error) error {
 	text := err.Error()
 	switch {
+	case strings.Contains(text, "couldn't find remote ref"):
+		return hint.With(err, "does [source] git name a branch behind the #?")
+	case g.protocol() == "ssh":
+		return hint.With(err, adviceForSSH(text))
 	case strings.Contains(text, "certificate") && time.Now().Year() < 2024:
 		return hint.With(fmt.Errorf("%w; this device believes that it is %s", err, time.Now().Format(time.DateOnly)),
 			`its clock is not set yet; "ota doctor" says more`)
@@ -177,17 +211,25 @@ func (g *Git) explained(err error) error {
 		return hint.With(err, "does [source] token_file hold a token that may read this?")
 	case refusesReading(text):
 		return hint.With(err, "put a token that may read the repository into [source] token_file")
-	case strings.Contains(text, "Permission denied"):
-		return hint.With(err, "git runs as ota's user: has that a key for ssh that may read the repository?")
-	case strings.Contains(text, "Host key verification failed"):
-		return hint.With(err, "git runs as ota's user: is the host in its ~/.ssh/known_hosts?")
-	case strings.Contains(text, "couldn't find remote ref"):
-		return hint.With(err, "does [source] git name a branch behind the #?")
 	}
 	return err
 }
 
-// refusesReading knows what git says where a server wants another token, or one
+// adviceForSSH knows what ssh says, and servers behind it; "": there is none.
+func adviceForSSH(text string) string {
+	switch {
+	case strings.Contains(text, "Host key verification failed"):
+		return "git runs as ota's user: is the host in its ~/.ssh/known_hosts?"
+	case strings.Contains(text, "ssh: not found"), strings.Contains(text, "ssh: command not found"):
+		return "sudo apt install openssh-client"
+	// Forges hide from a key that may not read it that a repository is there.
+	case strings.Contains(text, "Permission denied"), strings.Contains(text, "not found"), strings.Contains(text, "not be found"):
+		return "git runs as ota's user: has that, in its ~/.ssh, a key that may read the repository?"
+	}
+	return ""
+}
+
+// refusesReading knows what git says where a web server wants another token, or one
 // at all. Forges hide from strangers that a repository is there.
 func refusesReading(text string) bool {
 	return strings.Contains(text, "terminal prompts disabled") || strings.Contains(text, "Authentication failed") ||
@@ -292,7 +334,7 @@ func (g *Git) pack(ctx context.Context, commit string) (string, error) {
 		return "", err
 	}
 	manifest.Files = tree.sorted()
-	return tree.write(manifest, filepath.Join(g.Dir, "release.ota"))
+	return tree.write(ctx, manifest, filepath.Join(g.Dir, "release.ota"))
 }
 
 // git runs git and returns what it prints, which has to be short.
@@ -372,12 +414,17 @@ func lastLine(text string, code int) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines { // the first that tells of a failure: what follows is advice
 		after, ok := strings.CutPrefix(line, "fatal: ")
-		if ok && i > 0 && strings.HasPrefix(after, "Could not read from remote") { // ssh has said why
-			return strings.TrimSpace(lines[i-1])
+		if !ok {
+			continue
 		}
-		if ok {
-			return after
+		if strings.HasPrefix(after, "Could not read from remote") { // ssh has said why, or who is behind it
+			for _, before := range slices.Backward(lines[:i]) {
+				if why := strings.TrimSpace(strings.TrimPrefix(before, "remote:")); strings.Trim(why, "=") != "" {
+					return why
+				}
+			}
 		}
+		return after
 	}
 	if last := lines[len(lines)-1]; last != "" {
 		return last

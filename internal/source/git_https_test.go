@@ -81,10 +81,7 @@ func (p *project) fails(words, advice string) {
 	if err == nil || !strings.Contains(err.Error(), words) || !strings.Contains(hint.Of(err), advice) {
 		p.Errorf("%v, %v, %q; want %q and %q", got, err, hint.Of(err), words, advice)
 	}
-	left, _ := filepath.Glob(filepath.Join(p.git.repository(), "objects", "pack", "tmp_*"))
-	if len(left) > 0 {
-		p.Errorf("left: %v", left)
-	}
+	p.leavesNothing()
 }
 
 // TestGitOverHTTPS: a repository that only who has the token may read, on a server

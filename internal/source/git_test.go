@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"ota/internal/kit/hint"
 	"ota/internal/parcel"
 	"ota/internal/sshsig"
 )
@@ -217,6 +218,97 @@ func TestGitRefuses(t *testing.T) {
 	p.git.Signed = func() bool { return true }
 	if _, err := p.git.Fetch(t.Context(), Seen{}); err == nil || !strings.Contains(err.Error(), "only signed") {
 		t.Error(err)
+	}
+}
+
+// TestGitLeftovers: what a git that was killed has left is no fault, and goes.
+func TestGitLeftovers(t *testing.T) {
+	p := newProject(t)
+	p.write("main.py", "print(1)\n")
+	p.commit("one")
+	p.fetch(Seen{})
+	leftovers := []string{"objects/tmp_objdir-incoming-Uq1xyz/pack/tmp_pack_a1b2c3", "objects/00/tmp_obj_a1b2c3", "objects/pack/tmp_pack_a1b2c3", "shallow.lock"}
+	for _, path := range leftovers {
+		path = filepath.Join(p.git.repository(), path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("half"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.write("main.py", "print(2)\n")
+	p.commit("two")
+	if _, _, paths := p.fetch(Seen{}); paths != "main.py" {
+		t.Errorf("%q", paths)
+	}
+	p.leavesNothing()
+}
+
+// leavesNothing expects that git has left nothing in the repository that takes room.
+func (p *project) leavesNothing() {
+	p.Helper()
+	for _, pattern := range []string{"*.lock", "*/tmp_*", "*/*/tmp_*"} {
+		if left, _ := filepath.Glob(filepath.Join(p.git.repository(), pattern)); len(left) > 0 {
+			p.Errorf("left: %q", left)
+		}
+	}
+}
+
+// TestGitTooLarge: what earlier commits had takes no room for ever; but a commit
+// that takes more than that is not fetched again at each look, also where there is
+// no room for its release.
+func TestGitTooLarge(t *testing.T) {
+	p := newProject(t)
+	p.git.largest = 1 // of any commit
+	mark := filepath.Join(p.git.repository(), "mark")
+	look := func(fails, isAnew bool, before Seen) *Fetched {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(p.git.repository(), 0o700), os.WriteFile(mark, []byte("x"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := p.git.Fetch(t.Context(), before)
+		if _, gone := os.Lstat(mark); (err != nil) != fails || (gone != nil) != isAnew {
+			t.Errorf("%+v, %v; the mark: %v", got, err, gone)
+		}
+		return got
+	}
+	p.write("main.py", "print(1)\n")
+	first := p.commit("one")
+	p.fetch(Seen{})
+	if got := look(false, false, Seen{Commit: first}); got != nil {
+		t.Errorf("the same commit came twice: %+v", got)
+	}
+	p.write("main.py", "print(2)\n")
+	second := p.commit("two")
+	p.git.Room = func(int64) error { return errors.New("no room") }
+	look(true, true, Seen{Commit: first})
+	look(true, false, Seen{Commit: first})
+	p.git.Room = func(int64) error { return nil }
+	if got := look(false, false, Seen{Commit: first}); got == nil || got.Seen.Commit != second {
+		t.Errorf("%+v", got)
+	}
+	if kept, err := p.git.git(t.Context(), mostSaid, "cat-file", "-t", first); err == nil {
+		t.Errorf("the first %s is still there", kept)
+	}
+}
+
+// TestGitAdvice: what is said and advised where git can't read, over the web and
+// over ssh.
+func TestGitAdvice(t *testing.T) {
+	const readOver = "fatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand the repository exists.\n"
+	for name, test := range map[string]struct{ address, said, why, advice string }{
+		"web, hidden":    {"https://github.com/a/b", "remote: Repository not found.\nfatal: repository 'https://github.com/a/b/' not found\n", "repository 'https://github.com/a/b/' not found", "[source] token_file"},
+		"ssh, hidden":    {"git@github.com:a/b", "ERROR: Repository not found.\n" + readOver, "ERROR: Repository not found.", "in its ~/.ssh, a key"},
+		"ssh, framed":    {"git@gitlab.com:a/b", "remote: \nremote: ====\nremote: \nremote: ERROR: The project could not be found.\nremote: \nremote: ====\nremote: \n" + readOver, "ERROR: The project could not be found.", "in its ~/.ssh, a key"},
+		"ssh, no key":    {"ssh://git@host/b", "git@host: Permission denied (publickey).\n" + readOver, "git@host: Permission denied (publickey).", "in its ~/.ssh, a key"},
+		"ssh, new host":  {"ssh://git@host/b", "Host key verification failed.\n" + readOver, "Host key verification failed.", "known_hosts"},
+		"ssh, there not": {"ssh://git@host/b", "ssh -o BatchMode=yes: 1: ssh: not found\n" + readOver, "ssh -o BatchMode=yes: 1: ssh: not found", "openssh-client"},
+		"ssh, no branch": {"ssh://git@host/b", "fatal: couldn't find remote ref x\n", "couldn't find remote ref x", "a branch behind the #"},
+		"ssh, says none": {"ssh://git@host/b", readOver, "Could not read from remote repository.", ""},
+	} {
+		why := lastLine(test.said, 128)
+		advice := hint.Of(NewGit(GitOptions{Address: test.address}).explained(errors.New(why)))
+		if why != test.why || !strings.Contains(advice, test.advice) || test.advice == "" && advice != "" {
+			t.Errorf("%s: %q, and %q", name, why, advice)
+		}
 	}
 }
 

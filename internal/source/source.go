@@ -54,9 +54,9 @@ type Fetched struct {
 
 // House takes what was fetched.
 type House interface {
-	// Judge looks at the beginning of a release. The error says why it is no
-	// packed release at all.
-	Judge(fetched *Fetched) (Judged, error)
+	// Judge reads a release, until ctx ends. The error says why it is no packed
+	// release at all.
+	Judge(ctx context.Context, fetched *Fetched) (Judged, error)
 	// Waits reports whether deposit/ holds something else than what Deliver has
 	// put there, and than the files of a release that failed.
 	Waits(placed Placed) (bool, error)
@@ -151,7 +151,7 @@ const (
 	firstLook    = 10 * time.Second // after the start: the network comes up, too
 	firstAgain   = time.Minute      // after a failure; each further one doubles it
 	longestAgain = 6 * time.Hour
-	longestLook  = time.Hour // of all that a look takes
+	longestFetch = time.Hour // a file goes on at the next look where it was
 )
 
 // errEnded is the error of who asks too late.
@@ -226,8 +226,6 @@ func spread(pause time.Duration) time.Duration {
 // look looks once, and keeps how that went. Of a place that fails again and again
 // for the same reason the log tells once.
 func (s *Source) look(ctx context.Context, insists bool) (Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, longestLook)
-	defer cancel()
 	result, err := s.bring(ctx, insists)
 	if errors.Is(err, context.Canceled) {
 		return result, err
@@ -349,7 +347,7 @@ func (s *Source) bring(ctx context.Context, insists bool) (Result, error) {
 	if again { // it may be for keys that the device has by now
 		before, known.Content = Seen{}, ""
 	}
-	fetched, err := s.options.Place.Fetch(ctx, before)
+	fetched, err := s.fetch(ctx, before)
 	if err != nil {
 		return Result{}, err
 	}
@@ -357,6 +355,14 @@ func (s *Source) bring(ctx context.Context, insists bool) (Result, error) {
 		return known.unchanged(), nil
 	}
 	return s.take(ctx, known, fetched)
+}
+
+// fetch asks the place. What has come in time is judged and delivered without
+// haste: else a slow line would bring it anew at each look.
+func (s *Source) fetch(ctx context.Context, before Seen) (*Fetched, error) {
+	ctx, cancel := context.WithTimeout(ctx, longestFetch)
+	defer cancel()
+	return s.options.Place.Fetch(ctx, before)
 }
 
 // unchanged is what a look comes to that finds what was there before.
@@ -371,7 +377,7 @@ func (r record) unchanged() Result {
 func (s *Source) take(ctx context.Context, known record, fetched *Fetched) (Result, error) {
 	next := record{From: known.From, Step: refused, Seen: fetched.Seen, Reason: fetched.Refused, Placed: known.Placed}
 	if fetched.Refused == "" {
-		judged, err := s.options.House.Judge(fetched)
+		judged, err := s.options.House.Judge(ctx, fetched)
 		if err != nil {
 			return Result{}, errors.Join(err, removeIfThere(fetched.Path))
 		}

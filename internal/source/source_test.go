@@ -22,7 +22,8 @@ type shop struct {
 	err     error
 	refused string // by the house
 	waits   bool
-	full    error // deposit/ can't be written
+	full    error         // deposit/ can't be written
+	lasts   time.Duration // of a fetch, and of looking at what came
 	looks   []time.Time
 	asked   []Seen
 	placed  []string // contents that came into deposit/
@@ -30,7 +31,10 @@ type shop struct {
 
 func (s *shop) String() string { return "shop" }
 
-func (s *shop) Fetch(_ context.Context, before Seen) (*Fetched, error) {
+func (s *shop) Fetch(ctx context.Context, before Seen) (*Fetched, error) {
+	if err := s.last(ctx); err != nil {
+		return nil, err
+	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.looks, s.asked = append(s.looks, time.Now()), append(s.asked, before)
@@ -47,7 +51,19 @@ func (s *shop) Fetch(_ context.Context, before Seen) (*Fetched, error) {
 	return &Fetched{Path: path, Name: "a.ota", Seen: Seen{ETag: s.tag}}, nil
 }
 
-func (s *shop) Judge(fetched *Fetched) (Judged, error) {
+// last takes its time.
+func (s *shop) last(ctx context.Context) error {
+	select {
+	case <-time.After(s.lasts):
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+func (s *shop) Judge(ctx context.Context, fetched *Fetched) (Judged, error) {
+	if err := s.last(ctx); err != nil {
+		return Judged{}, err
+	}
 	content, err := os.ReadFile(fetched.Path)
 	return Judged{Name: string(content), Sum: "sum " + string(content), Content: string(content), Refused: s.refused}, err
 }
@@ -235,6 +251,28 @@ func TestLeftAlone(t *testing.T) {
 			<-ended
 		})
 	}
+}
+
+// TestSlowLine: a fetch is given up after an hour; what has come before that is
+// looked at as long as that takes, unless ota ends.
+func TestSlowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t)
+		s.offers, s.tag, s.lasts = "v1", "1", longestFetch-time.Second
+		s.look(Brought, false)
+		s.has("v1")
+		s.lasts = longestFetch + time.Second
+		if _, err := s.source(0).look(t.Context(), false); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		s.offers, s.tag, s.lasts = "v2", "2", longestFetch-time.Second
+		ctx, cancel := context.WithTimeout(t.Context(), longestFetch)
+		defer cancel()
+		if _, err := s.source(0).look(ctx, false); err == nil {
+			t.Error("it did not end")
+		}
+		s.has("v1")
+	})
 }
 
 // TestOnlyWhenAsked: with a poll of nothing there is no look by itself.

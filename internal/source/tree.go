@@ -2,6 +2,7 @@ package source
 
 import (
 	"archive/tar"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"strings"
 
 	"ota/internal/kit/command"
+	"ota/internal/kit/copysum"
 	"ota/internal/kit/durable"
 	"ota/internal/parcel"
 )
@@ -111,8 +113,8 @@ func (t *tree) sorted() []parcel.Entry {
 	return t.entries
 }
 
-// write writes the release.
-func (t *tree) write(manifest *parcel.Manifest, at string) (string, error) {
+// write writes the release, until ctx ends.
+func (t *tree) write(ctx context.Context, manifest *parcel.Manifest, at string) (string, error) {
 	if len(manifest.Files) == 0 {
 		return "", notTaken{errors.New("there is no file in it")}
 	}
@@ -127,7 +129,13 @@ func (t *tree) write(manifest *parcel.Manifest, at string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	err = parcel.WriteArchive(file, data, nil, func(path string) (io.ReadCloser, error) { return os.Open(t.files[path]) })
+	err = parcel.WriteArchive(file, data, nil, func(path string) (io.ReadCloser, error) {
+		content, err := os.Open(t.files[path])
+		return struct {
+			io.Reader
+			io.Closer
+		}{copysum.UntilDone(ctx, content), content}, err
+	})
 	if err == nil {
 		err = durable.SyncData(file)
 	}

@@ -41,6 +41,14 @@ type URLOptions struct {
 type URL struct {
 	URLOptions
 	client *http.Client
+	unfit  unfit
+}
+
+// unfit is a file whose size the server does not tell, and for which there was no
+// room when this much had come.
+type unfit struct {
+	seen  Seen
+	bytes int64
 }
 
 // Bounds of a talk with a web server.
@@ -56,7 +64,7 @@ const (
 
 // NewURL remembers the options.
 func NewURL(options URLOptions) *URL {
-	return &URL{options, &http.Client{
+	return &URL{URLOptions: options, client: &http.Client{
 		// A connection is not kept: the next look is in a quarter of an hour. What
 		// is compressed already is not compressed again, which would change its tag.
 		Transport: &http.Transport{
@@ -279,10 +287,12 @@ func (u *URL) drop() error {
 // receive writes what comes behind the part. A server that says nothing for a
 // minute has gone.
 func (u *URL) receive(cancel context.CancelCauseFunc, response *http.Response, have int64) error {
-	if response.ContentLength > 0 {
-		if err := u.Room(response.ContentLength); err != nil {
-			return errors.Join(err, u.drop())
-		}
+	isTold, end := response.ContentLength >= 0, have+response.ContentLength
+	if !isTold && u.unfit.seen == seenIn(response) {
+		end = u.unfit.bytes
+	}
+	if err := u.Room(max(end-have, 0)); err != nil {
+		return errors.Join(err, u.drop())
 	}
 	file, err := os.OpenFile(u.partFile(), os.O_WRONLY, 0)
 	if err != nil {
@@ -292,10 +302,19 @@ func (u *URL) receive(cancel context.CancelCauseFunc, response *http.Response, h
 	defer quiet.Stop()
 	_, err = file.Seek(have, io.SeekStart)
 	for err == nil {
-		if err = u.Room(roomStep); err != nil {
+		step := int64(roomStep)
+		if isTold {
+			step = min(step, end-have)
+		}
+		if err = u.Room(step); err != nil {
+			if !isTold {
+				u.unfit = unfit{seenIn(response), have + step}
+			}
 			return errors.Join(err, file.Close(), u.drop())
 		}
-		_, err = io.CopyN(file, awake{response.Body, quiet}, roomStep)
+		var came int64
+		came, err = io.CopyN(file, awake{response.Body, quiet}, roomStep)
+		have += came
 	}
 	onDisk := (*fs.PathError)(nil)
 	switch {

@@ -294,6 +294,55 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// roomFor gives out room for this many bytes in all.
+func roomFor(u *URL, all int64) func(int64) error {
+	return func(bytes int64) error {
+		if u.size()+bytes > all {
+			return errors.New("no room")
+		}
+		return nil
+	}
+}
+
+// TestFitsExactly: room for the file, and for nothing more, is enough.
+func TestFitsExactly(t *testing.T) {
+	s := newServer(t)
+	u := s.url(t.TempDir())
+	u.Room = roomFor(u, int64(len(s.content)))
+	s.fetches(u, Seen{})
+}
+
+// TestTooLargeUntold: a file whose size the server does not tell is given up where
+// the room ends, and not fetched up to there again; another one is.
+func TestTooLargeUntold(t *testing.T) {
+	s := newServer(t)
+	piece := strings.Repeat("0123456789", roomStep/10/2)
+	s.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("ETag", `"large"`)
+		for range 4 {
+			if _, err := io.WriteString(w, piece); err != nil {
+				break // the device has hung up
+			}
+			w.(http.Flusher).Flush()
+		}
+		return true
+	}
+	u := s.url(t.TempDir())
+	u.Room = roomFor(u, roomStep)
+	s.fails(u, "no room")
+	var most int64
+	u.Room = func(bytes int64) error {
+		most = max(most, u.size())
+		return roomFor(u, roomStep)(bytes)
+	}
+	s.fails(u, "no room")
+	if most > 0 {
+		t.Errorf("%d bytes came again", most)
+	}
+	s.answer = nil
+	s.fetches(u, Seen{})
+}
+
 func TestAnswers(t *testing.T) {
 	s := newServer(t)
 	u := s.url(t.TempDir())

@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -17,11 +16,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
 	"ota/internal/kit/durable"
+	"ota/internal/kit/fingerprint"
 	"ota/internal/kit/hint"
 )
 
@@ -129,12 +128,7 @@ func (c *certificate) current() *tls.Certificate {
 
 // fingerprint is the SHA-256 of the certificate, as browsers show it.
 func (c *certificate) fingerprint() string {
-	sum := sha256.Sum256(c.current().Certificate[0])
-	pairs := make([]string, len(sum))
-	for i, one := range sum {
-		pairs[i] = fmt.Sprintf("%02X", one)
-	}
-	return strings.Join(pairs, ":")
+	return fingerprint.Of(c.current().Certificate[0])
 }
 
 // The certificate holds for all of the time that its format can write in two

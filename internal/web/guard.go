@@ -228,13 +228,14 @@ func (g *guard) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 		return
 	}
-	status := http.StatusUnauthorized
-	if wait := waitOf(err); wait > 0 {
-		status = http.StatusTooManyRequests
-		w.Header().Set("Retry-After", strconv.Itoa(wait))
-	}
 	w.Header().Set("WWW-Authenticate", `Bearer realm="ota"`)
-	api.WriteProblem(w, api.NewProblem(status, err.Error(), hint.Of(err)))
+	status, wait := http.StatusUnauthorized, waitOf(err)
+	if wait > 0 {
+		status = http.StatusTooManyRequests
+	}
+	problem := api.NewProblem(status, err.Error(), hint.Of(err))
+	problem.Wait = wait
+	api.WriteProblem(w, problem)
 }
 
 // waitOf is how many seconds somebody is to wait before the next try; 0: none.

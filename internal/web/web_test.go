@@ -67,6 +67,11 @@ func (d *door) Session(ctx context.Context, secret string) (context.Context, boo
 }
 
 func (d *door) Token(ctx context.Context, _ netip.Addr, secret string) (context.Context, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if secret != goodToken && d.tries > 3 {
+		return ctx, &access.SlowDown{After: 6500 * time.Millisecond}
+	}
 	if secret != goodToken {
 		return ctx, access.ErrToken
 	}
@@ -290,8 +295,11 @@ func TestWrongTriesAreToldToWait(t *testing.T) {
 	for range 4 {
 		last = s.send("POST", "/login", "code=wrong", "Content-Type: application/x-www-form-urlencoded", s.origin())
 	}
-	if last.StatusCode != http.StatusTooManyRequests || last.Header.Get("Retry-After") != "7" {
-		t.Errorf("%s, %q", last.Status, last.Header.Get("Retry-After"))
+	script := s.send("GET", "/api/v1/status", "", "Authorization: Bearer wrong")
+	for _, answer := range []*http.Response{last, script} {
+		if answer.StatusCode != http.StatusTooManyRequests || answer.Header.Get("Retry-After") != "7" {
+			t.Errorf("%s, %q", answer.Status, answer.Header.Get("Retry-After"))
+		}
 	}
 }
 

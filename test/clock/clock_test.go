@@ -37,21 +37,15 @@ func TestExpiry(t *testing.T) {
 	harness.Need(t, "mke2fs", "ssh-keygen")
 	dir := harness.FastDir(t)
 	shared, root := filepath.Join(dir, "shared"), filepath.Join(dir, "root")
-	run := func(argv ...string) {
-		t.Helper()
-		if said, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%q: %v\n%s", argv, err, said)
-		}
-	}
 	key := filepath.Join(dir, "key")
-	run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key)
+	harness.Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key)
 	public, err := os.ReadFile(key + ".pub")
 	if err != nil {
 		t.Fatal(err)
 	}
 	harness.Tree{"src/table.txt": harness.File("sunny"), "shared/": harness.Entry{Mode: os.ModeDir | 0o755}}.Write(t, dir)
 	for serial, expires := range map[string]string{"1": "2020-01-31", "2": "2097-01-31", "3": "2020-01-31", "4": "2097-01-31"} {
-		run(harness.Binary(), "pack", filepath.Join(dir, "src"), "-o", filepath.Join(shared, serial+".ota"), "--archive", "--app", "garden",
+		harness.Run(t, harness.Binary(), "pack", filepath.Join(dir, "src"), "-o", filepath.Join(shared, serial+".ota"), "--archive", "--app", "garden",
 			"--version", "v"+serial, "--serial", serial, "--expires", expires, "--key", key)
 	}
 	folder := harness.Entry{Mode: os.ModeDir | 0o755}
@@ -64,7 +58,7 @@ func TestExpiry(t *testing.T) {
 			"[device]\napp = \"garden\"\n[web]\nlisten = \"off\"\n"),
 	}.Write(t, root)
 	disk := filepath.Join(dir, "disk")
-	run("mke2fs", "-q", "-t", "ext4", "-d", root, disk, "128M")
+	harness.Run(t, "mke2fs", "-q", "-t", "ext4", "-d", root, disk, "128M")
 	boot(t, dir, kernel, "ubd0="+disk, "root=/dev/ubda", "rw", "mem=256M", "init=/first", "SHARED="+shared)
 
 	console := read(shared, "console")

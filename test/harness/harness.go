@@ -112,6 +112,16 @@ func Lack(t testing.TB, reason string) {
 	t.Skip(reason)
 }
 
+// Run runs a program that has to come through, and returns what it prints.
+func Run(t testing.TB, argv ...string) string {
+	t.Helper()
+	said, err := exec.CommandContext(t.Context(), argv[0], argv[1:]...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%q: %v\n%s", argv, err, said)
+	}
+	return string(said)
+}
+
 // Await asks until done says true, or fails the test after [Deadline] with
 // what was waited for and what state() says. It returns at once if the test's
 // context has ended.

@@ -34,12 +34,35 @@ func NewSSHKeys(t testing.TB) SSHKeys {
 	}
 	k := SSHKeys{dir}
 	for _, name := range []string{"host", "user"} {
-		said, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(k.Dir, name)).CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, said)
-		}
+		Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(k.Dir, name))
 	}
 	return k
+}
+
+// SSHAgent starts an ssh-agent that has the key of who logs in, until the test ends.
+// It returns its socket.
+func (k SSHKeys) SSHAgent(t testing.TB) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "agent")
+	agent := exec.Command("ssh-agent", "-D", "-a", socket)
+	if err := agent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { agent.Process.Kill(); agent.Wait() })
+	Await(t, "the agent to answer", answers("unix", socket), func() string { return "" })
+	Run(t, "env", "SSH_AUTH_SOCK="+socket, "ssh-add", "-q", filepath.Join(k.Dir, "user"))
+	return socket
+}
+
+// answers tells whether somebody listens.
+func answers(network, address string) func() bool {
+	return func() bool {
+		conn, err := net.Dial(network, address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
 }
 
 // SSHServer is a real sshd.
@@ -101,15 +124,12 @@ exec /usr/sbin/sshd -D -e -f "$0"`, path)...)
 		cmd.Wait()
 		log.Close()
 	})
-	Await(t, "sshd to answer", func() bool {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.Port))
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}, s.Said)
+	Await(t, "sshd to answer", answers("tcp", s.Address()), s.Said)
 	return s
 }
+
+// Address is where it listens.
+func (s SSHServer) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.Port) }
 
 // Said is what it has written into its log.
 func (s SSHServer) Said() string {

@@ -5,7 +5,6 @@ package power
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -90,13 +89,13 @@ func (r *trusting) pack(t *testing.T, dir string) {
 	t.Helper()
 	program := filepath.Join(dir, "program")
 	for _, name := range []string{"old", "new"} {
-		must(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", filepath.Join(dir, name))
+		harness.Run(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", filepath.Join(dir, name))
 	}
 	list := filepath.Join(dir, "list")
 	harness.Tree{"list": harness.File(r.signers(t, dir, "new"))}.Write(t, dir)
 	make := func(name, by string, serial int, more ...string) {
 		harness.Tree{"main.py": text("main", name)}.Write(t, program)
-		must(t, harness.Binary(), append([]string{"pack", program, "-o", filepath.Join(r.offers, name+".ota"), "--archive", "--app", "garden",
+		harness.Run(t, append([]string{harness.Binary(), "pack", program, "-o", filepath.Join(r.offers, name+".ota"), "--archive", "--app", "garden",
 			"--serial", strconv.Itoa(serial), "--key", filepath.Join(dir, by)}, more...)...)
 	}
 	if err := os.MkdirAll(r.offers, 0o700); err != nil {
@@ -108,13 +107,6 @@ func (r *trusting) pack(t *testing.T, dir string) {
 		make("again-2-"+by, by, serials[2])
 		make("again-3-"+by, by, serials[3])
 		make("next-"+by, by, 100)
-	}
-}
-
-func must(t *testing.T, name string, args ...string) {
-	t.Helper()
-	if said, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, said)
 	}
 }
 

@@ -7,11 +7,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"ota/test/harness"
@@ -20,87 +18,26 @@ import (
 // sshServer is a real sshd on this machine, with keys of its own, that is reached
 // through a relay.
 type sshServer struct {
-	t    *testing.T
-	dir  string
-	port int // of sshd itself
+	harness.SSHServer
 	*relay
+	t    *testing.T
+	keys harness.SSHKeys
+	dir  string // of the keys, and of what is found there as ota
 }
 
 func serveSSH(t *testing.T) *sshServer {
 	t.Helper()
-	harness.NeedRoot(t)
-	harness.Need(t, "/usr/sbin/sshd", "ssh-keygen", "ssh")
-	s := &sshServer{t: t, dir: harness.FastDir(t)}
-	for _, name := range []string{"host", "user"} {
-		s.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(s.dir, name))
-	}
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.port = free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	harness.Tree{
-		"sshd_config": harness.File(strings.NewReplacer("DIR", s.dir, "PORT", strconv.Itoa(s.port)).Replace(`ListenAddress 127.0.0.1
-Port PORT
-HostKey DIR/host
-AuthorizedKeysFile DIR/user.pub
-StrictModes no
-UsePAM no
-PasswordAuthentication no
-PermitRootLogin yes
-PidFile none
-LogLevel VERBOSE
-MaxStartups 1000
-SetEnv PATH=DIR/bin:/usr/bin:/bin OTA_TEST_COUNT=DIR
-`)),
-		"bin/ota": harness.Link(harness.Binary()),
-	}.Write(t, s.dir)
-	log, err := os.Create(filepath.Join(s.dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := exec.Command("/usr/sbin/sshd", "-D", "-e", "-f", filepath.Join(s.dir, "sshd_config"))
-	server.Stderr = log
-	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		syscall.Kill(-server.Process.Pid, syscall.SIGKILL)
-		server.Wait()
-		log.Close()
-	})
-	harness.Await(t, "sshd to answer", func() bool {
-		conn, err := net.Dial("tcp", s.address())
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}, s.said)
-	s.relay = newRelay(t, s.address())
-	return s
+	keys := harness.NewSSHKeys(t)
+	harness.Tree{"bin/ota": harness.Link(harness.Binary())}.Write(t, keys.Dir)
+	server := harness.ServeSSH(t, keys, "", strings.ReplaceAll(`MaxStartups 1000
+SetEnv PATH=DIR/bin:/usr/bin:/bin OTA_TEST_COUNT=DIR`, "DIR", keys.Dir))
+	return &sshServer{server, newRelay(t, server.Address()), t, keys, keys.Dir}
 }
 
-func (s *sshServer) run(argv ...string) {
-	s.t.Helper()
-	if said, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
-		s.t.Fatalf("%q: %v\n%s", argv, err, said)
-	}
-}
-
-func (s *sshServer) address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
-
-func (s *sshServer) said() string {
-	text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
-	return string(text)
-}
+func (s *sshServer) said() string { return s.Said() }
 
 // logins counts those that came in.
-func (s *sshServer) logins() int { return strings.Count(s.said(), "Accepted publickey") }
+func (s *sshServer) logins() int { return s.Logins() }
 
 // host is a section of ssh_config(5) for it.
 func (s *sshServer) host(name, more string) string {
@@ -120,26 +57,7 @@ LogLevel ERROR
 // agent starts an ssh-agent that has the key, and returns its socket.
 func (s *sshServer) agent() string {
 	s.t.Helper()
-	harness.Need(s.t, "ssh-agent", "ssh-add")
-	socket := filepath.Join(s.dir, "agent")
-	agent := exec.Command("ssh-agent", "-D", "-a", socket)
-	if err := agent.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { agent.Process.Kill(); agent.Wait() })
-	harness.Await(s.t, "the agent", func() bool {
-		conn, err := net.Dial("unix", socket)
-		if err == nil {
-			conn.Close()
-		}
-		return err == nil
-	}, func() string { return "" })
-	add := exec.Command("ssh-add", "-q", filepath.Join(s.dir, "user"))
-	add.Env = append(os.Environ(), "SSH_AUTH_SOCK="+socket)
-	if said, err := add.CombinedOutput(); err != nil {
-		s.t.Fatalf("%v\n%s", err, said)
-	}
-	return socket
+	return s.keys.SSHAgent(s.t)
 }
 
 // knows gives the laptop an ssh with these sections of a config.

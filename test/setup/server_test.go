@@ -16,15 +16,6 @@ import (
 	"ota/test/harness"
 )
 
-func run(t *testing.T, argv ...string) string {
-	t.Helper()
-	said, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%q: %v\n%s", argv, err, said)
-	}
-	return string(said)
-}
-
 // laptop is where ota setup is called: an ssh with a config of its own.
 type laptop struct {
 	t   *testing.T

@@ -56,7 +56,7 @@ func TestFreshAccount(t *testing.T) {
 	if got := s.Logins(); got != 1 {
 		t.Errorf("ssh logged in %d times", got)
 	}
-	owner := run(t, "ssh", "-F", filepath.Join(l.dir, "config"), "device", `stat -c %U-%a "the garden, it's" .local/bin/ota; ls -A; .local/bin/ota version`)
+	owner := harness.Run(t, "ssh", "-F", filepath.Join(l.dir, "config"), "device", `stat -c %U-%a "the garden, it's" .local/bin/ota; ls -A; .local/bin/ota version`)
 	if !strings.HasPrefix(owner, "pi-755\npi-755\n.local\nthe garden, it's\nota ") {
 		t.Error(owner)
 	}
@@ -94,19 +94,7 @@ func TestAgent(t *testing.T) {
 	k := harness.NewSSHKeys(t)
 	s := harness.ServeSSH(t, k, account, "")
 	l := newLaptop(t, k, config("device", s, "User pi"))
-	socket := filepath.Join(l.dir, "agent")
-	agent := exec.Command("ssh-agent", "-D", "-a", socket)
-	if err := agent.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { agent.Process.Kill(); agent.Wait() }()
-	harness.Await(t, "the agent to be there", func() bool { _, err := os.Stat(socket); return err == nil }, s.Said)
-	l.env = append(l.env, "SSH_AUTH_SOCK="+socket)
-	add := exec.Command("ssh-add", "-q", filepath.Join(k.Dir, "user"))
-	add.Env = l.env
-	if said, err := add.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
+	l.env = append(l.env, "SSH_AUTH_SOCK="+k.SSHAgent(t))
 	if err := os.Rename(filepath.Join(k.Dir, "user"), filepath.Join(k.Dir, "elsewhere")); err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +111,7 @@ func TestOtherProcessor(t *testing.T) {
 	t.Parallel()
 	harness.Need(t, "qemu-arm-static")
 	k := harness.NewSSHKeys(t)
+	needEmulation(t)
 	tools := t.TempDir()
 	harness.Tree{
 		"bin/uname": harness.Entry{Mode: 0o755, Content: "#!/bin/sh\n[ \"$1\" != -m ] || { echo armv6l; exit; }\nexec /usr/bin/uname \"$@\"\n"},
@@ -154,7 +143,7 @@ cd; exec sh -c "$SSH_ORIGINAL_COMMAND"'
 		t.Fatal(err)
 	}
 	words := l.fails("neither systemd nor OpenRC to start it", "device:garden", "--binaries", binaries)
-	said := run(t, "ssh", "-F", filepath.Join(l.dir, "config"), "device", "/usr/local/bin/ota version")
+	said := harness.Run(t, "ssh", "-F", filepath.Join(l.dir, "config"), "device", "/usr/local/bin/ota version")
 	if !strings.Contains(said, "linux/arm)") {
 		t.Errorf("%s\n%s", said, words)
 	}

@@ -17,9 +17,36 @@ import (
 	"ota/test/harness"
 )
 
-// boot boots a Debian that forgets all when it ends, and returns its first
-// process. It sees these files: "/here:/there".
-func boot(t *testing.T, sees ...string) (init string) {
+// debian is a machine with systemd that was booted.
+type debian struct {
+	t    *testing.T
+	init string // its first process
+}
+
+// inside runs a script there, as root.
+func (d debian) inside(script string) string {
+	d.t.Helper()
+	return harness.Run(d.t, "nsenter", "--target", d.init, "--all", "--wd=/", "--", "sh", "-ec", script)
+}
+
+// letsIn makes a user pi there, and returns the settings of an sshd here that lets
+// who logs in be pi there, with these variables in the environment.
+func (d debian) letsIn(k harness.SSHKeys, variables string) (settings string) {
+	d.t.Helper()
+	d.inside("useradd --uid 1000 --create-home --shell /bin/sh pi")
+	enter := filepath.Join(k.Dir, "enter")
+	text := "#!/bin/sh\nexec nsenter --target " + d.init + " --all --wd=/ -- env -i PATH=/usr/local/bin:/usr/bin:/bin" +
+		" setpriv --reuid pi --regid pi --init-groups env HOME=/home/pi USER=pi " + variables +
+		` sh -c 'cd; exec sh -c "$1"' sh "$SSH_ORIGINAL_COMMAND"` + "\n"
+	if err := os.WriteFile(enter, []byte(text), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	return "ForceCommand " + enter
+}
+
+// boot boots a Debian that forgets all when it ends. It sees these files:
+// "/here:/there".
+func boot(t *testing.T, sees ...string) debian {
 	t.Helper()
 	harness.Need(t, "systemd-nspawn", "nsenter")
 	dir := os.Getenv("OTA_TEST_DEBIAN")
@@ -42,6 +69,7 @@ func boot(t *testing.T, sees ...string) (init string) {
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); cmd.Wait() }()
+	var init string
 	t.Cleanup(func() {
 		if pid, err := strconv.Atoi(init); err == nil {
 			syscall.Kill(pid, syscall.SIGKILL) // the machine is off
@@ -63,7 +91,7 @@ func boot(t *testing.T, sees ...string) (init string) {
 		}
 		return false
 	}, func() string { return "" })
-	return init
+	return debian{t, init}
 }
 
 // TestUnderSystemd: from nothing to a service, to a newer ota while the program
@@ -72,41 +100,27 @@ func TestUnderSystemd(t *testing.T) {
 	t.Parallel()
 	k := harness.NewSSHKeys(t)
 	sudo := filepath.Join(k.Dir, "sudo")
-	build := exec.Command("go", "build", "-o", sudo, "./sudo")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, said)
-	}
+	harness.Run(t, "env", "CGO_ENABLED=0", "go", "build", "-o", sudo, "./sudo")
 	if err := os.Chmod(sudo, 0o755|os.ModeSetuid); err != nil {
 		t.Fatal(err)
 	}
-	init := boot(t, sudo+":/usr/bin/sudo")
-	inside := func(script string) string {
-		t.Helper()
-		return run(t, "nsenter", "--target", init, "--all", "--wd=/", "--", "sh", "-ec", script)
-	}
-	inside("useradd --uid 1000 --create-home --shell /bin/sh pi")
-	enter := filepath.Join(k.Dir, "enter")
-	text := "#!/bin/sh\nexec nsenter --target " + init + ` --all --wd=/ -- env -i PATH=/usr/local/bin:/usr/bin:/bin setpriv --reuid pi --regid pi --init-groups env HOME=/home/pi USER=pi sh -c 'cd; exec sh -c "$1"' sh "$SSH_ORIGINAL_COMMAND"` + "\n"
-	if err := os.WriteFile(enter, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	s := harness.ServeSSH(t, k, "", "ForceCommand "+enter)
+	d := boot(t, sudo+":/usr/bin/sudo")
+	s := harness.ServeSSH(t, k, "", d.letsIn(k, ""))
 	l := newLaptop(t, k, config("device", s, "User root"))
 
-	inside("touch /etc/sudo-asks")
+	d.inside("touch /etc/sudo-asks")
 	l.fails("sudo asks for a password there", "device:the garden")
 	l.typing("secret\n", "device:the garden")
-	inside("rm /etc/sudo-asks; /usr/local/bin/ota uninstall '/home/pi/the garden'")
+	d.inside("rm /etc/sudo-asks; /usr/local/bin/ota uninstall '/home/pi/the garden'")
 
 	first := l.does("device:/srv/the garden")
 	if first["did"] != "installed" || first["dir"] != "/srv/the garden" || first["service"] != "system" || first["binary"] != "/usr/local/bin/ota" {
 		t.Error(first)
 	}
-	if got := inside(`systemctl is-active 'ota@the\x20garden' ota@the-garden ota@the_garden 2>/dev/null || :; stat -c %U "/srv/the garden/deposit" /usr/local/bin/ota`); !strings.Contains(got, "\nactive\n") && !strings.HasPrefix(got, "active\n") || !strings.HasSuffix(got, "pi\nroot\n") {
+	if got := d.inside(`systemctl is-active 'ota@the\x20garden' ota@the-garden ota@the_garden 2>/dev/null || :; stat -c %U "/srv/the garden/deposit" /usr/local/bin/ota`); !strings.Contains(got, "\nactive\n") && !strings.HasPrefix(got, "active\n") || !strings.HasSuffix(got, "pi\nroot\n") {
 		t.Error(got)
 	}
-	if left := inside("ls -A /home/pi"); strings.Contains(left, "setup") {
+	if left := d.inside("ls -A /home/pi"); strings.Contains(left, "setup") {
 		t.Error(left)
 	}
 	if again := l.does("device:/srv/the garden"); again["did"] != "nothing" {
@@ -114,9 +128,9 @@ func TestUnderSystemd(t *testing.T) {
 	}
 
 	// A program, and another ota: it goes on as the same process.
-	inside(`cd "/srv/the garden/deposit" && printf 'import time\ntime.sleep(100000)\n' >main.py && chown pi main.py`)
+	d.inside(`cd "/srv/the garden/deposit" && printf 'import time\ntime.sleep(100000)\n' >main.py && chown pi main.py`)
 	pid := func() int {
-		return programIn(t, func() string { return inside(`/usr/local/bin/ota -C "/srv/the garden" status --json || :`) })
+		return programIn(t, func() string { return d.inside(`/usr/local/bin/ota -C "/srv/the garden" status --json || :`) })
 	}
 	running := pid()
 	newer := t.TempDir()
@@ -134,14 +148,14 @@ func TestUnderSystemd(t *testing.T) {
 	if got := pid(); got != running {
 		t.Errorf("the program was %d and is %d", running, got)
 	}
-	if got := inside("tail -c 5 /usr/local/bin/ota"); !strings.HasSuffix(got, "newer") {
+	if got := d.inside("tail -c 5 /usr/local/bin/ota"); !strings.HasSuffix(got, "newer") {
 		t.Error(got)
 	}
 
 	if removed := l.does("device:/srv/the garden", "--uninstall"); removed["did"] != "uninstalled" {
 		t.Error(removed)
 	}
-	if got := inside(`ls /usr/local/bin /etc/systemd/system; ls "/srv/the garden"`); strings.Contains(got, "ota@") || strings.Contains(got, "\nota\n") || !strings.Contains(got, "main") {
+	if got := d.inside(`ls /usr/local/bin /etc/systemd/system; ls "/srv/the garden"`); strings.Contains(got, "ota@") || strings.Contains(got, "\nota\n") || !strings.Contains(got, "main") {
 		t.Error(got)
 	}
 

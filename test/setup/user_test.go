@@ -19,35 +19,25 @@ import (
 func TestServiceOfAUser(t *testing.T) {
 	t.Parallel()
 	k := harness.NewSSHKeys(t)
-	init := boot(t)
-	inside := func(script string) string {
-		t.Helper()
-		return run(t, "nsenter", "--target", init, "--all", "--wd=/", "--", "sh", "-ec", script)
-	}
+	d := boot(t)
 	// pam_systemd(8), which is not in the smallest Debian, says where the folder is.
-	inside(`useradd --uid 1000 --create-home --shell /bin/sh pi
-mkdir /etc/systemd/system/user@.service.d
+	d.inside(`mkdir /etc/systemd/system/user@.service.d
 printf '[Service]\nEnvironment=XDG_RUNTIME_DIR=/run/user/%%i\n' >/etc/systemd/system/user@.service.d/runtime.conf
 systemctl daemon-reload`)
-	enter := filepath.Join(k.Dir, "enter")
-	text := "#!/bin/sh\nexec nsenter --target " + init + ` --all --wd=/ -- env -i PATH=/usr/local/bin:/usr/bin:/bin setpriv --reuid pi --regid pi --init-groups env HOME=/home/pi USER=pi XDG_RUNTIME_DIR=/run/user/1000 sh -c 'cd; exec sh -c "$1"' sh "$SSH_ORIGINAL_COMMAND"` + "\n"
-	if err := os.WriteFile(enter, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	s := harness.ServeSSH(t, k, "", "ForceCommand "+enter)
+	s := harness.ServeSSH(t, k, "", d.letsIn(k, "XDG_RUNTIME_DIR=/run/user/1000"))
 	l := newLaptop(t, k, config("device", s, "User root"))
 	over := func(command string) string {
 		t.Helper()
-		return run(t, "ssh", "-F", filepath.Join(l.dir, "config"), "device", command)
+		return harness.Run(t, "ssh", "-F", filepath.Join(l.dir, "config"), "device", command)
 	}
 
 	l.fails("no systemd of pi's own is running on it", "device:garden", "--user")
 	if left := over("ls -A"); strings.Contains(left, "garden") || strings.Contains(left, ".local") {
 		t.Errorf("something was changed: %s", left)
 	}
-	inside("loginctl enable-linger pi")
+	d.inside("loginctl enable-linger pi")
 	manages := func() bool {
-		return exec.Command("nsenter", "--target", init, "--all", "--wd=/", "--", "systemctl", "--quiet", "is-active", "user@1000").Run() == nil
+		return exec.Command("nsenter", "--target", d.init, "--all", "--wd=/", "--", "systemctl", "--quiet", "is-active", "user@1000").Run() == nil
 	}
 	harness.Await(t, "a systemd of pi's own", manages, s.Said)
 	first := l.does("device:garden", "--user")
@@ -64,7 +54,7 @@ systemctl daemon-reload`)
 		return programIn(t, func() string { return over(".local/bin/ota -C garden status --json || :") })
 	}
 	running := pid()
-	if group := inside(fmt.Sprintf("cat /proc/%d/cgroup", running)); !strings.Contains(group, "/user@1000.service/") {
+	if group := d.inside(fmt.Sprintf("cat /proc/%d/cgroup", running)); !strings.Contains(group, "/user@1000.service/") {
 		t.Errorf("it is not looked after by pi's own systemd: %s", group)
 	}
 	newer := t.TempDir()
@@ -80,7 +70,7 @@ systemctl daemon-reload`)
 	}
 
 	// The device starts anew, and pi does not log in.
-	inside("systemctl restart user@1000")
+	d.inside("systemctl restart user@1000")
 	if now := pid(); now == running {
 		t.Errorf("the program is still %d", now)
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -36,13 +35,8 @@ func newRepository(t *testing.T) repository {
 // for git.
 func (r repository) run(name string, args ...string) string {
 	r.t.Helper()
-	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		r.t.Fatalf("%s %q: %v\n%s", name, args, err, out)
-	}
-	return strings.TrimSpace(string(out))
+	alone := []string{"env", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1", name}
+	return strings.TrimSpace(harness.Run(r.t, append(alone, args...)...))
 }
 
 // commit writes files, and commits all.
@@ -133,7 +127,7 @@ func TestGitOverSSH(t *testing.T) {
 	if err := errors.Join(err, os.WriteFile(filepath.Join(private, "known_hosts"), []byte(known), 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	fetch(t, d, 1, "has that a key for ssh that may read the repository?")
+	fetch(t, d, 1, "has that, in its ~/.ssh, a key that may read the repository?")
 	key, err := os.ReadFile(filepath.Join(keys.Dir, "user"))
 	if err := errors.Join(err, os.WriteFile(filepath.Join(private, "id_ed25519"), key, 0o600)); err != nil {
 		t.Fatal(err)

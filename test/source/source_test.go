@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,19 +108,28 @@ func runs(t *testing.T, d *harness.Device, path, content string) {
 	}, func() string { return d.Say("status") })
 }
 
+// fetching starts a device in a folder, which fetches from this server.
+func fetching(t *testing.T, dir string, server *httptest.Server) *harness.Device {
+	t.Helper()
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	trusted := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(trusted, certificate, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := harness.NewDevice(t, dir, harness.Tree{"main.py": harness.File(steady)}, quick+"url = \""+server.URL+"/latest.ota\"\n")
+	d.Under = []string{"env", "SSL_CERT_FILE=" + trusted}
+	d.Start()
+	d.Await("it runs", func(s harness.Status) bool { return s.Program.State == "running" })
+	return d
+}
+
 func TestURL(t *testing.T) {
 	harness.Need(t, "python3")
 	dir := harness.FastDir(t)
 	web := &shelf{}
 	server := httptest.NewTLSServer(web)
 	t.Cleanup(server.Close)
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	trusted := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(trusted, certificate, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	d := harness.NewDevice(t, harness.FastDir(t), harness.Tree{"main.py": harness.File(steady)},
-		quick+"url = \""+server.URL+"/latest.ota\"\n")
+	d := fetching(t, harness.FastDir(t), server)
 	pack := func(version, program string) string {
 		t.Helper()
 		source, archive := filepath.Join(dir, version), filepath.Join(dir, version+".ota")
@@ -129,9 +139,6 @@ func TestURL(t *testing.T) {
 		d.Say("pack", source, "-o", archive, "--archive", "--version", version)
 		return archive
 	}
-	d.Under = []string{"env", "SSL_CERT_FILE=" + trusted}
-	d.Start()
-	d.Await("it runs", func(s harness.Status) bool { return s.Program.State == "running" })
 	fetch(t, d, 1, "answered 404 Not Found")
 
 	web.put(pack("v1", steady))
@@ -176,6 +183,33 @@ func TestURL(t *testing.T) {
 	if names, err := os.ReadDir(d.Deposit()); err != nil || len(names) > 0 {
 		t.Errorf("in deposit/: %v, %v", names, err)
 	}
+}
+
+// TestLittleRoom: a release that has no room once it is unpacked is fetched once,
+// waits in deposit/, and its reason is told.
+func TestLittleRoom(t *testing.T) {
+	t.Parallel()
+	harness.NeedRoot(t)
+	harness.Need(t, "python3")
+	small := t.TempDir()
+	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=16m"); err != nil {
+		harness.Lack(t, "cannot mount: "+err.Error())
+	}
+	t.Cleanup(func() { syscall.Unmount(small, syscall.MNT_DETACH) })
+	web := &shelf{}
+	server := httptest.NewTLSServer(web)
+	t.Cleanup(server.Close)
+	d := fetching(t, small, server)
+	dir := t.TempDir()
+	source, archive := filepath.Join(dir, "source"), filepath.Join(dir, "large.ota")
+	harness.Tree{"main.py": harness.File(steady), "zero.bin": harness.File(strings.Repeat("\x00", 32<<20))}.Write(t, source)
+	d.Say("pack", source, "-o", archive, "--archive", "--version", "large")
+	web.put(archive)
+	fetch(t, d, 0, "large was fetched")
+	d.Await("it is held", func(s harness.Status) bool {
+		return s.Deposit.State == "held" && len(s.Deposit.Reasons) == 1 && strings.Contains(s.Deposit.Reasons[0].Message, "no space")
+	})
+	fetch(t, d, 0, "nothing new")
 }
 
 func TestGit(t *testing.T) {

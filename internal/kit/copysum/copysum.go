@@ -1,7 +1,7 @@
 // Package copysum copies a file and knows the SHA-256 of the copy.
 //
-// In: a file. Out: its content in another one, size and sum of what that holds.
-// Never: a sync.
+// In: a file. Out: its content in another one, size and sum of what that holds;
+// a reader that ends with a context. Never: a sync.
 package copysum
 
 import (
@@ -26,7 +26,7 @@ func Copy(ctx context.Context, target, source *os.File, buffer []byte) (size int
 		from, to = target, hash
 	}
 	// The struct hides the ways around the buffer, which would hash nothing.
-	size, err = io.CopyBuffer(struct{ io.Writer }{to}, untilDone{ctx, from}, buffer)
+	size, err = io.CopyBuffer(struct{ io.Writer }{to}, UntilDone(ctx, from), buffer)
 	return size, [sha256.Size]byte(hash.Sum(nil)), err
 }
 
@@ -48,11 +48,13 @@ func CopyFile(ctx context.Context, to, from string, buffer []byte) error {
 // Of returns the SHA-256 of what is left to read of source.
 func Of(ctx context.Context, source io.Reader) (sum [sha256.Size]byte, err error) {
 	hash := sha256.New()
-	_, err = io.Copy(hash, untilDone{ctx, source})
+	_, err = io.Copy(hash, UntilDone(ctx, source))
 	return [sha256.Size]byte(hash.Sum(nil)), err
 }
 
-// untilDone reads until ctx is done.
+// UntilDone reads from a reader until ctx is done, and fails with its error then.
+func UntilDone(ctx context.Context, from io.Reader) io.Reader { return untilDone{ctx, from} }
+
 type untilDone struct {
 	ctx  context.Context
 	from io.Reader
