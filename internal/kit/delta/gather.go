@@ -23,8 +23,8 @@ type stretch struct {
 // gatherer brings stretches of the old content to their places in the new one. What
 // lies side by side there comes from all over the old content: so it is brought
 // block by block of that. Up to mostBlocks windows, which is 512 MB, a block is a
-// window and is read once for all its stretches; in a larger content a block is
-// several windows, and one of them may be read again.
+// window, and is read once unless a stretch reaches far beyond it. In a larger
+// content a block is several windows, which may be read again and again.
 type gatherer struct {
 	Old
 	stretches []stretch
