@@ -42,7 +42,7 @@ func newPage(t *testing.T, web ...string) *page {
 	t.Helper()
 	port := reserve(t)
 	p := &page{t: t, port: port}
-	p.Device = harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, "[trial]\nperiod = \"500ms\"\n[web]\nlisten = \"0.0.0.0:"+port+"\"\n"+strings.Join(web, "\n")+"\n")
+	p.Device = harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, trial+"[web]\nlisten = \"0.0.0.0:"+port+"\"\n"+strings.Join(web, "\n")+"\n")
 	p.start()
 	return p
 }
@@ -229,7 +229,7 @@ func TestUnknownCertificate(t *testing.T) {
 // TestThroughATunnel: to a page that only its own machine sees, as by ssh -L.
 func TestThroughATunnel(t *testing.T) {
 	t.Parallel()
-	settings := "[trial]\nperiod = \"500ms\"\n[web]\nlisten = \"127.0.0.1:0\"\n"
+	settings := trial + "[web]\nlisten = \"127.0.0.1:0\"\n"
 	device := &page{Device: harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, settings), t: t}
 	device.Start()
 	device.Await("ota to answer", func(s harness.Status) bool { return s.Program.State != "" })

@@ -137,9 +137,11 @@ func (l *laptop) write(path, content string) {
 	harness.Tree{path: harness.File(content)}.Write(l.t, l.src)
 }
 
-// settings have a release confirmed when its program says so, and rolled back when it
-// has crashed twice: no clock decides.
-const settings = "[trial]\nready = true\nperiod = \"5m\"\n[web]\nlisten = \"off\"\n"
+// trial has a release confirmed when its program says so, and rolled back when it has
+// crashed twice: no clock decides.
+const trial = "[trial]\nready = true\nperiod = \"5m\"\n"
+
+const settings = trial + "[web]\nlisten = \"off\"\n"
 
 const program = neverReady + ready + forEver
 
