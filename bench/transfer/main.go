@@ -4,11 +4,13 @@
 // has an older one: bytes, time, and the device's processor and memory, for
 // package transfer and for what people use today, in one run on one machine.
 //
-// In: the histories of five Python programs that run on Pis or for them, cloned from where
-// they are public or as -repos has them; this tree's own history, from which ota is
-// built, Go's module proxy and Debian's packages, if they are there; git, rsync, tar and zstd. Out: a Markdown page with every
-// figure and its ratio to rsync's, from the same pair of releases. Never: a figure
-// from another run, nor anything left outside its own temporary folder.
+// In: the histories of five Python programs that run on Pis or for them, cloned from
+// where they are public or as -repos has them; this tree's own history, from which
+// ota is built, Go's module proxy and Debian's packages, if they are there; git,
+// rsync, tar and zstd. Out: a Markdown page with every figure and its ratio to
+// rsync's, from the same pair of releases. Never: a figure from another run, nor
+// anything left outside its own temporary folder, but for what Go keeps in its caches
+// of builds and modules.
 //
 //	go run ./bench/transfer -quick
 //	go run ./bench/transfer -repos ~/clones >docs/transfer.md

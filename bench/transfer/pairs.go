@@ -354,13 +354,13 @@ func layFile(from, to string, written time.Time) error {
 }
 
 // lay lays out both releases. What is the same in both has the same time: so it is
-// in a working tree, and rsync need not look into it.
+// in a working tree, and rsync need not look into it. What is not has another one,
+// else rsync takes files of the same size for one, as git gives commits of the same
+// second the same time.
 func (b *bench) lay(p pair) (old, new string, err error) {
 	old, new = filepath.Join(b.folder, "old"), filepath.Join(b.folder, "new")
+	now := time.Now()
 	if p.repo == "" {
-		// Of two builds of the same size the times must not be the same too, else
-		// rsync takes them for one.
-		now := time.Now()
 		return old, new, errors.Join(layFile(p.old, old, now.Add(-time.Hour)), layFile(p.new, new, now))
 	}
 	if err := errors.Join(b.extract(p.repo, p.from, old), b.extract(p.repo, p.to, new)); err != nil {
@@ -377,9 +377,13 @@ func (b *bench) lay(p pair) (old, new string, err error) {
 		}
 		was, err1 := os.ReadFile(filepath.Join(old, below))
 		is, err2 := os.ReadFile(path)
-		if err := cmp.Or(err1, err2); err != nil || !bytes.Equal(was, is) {
+		if err := cmp.Or(err1, err2); err != nil {
 			return err
 		}
-		return os.Chtimes(path, before.ModTime(), before.ModTime())
+		written := before.ModTime()
+		if !bytes.Equal(was, is) {
+			written = now
+		}
+		return os.Chtimes(path, written, written)
 	})
 }

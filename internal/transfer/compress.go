@@ -9,10 +9,11 @@ import (
 )
 
 // worth is how many bytes of text without anything older may be in what
-// [squeeze.Encode] makes for each byte by which it is shorter than a frame of zstd:
-// a small device takes some 50 µs for each of them, and a slow link for that byte
-// some hundreds.
-const worth = 8
+// [squeeze.Encode] makes for each byte by which it is shorter than a frame of zstd.
+// Each of them takes a server's processor some 2 µs, and that of the smallest Pi,
+// which is some thirty times slower, 60. A link of 64 kbit/s takes 125 for a byte: so
+// over that, and any slower one, a release is not later for it on any device.
+const worth = 2
 
 // mostOwn is the longest frame of zstd that is tried in the other way too: in longer
 // ones there is so much without anything older that it is not worth it, and it would

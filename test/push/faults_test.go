@@ -5,6 +5,7 @@ package push
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -236,10 +237,7 @@ func TestAllKilled(t *testing.T) {
 	for i := range 6 {
 		at += 1 + random.IntN(20<<10)
 		w.plan("stall " + strconv.Itoa(1+random.IntN(20<<10)))
-		cmd := l.command(context.Background(), "device:"+device.Dir)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cmd := l.start(nil, "device:"+device.Dir)
 		harness.Await(t, "the next part to arrive", func() bool { return len(w.lines("stalled")) > i }, func() string { return "" })
 		cmd.Process.Kill()
 		cmd.Wait()
@@ -262,29 +260,35 @@ func TestAllKilled(t *testing.T) {
 func TestKilledWhileFollowed(t *testing.T) {
 	t.Parallel()
 	device := newDevice(t)
+	// No release is confirmed before the test allows it, so none is before the kill.
+	allowed := filepath.Join(t.TempDir(), "allowed")
 	files := manyFiles()
+	files["main.py"] = harness.File(neverReady + fmt.Sprintf("while not os.path.exists(%q):\n    time.sleep(0.01)\n", allowed) + ready + forEver)
 	l := newLaptop(t, files)
-	l.env = append(l.env, depositVariable+"="+device.Deposit())
+	receipt := filepath.Join(device.Dir, ".ota/receive/receipt.json")
 	for i := range 3 {
 		l.write("lib/pump.py", "number = "+strconv.Itoa(i)+"\n")
 		files["lib/pump.py"] = harness.File("number = " + strconv.Itoa(i) + "\n")
-		cmd := l.command(context.Background(), device.Dir)
 		var told bytes.Buffer
-		cmd.Stderr = &told
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cmd := l.start(&told, device.Dir)
 		harness.Await(t, "the manifest to arrive", func() bool {
-			_, err := os.Stat(filepath.Join(device.Dir, ".ota/receive/receipt.json"))
+			_, err := os.Stat(receipt)
 			return err == nil
-		}, func() string { return "" })
+		}, device.Console)
 		device.Kill()
 		cmd.Wait()
+		said := told.String()
+		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(said, "the release waits in deposit/") && !strings.Contains(said, "cannot follow the release") {
+			t.Errorf("release %d: exit code %d, told %q", i+1, code, said)
+		}
 		device.Start()
 		device.Await("ota to answer", func(s harness.Status) bool { return s.Program.State != "" })
-		l.push(0, device.Dir)
+		harness.Tree{"allowed": harness.File("")}.Write(t, filepath.Dir(allowed))
+		if got := l.pushJSON(0, device.Dir).Targets[0]; got.Outcome != "confirmed" || got.Release != i+1 {
+			t.Errorf("the same again: %+v, not release %d", got, i+1)
+		}
 		isWhole(t, device, files)
-		if err := os.Remove(filepath.Join(device.Dir, ".ota/receive/receipt.json")); err != nil {
+		if err := errors.Join(os.Remove(receipt), os.Remove(allowed)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"io/fs"
 	number "math/big"
@@ -23,6 +24,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"ota/test/harness"
 )
@@ -37,16 +40,31 @@ type page struct {
 
 func newPage(t *testing.T, web ...string) *page {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	port := reserve(t)
+	p := &page{t: t, port: port}
+	p.Device = harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, trial+"[web]\nlisten = \"0.0.0.0:"+port+"\"\n"+strings.Join(web, "\n")+"\n")
+	p.start()
+	return p
+}
+
+// reserve returns a port that nobody is given while the test runs: a socket has it.
+// As that does not listen, and says SO_REUSEADDR as Go always does, who names the
+// port can listen on it.
+func reserve(t *testing.T) string {
+	t.Helper()
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	free.Close()
-	p := &page{t: t, port: port}
-	p.Device = harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, "[trial]\nperiod = \"500ms\"\n[web]\nlisten = \"0.0.0.0:"+port+"\"\n"+strings.Join(web, "\n")+"\n")
-	p.start()
-	return p
+	t.Cleanup(func() { unix.Close(socket) })
+	if err := errors.Join(unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1), unix.Bind(socket, &unix.SockaddrInet4{})); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strconv.Itoa(name.(*unix.SockaddrInet4).Port)
 }
 
 // start starts ota and waits for its page.
@@ -65,7 +83,7 @@ func (p *page) start() {
 		}
 		p.fingerprint = status.Web.Fingerprint
 		if status.Web.Address != "" && !strings.HasSuffix(status.Web.Address, ":"+p.port) {
-			p.t.Skipf("another program has taken the port %s", p.port)
+			p.t.Fatalf("the page is on %s, not on port %s", status.Web.Address, p.port)
 		}
 		return p.fingerprint != ""
 	}, p.Console)
@@ -182,15 +200,11 @@ func TestTokenIsEndedAtOnce(t *testing.T) {
 	l := device.laptop(files)
 	l = l.with(device.newToken("gone", "read,upload"))
 	w.plan(plan{stall, 500_000})
-	ended := make(chan string, 1)
-	go func() {
-		_, told := l.push(1, w.target())
-		ended <- told
-	}()
+	end := l.pushing(1, w.target())
 	harness.Await(t, "some of it to arrive", w.hasStalled, func() string { return "" })
 	device.Say("web", "token", "revoke", "gone")
 	w.release()
-	if told := <-ended; !strings.Contains(told, "does not know this token") {
+	if told := end(); !strings.Contains(told, "does not know this token") {
 		t.Errorf("told %q", told)
 	}
 }
@@ -215,7 +229,7 @@ func TestUnknownCertificate(t *testing.T) {
 // TestThroughATunnel: to a page that only its own machine sees, as by ssh -L.
 func TestThroughATunnel(t *testing.T) {
 	t.Parallel()
-	settings := "[trial]\nperiod = \"500ms\"\n[web]\nlisten = \"127.0.0.1:0\"\n"
+	settings := trial + "[web]\nlisten = \"127.0.0.1:0\"\n"
 	device := &page{Device: harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, settings), t: t}
 	device.Start()
 	device.Await("ota to answer", func(s harness.Status) bool { return s.Program.State != "" })
@@ -369,15 +383,11 @@ func TestOtaEndsMeanwhile(t *testing.T) {
 			w := newProxy(t, device.port)
 			w.plan(plan{stall, 1_500_000})
 			l := device.laptop(files)
-			ended := make(chan struct{})
-			go func() {
-				defer close(ended)
-				l.push(0, w.target())
-			}()
+			pushed := l.pushing(0, w.target())
 			harness.Await(t, "most of it to arrive", func() bool { return w.hasStalled() && device.received() > 1_500_000-onItsWay }, func() string { return "" })
 			end(device)
 			w.release()
-			<-ended
+			pushed()
 			if sent, _ := w.counted(); sent > 2<<20+onItsWay+50_000 {
 				t.Errorf("%d bytes went over the wire", sent)
 			}
@@ -415,17 +425,13 @@ func TestTwoAtOnce(t *testing.T) {
 	w := newProxy(t, device.port)
 	w.plan(plan{stall, 1_000_000})
 	first, second := device.laptop(files), device.laptop(project())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		first.push(0, w.target())
-	}()
+	end := first.pushing(0, w.target())
 	harness.Await(t, "the first to be under way", w.hasStalled, func() string { return "" })
 	if _, told := second.push(1, device.target()); !strings.Contains(told, "another push is under way") {
 		t.Errorf("told %q", told)
 	}
 	w.release()
-	<-ended
+	end()
 	second.push(0, device.target())
 }
 
@@ -505,6 +511,7 @@ type proxy struct {
 	listener net.Listener
 	to       string
 	free     chan struct{} // closed by release
+	release  func()        // what has stalled ends
 	stalled  chan struct{} // closed when something has stalled
 
 	mutex sync.Mutex
@@ -520,14 +527,21 @@ func newProxy(t *testing.T, port string) *proxy {
 		t.Fatal(err)
 	}
 	p := &proxy{listener: listener, to: "127.0.0.1:" + port, free: make(chan struct{}), stalled: make(chan struct{})}
-	t.Cleanup(func() { listener.Close() })
+	p.release = sync.OnceFunc(func() { close(p.free) })
+	t.Cleanup(func() { listener.Close(); p.release() })
 	go p.serve()
 	return p
 }
 
-func (p *proxy) target() string     { return "https://" + p.listener.Addr().String() }
-func (p *proxy) plan(plans ...plan) { p.plans = plans }
-func (p *proxy) release()           { close(p.free) }
+func (p *proxy) target() string { return "https://" + p.listener.Addr().String() }
+
+// plan says what becomes of the next connections.
+func (p *proxy) plan(plans ...plan) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.plans = plans
+}
+
 func (p *proxy) counted() (int64, int) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()

@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -80,7 +81,7 @@ func (l *laptop) command(ctx context.Context, args ...string) *exec.Cmd {
 // push pushes and wants an exit code.
 func (l *laptop) push(code int, args ...string) (stdout, stderr string) {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(l.t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := l.command(ctx, args...)
 	var out, complaints bytes.Buffer
@@ -90,6 +91,34 @@ func (l *laptop) push(code int, args ...string) (stdout, stderr string) {
 		l.t.Fatalf("push %v: %v (%v), not %d\n%s%s", args, err, exit, code, out.String(), complaints.String())
 	}
 	return out.String(), complaints.String()
+}
+
+// start starts a push that the test looks after. It ends with the test at the latest.
+func (l *laptop) start(told io.Writer, args ...string) *exec.Cmd {
+	l.t.Helper()
+	cmd := l.command(l.t.Context(), args...)
+	cmd.Stderr = told
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(func() { cmd.Wait() })
+	return cmd
+}
+
+// pushing is push while the test does something else. What comes back waits for its
+// end, and returns what it told.
+func (l *laptop) pushing(code int, args ...string) (end func() (told string)) {
+	var told string
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, told = l.push(code, args...)
+	}()
+	l.t.Cleanup(func() { <-ended })
+	return func() string {
+		<-ended
+		return told
+	}
 }
 
 // pushJSON pushes with --json.
@@ -108,13 +137,17 @@ func (l *laptop) write(path, content string) {
 	harness.Tree{path: harness.File(content)}.Write(l.t, l.src)
 }
 
-// settings have a release confirmed when its program says so, and rolled back when it
-// has crashed twice: no clock decides.
-const settings = "[trial]\nready = true\nperiod = \"5m\"\n[web]\nlisten = \"off\"\n"
+// trial has a release confirmed when its program says so, and rolled back when it has
+// crashed twice: no clock decides.
+const trial = "[trial]\nready = true\nperiod = \"5m\"\n"
 
-const program = neverReady + `with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+const settings = trial + "[web]\nlisten = \"off\"\n"
+
+const program = neverReady + ready + forEver
+
+const ready = `with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
     notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
-` + forEver
+`
 
 // neverReady is the program as far as it has proved nothing.
 const neverReady = `import os, socket, time
@@ -322,10 +355,7 @@ func TestBothKilled(t *testing.T) {
 	l := newLaptop(t, files)
 	w := l.wire()
 	w.plan("stall 1500000")
-	cmd := l.command(context.Background(), "device:"+device.Dir)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd := l.start(nil, "device:"+device.Dir)
 	harness.Await(t, "most of it to arrive", w.hasStalled, func() string { return strconv.FormatInt(w.sent(), 10) })
 	cmd.Process.Kill()
 	cmd.Wait()

@@ -25,8 +25,10 @@ type stretch struct {
 func (s stretch) aligned() bool { return (s.place-int64(s.at))%4 == 0 }
 
 // gatherer brings stretches of the old content to their places in the new one. What
-// lies side by side there comes from all over the old content: so it is brought in
-// the order of that, and each part of that is read once.
+// lies side by side there comes from all over the old content: so it is brought
+// block by block of that. Up to mostBlocks windows, which is 512 MB, a block is a
+// window, and is read once unless a stretch reaches far beyond it. In a larger
+// content a block is several windows, which may be read again and again.
 type gatherer struct {
 	Old
 	stretches []stretch

@@ -24,6 +24,7 @@ type coder struct {
 	number    uint32 // the first four bytes of what is read
 	bytes     []byte // what was written, or is still to be read
 	missing   int    // bytes read after the end
+	broken    bool   // a number was read that no coder writes
 	cost      int    // measured, in 1/256 of a bit
 }
 
@@ -197,7 +198,7 @@ func (c *coder) direct(bits, number int) int {
 }
 
 const (
-	largest = 30 // how many bits a number has after its first at most
+	largest = 29 // how many bits a number has after its first at most: all are below 1<<30
 	heads   = 3  // how many of them are told by those before
 )
 
@@ -227,7 +228,10 @@ func (s *sized) code(c *coder, number int) int {
 	for number>>bits > 1 {
 		bits++
 	}
-	bits = c.tree(s.size[:], 5, bits)
+	if bits = c.tree(s.size[:], 5, bits); bits > largest {
+		c.broken = true // and an int of 32 bits could not hold it
+		return 1
+	}
 	head := min(bits, heads)
 	n := 1<<head | c.tree(s.head[bits][:], head, number>>(bits-head)&(1<<head-1))
 	return n<<(bits-head) | c.direct(bits-head, number)

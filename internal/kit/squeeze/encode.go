@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"sort"
 
 	"ota/internal/kit/prefix"
@@ -14,23 +15,36 @@ import (
 // [Decoder] has to do grows with these. The same in gives the same out. It takes
 // seconds for a megabyte, and some 20 times the memory.
 func Encode(data, dictionary []byte) (packed []byte, literals int) {
-	e := &encoder{all: append(append([]byte{}, dictionary...), data...), start: len(dictionary)}
+	e := &encoder{all: slices.Concat(dictionary, data), start: len(dictionary)}
+	e.words = words(data)
 	for i, length := range seeds {
 		e.indexes[i] = newIndex(e.all, length)
 	}
 	// What the first parse learns is what the second one measures by. The literals
 	// that it leaves say how large the tables for them are to be.
-	e.bits, e.prices = mostBits, newPrices(newModel(mostBits))
-	steps := e.parse(true)
+	e.prices = newPrices(newModel(leastBits))
+	e.prices.literals = nil // nothing is known of them yet
+	steps := e.parse()
 	literals = literalsOf(steps)
 	e.bits = uint(min(max(bits.Len(uint(literals))+4, leastBits), mostBits))
 	packed, learnt := e.write(steps)
 	e.prices = newPrices(learnt)
-	steps = e.parse(false)
+	steps = e.parse()
 	if again, _ := e.write(steps); len(again) < len(packed) {
 		packed, literals = again, literalsOf(steps)
 	}
 	return append(binary.AppendUvarint([]byte{Mark, byte(e.bits)}, uint64(len(data))), packed...), literals
+}
+
+// words has for each byte a hash of the letters before it.
+func words(data []byte) []uint32 {
+	words := make([]uint32, len(data))
+	word := uint32(0)
+	for i := range words {
+		words[i] = word
+		word = nextWord(word, data[i])
+	}
+	return words
 }
 
 func literalsOf(steps []step) (count int) {
@@ -48,6 +62,7 @@ var seeds = [...]int{24, 12, 6, 4}
 type encoder struct {
 	all     []byte // the dictionary, then the content
 	start   int    // of the content
+	words   []uint32
 	indexes [len(seeds)]index
 	prices  *prices
 	bits    uint // of the tables for literals
@@ -96,15 +111,11 @@ const (
 )
 
 // parse finds a cheap way through the content.
-func (e *encoder) parse(first bool) []step {
+func (e *encoder) parse() []step {
 	var steps []step
 	nodes := make([]node, horizon+enough+2)
 	at := e.start
-	here := place{}
-	for i := range here.distances {
-		here.distances[i] = e.start
-	}
-	words := e.words()
+	here := newState(e.all[:e.start], nil).place
 	reached := len(nodes) - 1
 	for at < len(e.all) {
 		for i := range nodes[:reached+1] {
@@ -116,20 +127,20 @@ func (e *encoder) parse(first bool) []step {
 		i := 0
 		for ; i <= end && at+i < len(e.all) && i < horizon; i++ {
 			if i > 0 {
-				e.settle(nodes, i)
+				settle(nodes, i)
 			}
-			if i > 0 && i == end && i > horizon/2 {
+			if i == end && i > horizon/2 {
 				break // all ways lead through here
 			}
-			if long = e.weigh(nodes, i, at+i, &end, words, first); long != nil {
+			if long = e.weigh(nodes, i, at+i, &end); long != nil {
 				break
 			}
 		}
 		if long == nil {
-			e.settle(nodes, i)
+			settle(nodes, i)
 		}
 		here, reached = nodes[i].place, end
-		steps = append(steps, e.path(nodes, i)...)
+		steps = append(steps, path(nodes, i)...)
 		at += i
 		if long != nil {
 			steps = append(steps, *long)
@@ -140,7 +151,8 @@ func (e *encoder) parse(first bool) []step {
 	return steps
 }
 
-func (e *encoder) settle(nodes []node, i int) {
+// settle tells node i its place: the way to it is the cheapest that there will be.
+func settle(nodes []node, i int) {
 	n := &nodes[i]
 	before := nodes[n.from].place
 	if n.step.length == 1 {
@@ -150,30 +162,18 @@ func (e *encoder) settle(nodes []node, i int) {
 	}
 }
 
-func (e *encoder) path(nodes []node, i int) []step {
-	var back []step
+// path is the cheapest way to node i.
+func path(nodes []node, i int) (steps []step) {
 	for ; i > 0; i = nodes[i].from {
-		back = append(back, nodes[i].step)
+		steps = append(steps, nodes[i].step)
 	}
-	for a, z := 0, len(back)-1; a < z; a, z = a+1, z-1 {
-		back[a], back[z] = back[z], back[a]
-	}
-	return back
-}
-
-func (e *encoder) words() []uint32 {
-	words := make([]uint32, len(e.all)-e.start)
-	word := uint32(0)
-	for i := range words {
-		words[i] = word
-		word = nextWord(word, e.all[e.start+i])
-	}
-	return words
+	slices.Reverse(steps)
+	return steps
 }
 
 // weigh tries all that can come next at node i, which is place at. A match that is
 // long enough is returned.
-func (e *encoder) weigh(nodes []node, i, at int, end *int, words []uint32, first bool) *step {
+func (e *encoder) weigh(nodes []node, i, at int, end *int) *step {
 	n := &nodes[i]
 	reach := func(to, cost int, s step) {
 		if cost < nodes[to].cost {
@@ -181,20 +181,17 @@ func (e *encoder) weigh(nodes []node, i, at int, end *int, words []uint32, first
 		}
 		*end = max(*end, to)
 	}
-	reach(i+1, n.cost+e.prices.isMatch[n.literals][0]+e.literal(n, at, words, first), step{match: match{0, 1}})
+	reach(i+1, n.cost+e.prices.isMatch[n.literals][0]+e.literal(n, at), step{match: match{0, 1}})
 
-	var tried [64]int
-	count, best := 0, 0
+	best := 0
+	tried := make([]int, 0, 64)
 	try := func(from int) *step {
 		distance := at - from
-		for _, t := range tried[:count] {
-			if t == distance {
-				return nil
-			}
+		if slices.Contains(tried, distance) {
+			return nil
 		}
-		if count < len(tried) {
-			tried[count] = distance
-			count++
+		if len(tried) < cap(tried) {
+			tried = append(tried, distance)
 		}
 		length := prefix.Shared(e.all[from:], e.all[at:])
 		best = max(best, length)
@@ -231,11 +228,10 @@ func (e *encoder) weigh(nodes []node, i, at int, end *int, words []uint32, first
 			break
 		}
 		var found *step
-		e.indexes[k].near(e.all, at, at-n.distances[0], at-n.distances[1], func(from int) bool {
+		e.indexes[k].near(e.all, at, at-n.distances[0], at-n.distances[1], func(from int) {
 			if s := try(from); s != nil && (found == nil || s.length > found.length) {
 				found = s
 			}
-			return true
 		})
 		if found != nil {
 			return found
@@ -245,8 +241,8 @@ func (e *encoder) weigh(nodes []node, i, at int, end *int, words []uint32, first
 }
 
 // literal is what the literal at a place costs.
-func (e *encoder) literal(n *node, at int, words []uint32, first bool) int {
-	if first {
+func (e *encoder) literal(n *node, at int) int {
+	if e.prices.literals == nil {
 		return 5 * oneBit
 	}
 	var before uint64
@@ -258,7 +254,7 @@ func (e *encoder) literal(n *node, at int, words []uint32, first bool) int {
 		foreseen = int(e.all[at-d])
 	}
 	c := coder{mode: measuring}
-	e.prices.literals.code(&c, before, words[at-e.start], foreseen, int(e.all[at]))
+	e.prices.literals.code(&c, before, e.words[at-e.start], foreseen, int(e.all[at]))
 	return c.cost
 }
 
@@ -330,7 +326,7 @@ func (x *index) hash(b []byte) uint32 {
 
 // near gives the places before at that are nearest to those that are expected, and
 // the last ones.
-func (x *index) near(all []byte, at, expected1, expected2 int, take func(from int) bool) {
+func (x *index) near(all []byte, at, expected1, expected2 int, take func(from int)) {
 	if at+x.length > len(all) {
 		return
 	}

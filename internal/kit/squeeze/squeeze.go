@@ -103,7 +103,7 @@ func (d *Decoder) Decode(packed, dictionary, into []byte, limit int) ([]byte, er
 		}
 		w, t := s.model.match(c, s.place, way{}, match{length: least})
 		from := len(dictionary) + len(s.out) - t.distance
-		if t.distance <= 0 || from < 0 || t.length > int(size)-len(s.out) {
+		if c.broken || t.distance <= 0 || from < 0 || t.length > int(size)-len(s.out) {
 			return nil, ErrPacked
 		}
 		s.copy(from, t.length)

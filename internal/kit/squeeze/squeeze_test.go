@@ -2,7 +2,9 @@ package squeeze
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -83,10 +85,42 @@ func TestAnEditCostsAFewBytes(t *testing.T) {
 // unpacks. This was packed when the format was new.
 func TestTheBytesAreTheSameEverywhere(t *testing.T) {
 	data, dictionary := edited(text(3, 40)), text(3, 40)
-	packed, _ := Encode([]byte(data), []byte(dictionary))
-	const golden = "0109970c3700d5cf16b125c248f7c4bb717ff532cd7eae2b4e8f1ca257a94d8394da5bff6ac596"
-	if got := fmt.Sprintf("%x", packed); got != golden {
-		t.Errorf("packed: %s", got)
+	golden, err := hex.DecodeString("0109970c3700d5cf16b125c248f7c4bb717ff532cd7eae2b4e8f1ca257a94d8394da5bff6ac596")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packed, _ := Encode([]byte(data), []byte(dictionary)); !bytes.Equal(packed, golden) {
+		t.Errorf("packed: %x", packed)
+	}
+	if made, err := new(Decoder).Decode(golden, []byte(dictionary), nil, len(data)); err != nil || string(made) != data {
+		t.Errorf("unpacked: %q, %v", made, err)
+	}
+}
+
+// withLength is a content of one byte x before which there is a match whose length
+// has so many bits after its first, all of them set. The dictionary has a byte.
+func withLength(bits int) []byte {
+	c, s := &coder{high: math.MaxUint32}, newState([]byte("a"), newModel(leastBits))
+	c.adaptive(&s.model.isMatch[0], 1)
+	c.symbol(s.model.which[0][:], 0)
+	c.adaptive(&s.model.moved[0], 0)
+	length := &s.model.length[kindOf(0, 0)]
+	c.tree(length.size[:], 5, bits)
+	c.tree(length.head[bits][:], heads, -1)
+	c.direct(bits-heads, -1)
+	s.place = s.after(way{}, 1)
+	c.adaptive(&s.model.isMatch[0], 0)
+	s.model.literals.code(c, s.before, s.word, s.foreseen(), 'x')
+	return append([]byte{Mark, leastBits, 1}, c.end()...)
+}
+
+// TestATooLargeLength: on a machine of 32 bits it would be less than nothing, and
+// what comes after it would be taken for good.
+func TestATooLargeLength(t *testing.T) {
+	for bits := largest + 1; bits < 1<<5; bits++ {
+		if made, err := new(Decoder).Decode(withLength(bits), []byte("a"), nil, 100); err != ErrPacked {
+			t.Errorf("a length of 1+%d bits: %q, %v", bits, made, err)
+		}
 	}
 }
 
@@ -110,7 +144,6 @@ func TestLogits(t *testing.T) {
 	}
 }
 
-// FuzzDecode: whatever comes, no more is made than is allowed, and it ends.
 // TestADecoderKeepsItsMemory: a device has no room for a model for each of many
 // contents. They differ, and none is told by what the one before has taught.
 func TestADecoderKeepsItsMemory(t *testing.T) {
@@ -134,6 +167,7 @@ func TestADecoderKeepsItsMemory(t *testing.T) {
 	}
 }
 
+// FuzzDecode: whatever comes, no more is made than is allowed, and it ends.
 func FuzzDecode(f *testing.F) {
 	dictionary := []byte(text(1, 20))
 	for _, data := range []string{"", "x", text(1, 20), edited(text(1, 20)), text(2, 5)} {
@@ -142,6 +176,9 @@ func FuzzDecode(f *testing.F) {
 		if len(packed) > 4 {
 			f.Add(packed[:len(packed)-2])
 		}
+	}
+	for bits := largest + 1; bits < 1<<5; bits++ {
+		f.Add(withLength(bits))
 	}
 	f.Fuzz(func(t *testing.T, packed []byte) {
 		const limit = 10_000
