@@ -12,8 +12,8 @@
 // anything left outside its own temporary folder, but for what Go keeps in its caches
 // of builds and modules.
 //
-//	go run ./bench/transfer -quick
-//	go run ./bench/transfer -repos ~/clones >docs/transfer.md
+//	CGO_ENABLED=0 go run ./bench/transfer -quick
+//	CGO_ENABLED=0 go run ./bench/transfer -repos ~/clones >docs/transfer.md
 package main
 
 import (
@@ -24,6 +24,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -72,6 +74,9 @@ func run(ctx context.Context) error {
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(ctx, *most)
 	defer cancel()
+	if !static() {
+		return errors.New("the device has to be linked as ota is: say CGO_ENABLED=0 go run ./bench/transfer")
+	}
 	for _, tool := range []string{"git", "rsync", "tar", "zstd"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%s is needed: %w", tool, err)
@@ -91,6 +96,13 @@ func run(ctx context.Context) error {
 		return err
 	}
 	return b.page(os.Stdout)
+}
+
+// static says whether this binary has no C in it, as ota has none: the device is this
+// binary too, and a loader would take part of its processor and memory.
+func static() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "CGO_ENABLED", Value: "0"})
 }
 
 // bench is one run.
