@@ -102,8 +102,8 @@ func (b *bench) facts() []string {
 		"processor and memory: of the device's process, from its start to its end; rsync's two processes together",
 		"rsync finds what is unchanged by time and size, as in a working tree; `-azc` by check sums; both delete what is gone",
 		fmt.Sprintf("pairs: of each program %d commits of the last 600 that are no merges, %d releases of which only the last number differs from the one before, and %d first releases of a minor version with the one before, spread evenly over its history", b.size.commits, b.size.patches, b.size.minors),
-		"binaries: builds of ota as it is shipped for a Pi, from this commit, the one before that changes it, and ones 12 and 24 before; two versions of Go programs built for a Pi; and of files in Debian's packages, the two newest that apt offers; " +
-			fmt.Sprintf("each is brought %d times, of which the medians count", binaryRuns),
+		"binaries: builds of ota as it is shipped for a Pi, from this commit, the one before that changes it, and ones 12 and 24 before; two versions of Go programs built for a Pi; and of files in Debian's packages, the two newest that apt offers",
+		fmt.Sprintf("runs: %d of each commit and of each patch release, %d of each minor one, %d of each binary; of bytes, time and processor the median counts, of memory the most", runsOf[commit], runsOf[minor], runsOf[binary]),
 		"ota's device knows the listing of its own release; zstd's level is " + zstdLevel[1:],
 	}
 }

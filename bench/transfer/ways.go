@@ -87,10 +87,7 @@ func (b *bench) compare(p pair, ways []way) (map[way]cost, error) {
 	}
 	costs := map[way]cost{}
 	for _, one := range ways {
-		runs := make([]cost, 1)
-		if p.kind == binary {
-			runs = make([]cost, binaryRuns)
-		}
+		runs := make([]cost, runsOf[p.kind])
 		for i := range runs {
 			if runs[i], err = b.bring(laid, one); err != nil {
 				return nil, fmt.Errorf("%s: %w", one, err)
@@ -101,8 +98,10 @@ func (b *bench) compare(p pair, ways []way) (map[way]cost, error) {
 	return costs, nil
 }
 
-// binaryRuns is how often each binary is brought in each way: there are few of them.
-const binaryRuns = 5
+// runsOf is how often a pair is brought in each way: small ones take as long as
+// processes take to start, which is not the same each time; there are few binaries;
+// and of minor releases one takes minutes.
+var runsOf = map[kind]int{commit: 3, patch: 3, minor: 1, binary: 5}
 
 // medians are the medians of each figure by itself, but for the most of memory.
 func medians(runs []cost) cost {

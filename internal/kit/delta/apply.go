@@ -196,6 +196,12 @@ type calls struct {
 // follow makes words of old ones of which each becomes what is foreseen. Almost all
 // of an executable goes this way.
 func (f *foresight) follow(words []byte, c calls) calls {
+	if c.bent == (call{}) { // of other machines no calls are known
+		for ; len(words) >= 4; words = words[4:] {
+			binary.LittleEndian.PutUint32(words, f.next(binary.LittleEndian.Uint32(words)))
+		}
+		return c
+	}
 	straight, bent, from, to := c.straight, c.bent, c.from, c.to
 	for ; len(words) >= 4; words = words[4:] {
 		next := f.next(straight.moved(binary.LittleEndian.Uint32(words), from))

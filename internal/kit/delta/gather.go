@@ -90,6 +90,9 @@ func (g *gatherer) gather(into []byte) error {
 // straight is the old content from a place on, its calls straightened: those of
 // words that are whole in part only if it is wanted.
 func (g *gatherer) straight(part []byte, place int64, whole bool) error {
+	if g.Code == Plain {
+		return g.read(part, place)
+	}
 	for len(part) > 0 {
 		if place%4 == 0 && len(part) >= 4 {
 			words := len(part) &^ 3
