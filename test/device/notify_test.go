@@ -125,7 +125,7 @@ func TestToldOfABadRelease(t *testing.T) {
 // runs again and the receiver is there, once.
 func TestToldLater(t *testing.T) {
 	t.Parallel()
-	port := freePort(t)
+	port := harness.FreePort(t)
 	d := newProving(t, proving+fmt.Sprintf("notify.webhook = \"http://127.0.0.1:%d/secret\"\n", port), nil)
 	upload(t, d, programs(failing, "second"))
 	awaitBack(d, 1)

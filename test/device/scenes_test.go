@@ -201,14 +201,6 @@ func signal(t *testing.T, d *harness.Device, name string) {
 	put(t, filepath.Join(d.Dir, name), "")
 }
 
-// freePort is a port on which nobody listens.
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener := listen(t, 0)
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
 func listen(t *testing.T, port int) net.Listener {
 	t.Helper()
 	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))

@@ -68,7 +68,7 @@ func TestConfirmedEarlier(t *testing.T) {
 	for name, probe := range probed {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			port := fmt.Sprint(freePort(t))
+			port := fmt.Sprint(harness.FreePort(t))
 			body := strings.ReplaceAll(probe.body, "PORT", port)
 			d := newDevice(t, programs(body, "first"), proving+strings.ReplaceAll(probe.setting, "PORT", port))
 			awaitNote(t, d, "ready", 1)

@@ -80,12 +80,7 @@ func ServeSSH(t testing.TB, k SSHKeys, prepare, settings string) SSHServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := SSHServer{listener.Addr().(*net.TCPAddr).Port, filepath.Join(dir, "log")}
-	listener.Close()
+	s := SSHServer{FreePort(t), filepath.Join(dir, "log")}
 	path := filepath.Join(dir, "settings")
 	text := fmt.Sprintf(`ListenAddress 127.0.0.1
 Port %d

@@ -40,7 +40,7 @@ type broker struct {
 func newBroker(t *testing.T, settings string) *broker {
 	t.Helper()
 	harness.Need(t, "mosquitto", "mosquitto_sub", "mosquitto_pub")
-	b := &broker{t: t, dir: harness.FastDir(t), port: freePort(t)}
+	b := &broker{t: t, dir: harness.FastDir(t), port: harness.FreePort(t)}
 	if err := os.Chmod(b.dir, 0o755); err != nil { // started by root, it becomes another user
 		t.Fatal(err)
 	}
@@ -53,17 +53,6 @@ func newBroker(t *testing.T, settings string) *broker {
 
 // open lets in anybody.
 const open = "allow_anonymous true\n"
-
-// freePort is one that was free a moment ago: Mosquitto can't be given a socket.
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
 
 func (b *broker) at(name string) string { return filepath.Join(b.dir, name) }
 

@@ -11,7 +11,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"io"
 	"io/fs"
 	number "math/big"
@@ -24,8 +23,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"ota/test/harness"
 )
@@ -40,31 +37,11 @@ type page struct {
 
 func newPage(t *testing.T, web ...string) *page {
 	t.Helper()
-	port := reserve(t)
+	port := strconv.Itoa(harness.FreePort(t))
 	p := &page{t: t, port: port}
 	p.Device = harness.NewDevice(t, harness.FastDir(t), harness.Tree{}, trial+"[web]\nlisten = \"0.0.0.0:"+port+"\"\n"+strings.Join(web, "\n")+"\n")
 	p.start()
 	return p
-}
-
-// reserve returns a port that nobody is given while the test runs: a socket has it.
-// As that does not listen, and says SO_REUSEADDR as Go always does, who names the
-// port can listen on it.
-func reserve(t *testing.T) string {
-	t.Helper()
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(socket) })
-	if err := errors.Join(unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1), unix.Bind(socket, &unix.SockaddrInet4{})); err != nil {
-		t.Fatal(err)
-	}
-	name, err := unix.Getsockname(socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strconv.Itoa(name.(*unix.SockaddrInet4).Port)
 }
 
 // start starts ota and waits for its page.

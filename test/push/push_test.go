@@ -298,11 +298,11 @@ func TestOverSSH(t *testing.T) {
 	for i, host := range []string{"device", "by-agent", "behind"} {
 		number := strconv.Itoa(i + 2)
 		l.write("lib/pump.py", "number = "+number+"\n")
-		before := server.logins()
+		before := server.Logins()
 		if said, told := l.push(0, host+":"+device.Dir); !strings.Contains(said, "confirmed: release "+number) || !strings.Contains(told, "pump "+number) {
 			t.Errorf("%s: said %q, told %q", host, said, told)
 		}
-		if n := server.logins() - before; n != map[string]int{"device": 1, "by-agent": 1, "behind": 2}[host] {
+		if n := server.Logins() - before; n != map[string]int{"device": 1, "by-agent": 1, "behind": 2}[host] {
 			t.Errorf("%s: %d logins", host, n)
 		}
 	}

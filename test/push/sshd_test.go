@@ -34,11 +34,6 @@ SetEnv PATH=DIR/bin:/usr/bin:/bin OTA_TEST_COUNT=DIR`, "DIR", keys.Dir))
 	return &sshServer{server, newRelay(t, server.Address()), t, keys, keys.Dir}
 }
 
-func (s *sshServer) said() string { return s.Said() }
-
-// logins counts those that came in.
-func (s *sshServer) logins() int { return s.Logins() }
-
 // host is a section of ssh_config(5) for it.
 func (s *sshServer) host(name, more string) string {
 	return strings.NewReplacer("NAME", name, "PORT", strconv.Itoa(s.relay.port), "DIR", s.dir).Replace(`Host NAME

@@ -263,14 +263,14 @@ func TestOneLogin(t *testing.T) {
 		l.write("lib/pump.py", "number = "+strings.Repeat("1", release)+"\n")
 		runs(device, release)
 	}
-	if n := server.logins(); n != 1 {
-		t.Errorf("%d logins\n%s", n, server.said())
+	if n := server.Logins(); n != 1 {
+		t.Errorf("%d logins\n%s", n, server.Said())
 	}
 	server.cut()
 	l.write("lib/pump.py", "number = 9\n")
 	runs(device, 5)
-	if n := server.logins(); n != 2 {
-		t.Errorf("%d logins\n%s", n, server.said())
+	if n := server.Logins(); n != 2 {
+		t.Errorf("%d logins\n%s", n, server.Said())
 	}
 	w.interrupt()
 }

@@ -176,14 +176,3 @@ func (c *client) String() string {
 	}
 	return text
 }
-
-// freePort is one that nobody uses just now.
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}

@@ -59,13 +59,13 @@ func TestNoConnectionIsLost(t *testing.T) {
 			if !ok {
 				t.Fatalf("docs/serving.md has no program under %q", s.heading)
 			}
-			port := strconv.Itoa(freePort(t))
+			port := strconv.Itoa(harness.FreePort(t))
 			settings := fmt.Sprintf("[program]\nlisten = [\"127.0.0.1:%s\"]\n", port) + s.settings + quick
 			with := s.update(t, page, settings, port, *updates)
 			if with.failures() > 0 {
 				t.Errorf("with listen: %v", with)
 			}
-			port = strconv.Itoa(freePort(t))
+			port = strconv.Itoa(harness.FreePort(t))
 			without := s.update(t, page, s.settings+quick, port, max(1, *updates/fewer), s.without...)
 			t.Logf("%d updates with listen: %v; %d updates without: %v", *updates, with, *updates/fewer, without)
 		})

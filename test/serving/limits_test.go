@@ -68,7 +68,7 @@ func TestAnotherUser(t *testing.T) {
 	harness.NeedRoot(t)
 	needModule(t, "venv, pip")
 	dir := openDir(t)
-	port := freePort(t)
+	port := harness.FreePort(t)
 	main := harness.Tree{
 		"main.py": harness.File(strings.ReplaceAll(prelude, `place("notes")`, `"/proc/self/cwd/notes"`) + `
 import fcntl, greeting

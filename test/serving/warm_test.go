@@ -50,7 +50,7 @@ fail("sensor 1")
 // warm, and a program can't tell.
 func TestWarmStartLooksLikeAPlainOne(t *testing.T) {
 	t.Parallel()
-	settings := fmt.Sprintf("[program]\nlisten = [\"127.0.0.1:%d\"]\nwatchdog = \"60s\"\nenv = { PYTHONPATH = \"/nowhere\", COLOR = \"blue\" }\n", freePort(t))
+	settings := fmt.Sprintf("[program]\nlisten = [\"127.0.0.1:%d\"]\nwatchdog = \"60s\"\nenv = { PYTHONPATH = \"/nowhere\", COLOR = \"blue\" }\n", harness.FreePort(t))
 	d := newDevice(t, view, settings+"[trial]\nperiod = \"100ms\"\n")
 	awaitSaidReady(d, 0)
 	plain := readBelow(d, "facts.1")

@@ -16,7 +16,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -94,16 +93,6 @@ func copyFile(t testing.TB, to, from string) {
 
 func runs(s harness.Status) bool {
 	return s.Program.PID != 0 && s.Release.Number != 0 && s.Release.State != "trial"
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // poller asks an address all the time, each time over a new connection.
@@ -253,7 +242,7 @@ const takeovers = 20
 // TestTwentyInARow: the program runs on as if nothing had happened.
 func TestTwentyInARow(t *testing.T) {
 	t.Parallel()
-	port, page := freePort(t), freePort(t)
+	port, page := harness.FreePort(t), harness.FreePort(t)
 	d := device(t, harness.Binary(), fmt.Sprintf("[program]\nwatchdog = \"3s\"\nlisten = [\"127.0.0.1:%d\"]\n[trial]\nready = true\n[web]\nlisten = \"127.0.0.1:%d\"\n", port, page))
 	d.Start()
 	before := d.Await("the program runs", runs)

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,29 +30,11 @@ func (s server) address() string { return net.JoinHostPort(loopback, strconv.Ito
 
 const loopback = "127.0.0.1"
 
-// ports counts those that were given out.
-var ports atomic.Int64
-
-// freePort is a port below those that the kernel gives to clients.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 10_000 + os.Getpid()%200*100 + int(ports.Add(1))
-		listener, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
-		if err == nil {
-			listener.Close()
-			return port
-		}
-	}
-	t.Fatal("there is no free port")
-	return 0
-}
-
 // startServer runs a server in the foreground until the test ends. The words
 // in its settings that are in capitals and braces are filled in.
 func startServer(t *testing.T, deposit, settings string, argv ...string) server {
 	t.Helper()
-	s, dir := server{port: freePort(t)}, t.TempDir()
+	s, dir := server{port: harness.FreePort(t)}, t.TempDir()
 	fill := strings.NewReplacer(
 		"{PORT}", strconv.Itoa(s.port), "{DIR}", dir, "{DEPOSIT}", deposit,
 		"{SETTINGS}", filepath.Join(dir, "settings"), "{ADDRESS}", loopback)
