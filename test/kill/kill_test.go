@@ -1,8 +1,8 @@
 //go:build linux && amd64
 
 // Package kill kills the whole of ota, every thread and child of it, before
-// each system call that changes its folder, and again before each of those by
-// which it recovers, and then looks whether a normal start makes all well.
+// system calls that change its folder, and looks whether a normal start makes all
+// well: from what each of those calls finds, and each of those by which it recovers.
 //
 // In: the cycle of a device. Out: how many points there were. Never: a power
 // cut; what was written stays written here, so what a missing sync would lose
@@ -13,7 +13,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 	"testing"
 
@@ -23,7 +22,7 @@ import (
 )
 
 var (
-	all  = flag.Bool("kill.all", false, "kill in each recovery at all points")
+	all  = flag.Bool("kill.all", false, "kill at each point of the cycle, and recover from all points of recoveries")
 	most = flag.Int("kill.recoveries", 100, "without -kill.all: at how many points of recoveries, evenly chosen")
 )
 
@@ -33,27 +32,46 @@ func TestMain(m *testing.M) {
 	harness.Main(m, cycle.Program)
 }
 
-// TestKillAnywhere kills at all points of the cycle, and then at those of each
-// recovery, until the step is over in which ota was killed first. What a recovery
-// does depends on nothing but the disk, so that each state of it is recovered
-// from once, however many points lead to it. Of a recovery the state at each
-// point is kept, while ota goes on: that is what a kill would leave there.
+// killEach is how many points of the cycle go to one at which ota really is killed,
+// without -kill.all: for that the cycle has to be gone through again up to it.
+const killEach = 4
+
+// lookEach is how many points of a recovery go to one of which the state is kept,
+// without -kill.all: not always the same ones, and far more than are recovered from.
+const lookEach = 8
+
+// TestKillAnywhere recovers from the state at each point of the cycle, and then at
+// those of each recovery, until the step is over in which ota was killed first. What
+// a recovery does depends on nothing but the disk, so that each state of it is
+// recovered from once, however many points lead to it. At most points the state is
+// kept, while ota goes on: that is what a kill would leave there. That it is, those
+// points of the cycle show at which ota is killed.
 func TestKillAnywhere(t *testing.T) {
 	var found findings
+	points := uninterrupted(t)
 	t.Run("cycle", func(t *testing.T) {
-		for n := range uninterrupted(t) {
-			t.Run(strconv.Itoa(n+1), func(one *testing.T) {
+		for i, from := range points {
+			t.Run(from.name, func(one *testing.T) {
 				one.Parallel()
 				skipAfterFailure(one, t)
-				killAt(one, n+1, &found)
+				if *all || i%killEach == 0 {
+					killAt(one, i+1, &found)
+				} else if found.begin(from) {
+					s := restored(one, from)
+					s.CheckNothingLost()
+					s.recover(found.look(s))
+				}
 			})
 		}
 	})
 	// Threads race, so another run may have more calls than the first had.
+	n := len(points)
 	for more := true; more && !t.Failed(); {
 		more = false // unless it is asked for and runs
-		n := found.killed + 1
-		t.Run(fmt.Sprintf("cycle/%d", n), func(t *testing.T) { more = killAt(t, n, &found) })
+		t.Run(fmt.Sprintf("cycle/%d", n+1), func(t *testing.T) { more = killAt(t, n+1, &found) })
+		if more {
+			n++
+		}
 	}
 	t.Run("recovery", func(t *testing.T) {
 		for i, from := range found.chosen() {
@@ -69,8 +87,8 @@ func TestKillAnywhere(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	report := fmt.Sprintf("killed at %d points of the cycle; %d recoveries had %d points, with %d other states of the disk: recovered from %d, left out %d",
-		found.killed, found.recoveries, found.looked, len(found.states), len(found.states)-found.leftOut, found.leftOut)
+	report := fmt.Sprintf("%d points of the cycle, killed at %d; in %d recoveries looked at %d points, with %d other states of the disk: recovered from %d, left out %d",
+		n, found.killed, found.recoveries, found.looked, len(found.states), len(found.states)-found.leftOut, found.leftOut)
 	t.Log(report)
 	fmt.Fprintln(os.Stdout, report)
 }
@@ -82,12 +100,11 @@ func skipAfterFailure(one, all *testing.T) {
 	}
 }
 
-// uninterrupted counts the points of the cycle.
-func uninterrupted(t *testing.T) int {
+// uninterrupted is the state at each point of the cycle.
+func uninterrupted(t *testing.T) (points []state) {
 	s := newScene(t)
-	points := 0
-	s.trace(func(ptrace.Call) ptrace.Action {
-		points++
+	s.trace(func(call ptrace.Call) ptrace.Action {
+		points = append(points, s.capture(fmt.Sprintf("%d_%s", len(points)+1, call.Name)))
 		return ptrace.Continue
 	}, func() {
 		s.Check()
@@ -125,12 +142,12 @@ func killAt(t *testing.T, n int, found *findings) bool {
 // findings is what all kills found; several goroutines may use it.
 type findings struct {
 	mu         sync.Mutex
-	killed     int     // points of the cycle
-	looked     int     // points of recoveries
+	killed     int     // at so many points of the cycle
+	looked     int     // points of recoveries of which the state was looked at
 	recoveries int     // that were looked at
 	states     []state // of the disk at these, each once
 	seen       map[string]bool
-	begun      map[string]bool // states that one kill leads to
+	begun      map[string]bool // states at points of the cycle
 	leftOut    int             // of states
 }
 
@@ -145,8 +162,12 @@ func (f *findings) kill() {
 func (f *findings) look(s *scene) func(ptrace.Call) {
 	f.mu.Lock()
 	f.recoveries++
+	points := f.recoveries
 	f.mu.Unlock()
 	return func(call ptrace.Call) {
+		if points++; !*all && points%lookEach != 0 {
+			return
+		}
 		state := s.capture(call.Name)
 		isNew := f.claim(state.key)
 		f.mu.Lock()
@@ -158,7 +179,7 @@ func (f *findings) look(s *scene) func(ptrace.Call) {
 	}
 }
 
-// begin is true for the first that recovers from a state after one kill.
+// begin is true for the first that recovers from a state of the cycle.
 func (f *findings) begin(from state) bool {
 	f.claim(from.key)
 	f.mu.Lock()
