@@ -42,6 +42,8 @@ func needEmulation(t *testing.T) {
 	if err == nil {
 		return
 	}
+	// What unshare(2) and mount(2) are refused with; "No space left" is the limit of user
+	// namespaces (user_namespaces(7)), which a sandbox sets to none.
 	for _, refusal := range []string{"not permitted", "ermission denied", "not implemented", "No space left", "does not exist", "unknown filesystem type"} {
 		if strings.Contains(string(said), refusal) {
 			harness.Lack(t, "no program of another processor can be run in a namespace of its own: "+string(said))
