@@ -187,8 +187,12 @@ func (t *teller) failure(record release.Record, evidence release.Evidence) notif
 	return one
 }
 
-// outputLines is how far the log is looked through for what the program said.
-const outputLines = 200
+const (
+	// outputLines is how far the log is looked through for what the program said.
+	outputLines = 200
+	// crashLines is how much of it is told.
+	crashLines = 5
+)
 
 // crash is how the program ended last, with its last words.
 func (t *teller) crash(report update.Report) notify.Crash {
@@ -198,13 +202,13 @@ func (t *teller) crash(report update.Report) notify.Crash {
 		found.How = exit.String()
 		found.Evidence.Code, found.Evidence.Signal = exit.Code, exit.Signal
 	}
+	var output []logs.Line
 	for _, line := range t.logs.Tail(outputLines) {
 		if line.Source == logs.Main || line.Source == logs.MainErr {
-			found.Evidence.Output = append(found.Evidence.Output, line.Text)
+			output = append(output, line)
 		}
 	}
-	const enough = 5
-	found.Evidence.Output = t.allRedacted(found.Evidence.Output[max(0, len(found.Evidence.Output)-enough):])
+	found.Evidence.Output = t.allRedacted(lastWords(output, crashLines))
 	return found
 }
 

@@ -325,25 +325,26 @@ const (
 	drainLimit = 500 * time.Millisecond
 )
 
-// Output returns the last lines that the run has said, and the last Python
-// traceback in them.
+// Output returns the last lines that the run has said, those of stderr first of
+// all, and the last Python traceback among them.
 func (r run) Output() ([]string, *release.Traceback) {
 	select {
 	case <-r.Done():
 		r.drain()
 	default:
 	}
-	var said, complained []string
+	var lines []logs.Line
+	var complained []string
 	for _, line := range r.of.logs.Tail(seenLines) {
 		if line.Seq <= r.began.after.Load() || line.Source != logs.Main && line.Source != logs.MainErr {
 			continue
 		}
-		said = append(said, line.Text)
+		lines = append(lines, line)
 		if line.Source == logs.MainErr {
 			complained = append(complained, line.Text)
 		}
 	}
-	said = said[max(0, len(said)-keptLines):]
+	said := lastWords(lines, keptLines)
 	found, ok := python.LastTraceback(complained, r.of.outfit.main)
 	if !ok {
 		return said, nil
@@ -351,6 +352,33 @@ func (r run) Output() ([]string, *release.Traceback) {
 	return said, &release.Traceback{
 		Error: found.Error, File: found.File, Line: found.Line, Function: found.Function, Source: found.Source,
 	}
+}
+
+// lastWords are the last lines of an output, most of them at most, in its order.
+// A program that fails says on stderr why, and whatever its buffer still holds
+// for stdout comes after that: so stderr has half of the lines if it needs them.
+func lastWords(output []logs.Line, most int) []string {
+	kept := make([]bool, len(output))
+	left := most
+	for i := len(output) - 1; i >= 0 && left > most/2; i-- {
+		if output[i].Source == logs.MainErr {
+			kept[i] = true
+			left--
+		}
+	}
+	for i := len(output) - 1; i >= 0 && left > 0; i-- {
+		if !kept[i] {
+			kept[i] = true
+			left--
+		}
+	}
+	words := make([]string, 0, most-left)
+	for i, line := range output {
+		if kept[i] {
+			words = append(words, line.Text)
+		}
+	}
+	return words
 }
 
 func (r run) drain() {
