@@ -154,14 +154,25 @@ func TestRollBack(t *testing.T) {
 	b.isContent()
 }
 
+// clicked clicks in the middle of what a selector finds first, and is false as
+// long as it is not there or something lies over it. It is one step of the page:
+// between two, a list may be drawn anew, with another button at the same place.
+const clicked = `(() => {
+	const target = document.querySelector(%q);
+	target?.scrollIntoView({block: "center"});
+	const box = target?.getBoundingClientRect();
+	const top = box && document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+	if (!top || !target.contains(top)) return false;
+	top.dispatchEvent(new PointerEvent("pointerdown", {bubbles: true}));
+	target.focus();
+	top.click();
+	return true;
+})()`
+
 // click clicks on what a selector finds first.
 func (b *browser) click(selector string) {
 	b.Helper()
-	b.await(fmt.Sprintf("document.querySelector(%q)", selector))
-	b.do(
-		chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.querySelector(%q).scrollIntoView({block: "center"})`, selector)),
-		chromedp.Click(chromedp.CSS(selector)),
-	)
+	b.await(fmt.Sprintf(clicked, selector))
 }
 
 // TestTheLogGoesOnThroughARestart: of ota itself.
