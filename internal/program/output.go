@@ -44,21 +44,23 @@ func (p pipe) finish() {
 // listen hands the output over, after all that of the program before: its last
 // lines come before our first.
 func (run *Run) listen(spec Spec, last *Run) {
-	var streams sync.WaitGroup
-	hand := func(from pipe, to io.Writer) {
-		if last != nil {
-			<-last.drained
-		}
-		if from.out == nil { // of a program taken over, which has closed it
-			return
-		}
-		from.copyTo(to)
-		if !run.isLeft.Load() {
-			from.out.Close()
-		}
+	var streams, turn = sync.WaitGroup{}, sync.Mutex{}
+	stdout := &stream{pipe: run.stdout, to: spec.Stdout, turn: &turn}
+	stderr := &stream{pipe: run.stderr, to: spec.Stderr, turn: &turn, before: stdout}
+	for _, one := range []*stream{stdout, stderr} {
+		streams.Go(func() {
+			if last != nil {
+				<-last.drained
+			}
+			if one.out == nil { // of a program taken over, which has closed it
+				return
+			}
+			one.handOver()
+			if !run.isLeft.Load() {
+				one.out.Close()
+			}
+		})
 	}
-	streams.Go(func() { hand(run.stdout, spec.Stdout) })
-	streams.Go(func() { hand(run.stderr, spec.Stderr) })
 	go func() {
 		streams.Wait()
 		if run.isLeft.Load() {
@@ -69,19 +71,19 @@ func (run *Run) listen(spec Spec, last *Run) {
 	}()
 }
 
-func (p pipe) copyTo(w io.Writer) {
-	if w == nil {
-		w = io.Discard
-	}
-	piece := make([]byte, pieceSize)
-	for {
-		n, err := p.out.Read(piece)
-		if n > 0 {
-			// A writer that fails must not stop the program.
-			_, _ = w.Write(piece[:n])
-		}
-		if err != nil {
-			return
-		}
+// stream is one output of the program on its way to who wants it.
+type stream struct {
+	pipe
+	to     io.Writer // nil: nobody
+	before *stream   // whose output goes first, see handOver; nil: none
+
+	turn  *sync.Mutex // of all streams: held from the reading of a piece until it is handed over
+	piece [pieceSize]byte
+}
+
+func (s *stream) hand(n int) {
+	if s.to != nil {
+		// A writer that fails must not stop the program.
+		_, _ = s.to.Write(s.piece[:n])
 	}
 }

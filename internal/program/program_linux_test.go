@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -347,6 +348,48 @@ func TestOutputKeepsItsOrderFromOneProgramToTheNext(t *testing.T) {
 	if first.n.Load() != second.n.Load() || second.n.Load() == 0 {
 		t.Errorf("%d bytes, then %d", first.n.Load(), second.n.Load())
 	}
+}
+
+// TestComplaintsComeAfterWhatWasPrintedBefore: what a program writes on stdout
+// before it writes on stderr is handed over before that.
+func TestComplaintsComeAfterWhatWasPrintedBefore(t *testing.T) {
+	const turns = 3000
+	s := newStage(t, "all")
+	var got transcript
+	spec := s.spec("")
+	spec.Argv = []string{"/bin/sh", "-c", "i=0; while [ $i -lt $0 ]; do echo said; echo complained >&2; i=$((i+1)); done", strconv.Itoa(turns)}
+	spec.Stdout, spec.Stderr = &got, &got
+	run, err := s.room.Start(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "end of output", run.Drained())
+	said, complained := 0, 0
+	for line := range strings.Lines(got.String()) {
+		switch line {
+		case "said\n":
+			said++
+		case "complained\n":
+			if complained++; complained > said {
+				t.Fatalf("complaint %d is handed over when %d lines have been said", complained, said)
+			}
+		}
+	}
+	if said != turns || complained != turns {
+		t.Errorf("%d lines said, %d complained", said, complained)
+	}
+}
+
+// transcript is all output in the order in which it was handed over.
+type transcript struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.Buffer.Write(p)
 }
 
 // gate is a writer that waits until it is opened.

@@ -1,0 +1,16 @@
+//go:build !unix
+
+package program
+
+// handOver hands the stream over until its end.
+func (s *stream) handOver() {
+	for {
+		n, err := s.out.Read(s.piece[:])
+		if n > 0 {
+			s.hand(n)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
