@@ -36,12 +36,12 @@ site:
 	go run ./cmd/site dist/site
 
 # Everything. The rooms with the race detector, then the real binary with real
-# programs, one package at a time, as each keeps all processors busy, but for
-# those that mostly wait, for a system to boot or a trial to end; and never from the cache: go does
-# not know that they test a binary.
-WAITING = ./test/service ./test/setup ./test/packages ./test/push ./test/find ./test/home ./test/source ./test/clock ./test/docs ./test/messages ./test/shells
+# programs, three packages at a time of those that mostly wait, for a system to
+# boot, a trial to end or a page to be drawn, and one at a time of those that keep
+# all processors busy; never from the cache: go does not know that they test a binary.
+WAITING = ./test/service ./test/setup ./test/packages ./test/push ./test/find ./test/home ./test/source ./test/clock ./test/docs ./test/messages ./test/shells ./test/device ./test/life ./test/page
 test: lint race
-	go test -count=1 -p 2 -timeout 30m $(WAITING)
+	go test -count=1 -p 3 -timeout 30m $(WAITING)
 	go test -count=1 -p 1 -timeout 30m $$(go list ./test/... | grep -vxF "$$(go list $(WAITING))")
 
 race:
