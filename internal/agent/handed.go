@@ -215,6 +215,7 @@ func (s *supervisor) closeAfter(running *program.Run, to says) {
 		<-running.Drained()
 		to.stdout.Close()
 		to.stderr.Close()
+		close(to.began.logged)
 	})
 }
 

@@ -385,7 +385,7 @@ func (r run) drain() {
 	limit := time.NewTimer(drainLimit)
 	defer limit.Stop()
 	select {
-	case <-r.Drained():
+	case <-r.began.logged:
 	case <-limit.C:
 	}
 }
@@ -393,13 +393,14 @@ func (r run) drain() {
 // beginning is where in the log the output of a run begins. That of the run
 // before it is all there when the first of its own comes.
 type beginning struct {
-	log   *supervisor
-	first sync.Once
-	after atomic.Uint64 // the last line before it; none is later while it has said nothing
+	log    *supervisor
+	first  sync.Once
+	after  atomic.Uint64 // the last line before it; none is later while it has said nothing
+	logged chan struct{} // closed when all of it is in the log, to the last line without an end
 }
 
 func (s *supervisor) beginning() *beginning {
-	b := &beginning{log: s}
+	b := &beginning{log: s, logged: make(chan struct{})}
 	b.after.Store(math.MaxUint64)
 	return b
 }

@@ -175,6 +175,17 @@ func TestWhySignal(t *testing.T) {
 	checkSaid(t, d.Say("why"), "killed by SIGSEGV")
 }
 
+// TestWhyWithoutNewline: the last words count although no newline ends them.
+func TestWhyWithoutNewline(t *testing.T) {
+	t.Parallel()
+	d := newProving(t, once, nil)
+	upload(t, d, programs("sys.stderr.write('there is no sensor')\nsys.stderr.flush()\nos._exit(3)\n", "second"))
+	awaitBack(d, 1)
+	if evidence := d.Why(2).Evidence; evidence == nil || !slices.Contains(evidence.Output, "there is no sensor") {
+		t.Errorf("evidence: %+v", evidence)
+	}
+}
+
 // TestWhyProbe: what was asked, and what the release before had answered.
 func TestWhyProbe(t *testing.T) {
 	t.Parallel()
