@@ -39,16 +39,17 @@ func tokenFor(t testing.TB, d *harness.Device, name, allow string) *script {
 // addressOf is where the page is.
 func addressOf(t testing.TB, d *harness.Device) string {
 	t.Helper()
-	var status struct {
-		Web struct{ Address string }
-	}
-	if err := json.Unmarshal([]byte(d.Say("status", "--json")), &status); err != nil {
-		t.Fatal(err)
-	}
-	where, err := url.Parse(status.Web.Address)
-	if err != nil || where.Host == "" {
-		t.Fatalf("the page is at %q", status.Web.Address)
-	}
+	var where *url.URL
+	harness.Await(t, "the page can be opened", func() bool { // a certificate takes its time
+		var status struct {
+			Web struct{ Address string }
+		}
+		err := json.Unmarshal([]byte(d.Say("status", "--json")), &status)
+		if err == nil {
+			where, err = url.Parse(status.Web.Address)
+		}
+		return err == nil && where.Host != ""
+	}, d.Console)
 	return where.Host
 }
 
