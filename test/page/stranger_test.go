@@ -85,7 +85,10 @@ func TestBeyondTheMachineIsTLS(t *testing.T) {
 	}
 	d.Stop()
 	d.Start()
-	d.Await("the page again", func(s harness.Status) bool { return s.Program.State == "running" })
+	// Another ota may have its port by now.
+	if _, port, err = net.SplitHostPort(addressOf(t, d)); err != nil {
+		t.Fatal(err)
+	}
 	if again := shown(t, port); again != first {
 		t.Errorf("it was %s and is %s", first, again)
 	}
