@@ -33,8 +33,8 @@ func newPipes() (stdout, stderr pipe, err error) {
 	return stdout, stderr, err
 }
 
-// finish makes the reading end, if need be without the end of the file.
-func (p pipe) finish() {
+// limit makes the reading end, if need be without the end of the file.
+func (p pipe) limit() {
 	// Where pipes have no deadline, the end of the file has to do.
 	if p.out != nil {
 		_ = p.out.SetReadDeadline(time.Now().Add(drainLimit))
@@ -44,7 +44,8 @@ func (p pipe) finish() {
 // listen hands the output over, after all that of the program before: its last
 // lines come before our first.
 func (run *Run) listen(spec Spec, last *Run) {
-	var streams, turn = sync.WaitGroup{}, sync.Mutex{}
+	var streams sync.WaitGroup
+	var turn sync.Mutex
 	stdout := &stream{pipe: run.stdout, to: spec.Stdout, turn: &turn}
 	stderr := &stream{pipe: run.stderr, to: spec.Stderr, turn: &turn, before: stdout}
 	for _, one := range []*stream{stdout, stderr} {
@@ -57,6 +58,7 @@ func (run *Run) listen(spec Spec, last *Run) {
 			}
 			one.handOver()
 			if !run.isLeft.Load() {
+				one.finish()
 				one.out.Close()
 			}
 		})

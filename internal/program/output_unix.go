@@ -34,6 +34,15 @@ func (s *stream) handOver() {
 	}
 }
 
+// finish hands over what handOver has not come to within its limit, as who takes
+// the output had something else to do.
+func (s *stream) finish() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.before.flush()
+	s.flush()
+}
+
 // flush hands over what is in the pipe now, which is a piece at most. Its own
 // reader may be waiting meanwhile, or have closed it.
 func (s *stream) flush() {

@@ -392,13 +392,43 @@ func (t *transcript) Write(p []byte) (int, error) {
 	return t.Buffer.Write(p)
 }
 
+// TestLastWordsOutliveTheirReader: what a program says last is handed over,
+// although who takes it is at work on something before, longer than is waited for.
+func TestLastWordsOutliveTheirReader(t *testing.T) {
+	s := newStage(t, "all")
+	slow := &gate{open: make(chan struct{}), entered: make(chan struct{}, 9)}
+	spec := s.spec("")
+	spec.Argv = []string{"/bin/sh", "-c", "echo first; until [ -e go ]; do sleep 0.01; done; echo second"}
+	spec.Stdout = slow
+	run, err := s.room.Start(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the first line", slow.entered)
+	if err := os.WriteFile(filepath.Join(s.dir, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "end", run.gone)
+	<-time.After(2 * drainLimit) // this is what is to be outlived
+	close(slow.open)
+	await(t, "end of output", run.Drained())
+	if n := slow.n.Load(); n != int64(len("first\nsecond\n")) {
+		t.Errorf("%d bytes were handed over", n)
+	}
+}
+
 // gate is a writer that waits until it is opened.
 type gate struct {
 	counter
-	open chan struct{}
+	open    chan struct{}
+	entered chan struct{} // hears of each piece; nil: nobody does
 }
 
 func (g *gate) Write(p []byte) (int, error) {
+	select {
+	case g.entered <- struct{}{}:
+	default:
+	}
 	<-g.open
 	return g.counter.Write(p)
 }

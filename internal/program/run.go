@@ -140,8 +140,8 @@ func (run *Run) tend(events <-chan os.Signal, unwatch func()) {
 			default:
 			}
 		case <-run.gone:
-			run.stdout.finish()
-			run.stderr.finish()
+			run.stdout.limit()
+			run.stderr.limit()
 			return
 		}
 	}
