@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -67,7 +68,7 @@ type rig struct {
 // makeup is what a program has beyond main.py and its parts; mostly nothing.
 type makeup struct {
 	imports  string                   // lines of main.py before the first stamp
-	settings string                   // ota.toml of the device, if the subject is ota
+	settings string                   // ota.toml of the device, if the subject is ota; empty: the common quiet period
 	base     []file                   // in main/, from the start on
 	brings   func(version int) []file // with every version; nil: nothing
 }
@@ -128,10 +129,9 @@ func (r *rig) layOut() error {
 	if err := os.Mkdir(filepath.Join(r.dir, "deposit"), 0o755); err != nil {
 		return err
 	}
-	if r.makeup.settings != "" {
-		if err := (file{"ota.toml", r.makeup.settings}).writeAtOnce(r.dir); err != nil {
-			return err
-		}
+	settings := cmp.Or(r.makeup.settings, fmt.Sprintf("[update]\nquiet = %q\n", commonQuiet))
+	if err := (file{"ota.toml", settings}).writeAtOnce(r.dir); err != nil {
+		return err
 	}
 	for _, file := range append(r.files(), r.makeup.base...) {
 		if err := file.writeAtOnce(filepath.Join(r.dir, "main")); err != nil {

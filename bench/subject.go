@@ -21,12 +21,12 @@ const (
 )
 
 const (
-	floorName    = "floor"
-	heldName     = "ota `.hold`"
-	plainName    = "ota"
-	oldName      = "old script"
-	oldPeriod    = 10 * time.Second
-	defaultQuiet = time.Second // ota's own default, which the bench leaves as it is
+	floorName   = "floor"
+	heldName    = "ota `.hold`"
+	plainName   = "ota"
+	oldName     = "old script"
+	oldPeriod   = 10 * time.Second
+	commonQuiet = time.Second // of all who wait after a change, ota too
 )
 
 // subject is one way to keep a program up to date.

@@ -141,10 +141,10 @@ func (r *results) goals(armBinary int64) []goal {
 			"floor %+.1f ms", own.median-floorLatency.median)
 	}
 	if own, measured := r.of(plainName, latency); measured {
-		quiet := float64(defaultQuiet / time.Millisecond)
+		quiet := float64(commonQuiet / time.Millisecond)
 		add(own.median-floorLatency.median-quiet <= plainLatency,
-			fmt.Sprintf("otherwise at most the quiet period of %s + the floor + %.0f ms", seconds(defaultQuiet), plainLatency),
-			"%s + floor %+.1f ms", seconds(defaultQuiet), own.median-floorLatency.median-quiet)
+			fmt.Sprintf("otherwise at most the quiet period of %s + the floor + %.0f ms", seconds(commonQuiet), plainLatency),
+			"%s + floor %+.1f ms", seconds(commonQuiet), own.median-floorLatency.median-quiet)
 	}
 	if own, measured := r.of(plainName, moments); measured {
 		// A time has one more beginning of a minute in it than minutes.

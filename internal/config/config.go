@@ -123,6 +123,10 @@ type Logs struct {
 	MaxTotal int64
 }
 
+// quiet is longer than any pause of a usual client between two files: curl 7.88
+// sends several over FTP and waits for a whole second between two now and then.
+const quiet = 1500 * time.Millisecond
+
 // Default is the configuration where there is neither file.
 func Default() Config {
 	return Config{
@@ -134,7 +138,7 @@ func Default() Config {
 		},
 		Python: Python{Environment: true},
 		Check:  Check{Imports: true, Timeout: 5 * time.Minute},
-		Update: Update{Quiet: time.Second, MaxDefer: time.Hour},
+		Update: Update{Quiet: quiet, MaxDefer: time.Hour},
 		Trial:  Trial{Period: 10 * time.Second, Attempts: 2, Interval: time.Second, Timeout: 5 * time.Second},
 		Store:  Store{Keep: 10},
 		Logs:   Logs{MaxFile: 10_000_000, MaxTotal: 50_000_000},
