@@ -205,7 +205,8 @@ func TestDeviceSideKilled(t *testing.T) {
 	w := l.wire()
 	random := rand.New(rand.NewPCG(3, 3))
 	var script []string
-	for range 5 {
+	const sure = 5
+	for range sure {
 		script = append(script, "kill "+strconv.Itoa(random.IntN(60<<10)))
 	}
 	for range 4 {
@@ -219,8 +220,12 @@ func TestDeviceSideKilled(t *testing.T) {
 	if releases := device.History(); len(releases) != 1 {
 		t.Errorf("%+v", releases)
 	}
-	if n := len(w.lines("killed")); n < len(script)-2 {
-		t.Errorf("killed %d times", n)
+	// On a busy machine the files may be taken before they are counted in deposit/,
+	// and the push is over.
+	n := len(w.lines("killed"))
+	t.Logf("killed %d times of %d", n, len(script))
+	if n < sure {
+		t.Error("it should have been killed more often")
 	}
 }
 
