@@ -14,7 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"ota/test/harness"
 )
@@ -22,15 +21,9 @@ import (
 // depositVariable names deposit/ of the device to the same.
 const depositVariable = "OTA_TEST_DEPOSIT"
 
-// killAtFile kills when so many paths are in deposit/.
-func killAtFile(deposit string, count int, kill func()) {
-	for range time.Tick(time.Millisecond) {
-		if entries, _ := os.ReadDir(deposit); len(entries) >= count {
-			kill()
-			return
-		}
-	}
-}
+// killAtFile runs the device's side until so many paths are in deposit/, and tells
+// whether it was killed then. Nil: no call can be decided about on this machine.
+var killAtFile func(side *exec.Cmd, deposit string, count int) (killed bool, err error)
 
 // counting counts what is written.
 type counting struct {
@@ -165,13 +158,28 @@ func wire(dir string) int {
 		panic(err)
 	}
 	cmd.Stdin = in
+	to := &counting{to: out}
+	noted := sync.OnceFunc(func() { note(dir, "sent", strconv.FormatInt(to.bytes.Load(), 10)) })
+	defer noted()
+	if fault == "kill-at-file" {
+		go func() {
+			io.Copy(to, os.Stdin)
+			out.Close()
+		}()
+		killed, err := killAtFile(cmd, os.Getenv(depositVariable), int(at))
+		if err != nil {
+			panic(err)
+		}
+		if !killed {
+			return 0
+		}
+		note(dir, "killed", "1")
+		return 255
+	}
 	if err := cmd.Start(); err != nil {
 		panic(err)
 	}
 	in.Close()
-	to := &counting{to: out}
-	noted := sync.OnceFunc(func() { note(dir, "sent", strconv.FormatInt(to.bytes.Load(), 10)) })
-	defer noted()
 	from := io.Reader(os.Stdin)
 	kill := func() {
 		cmd.Process.Kill()
@@ -180,7 +188,7 @@ func wire(dir string) int {
 		os.Exit(255)
 	}
 	switch fault {
-	case "", "done", "flip-back", "kill-saying", "kill-at-file":
+	case "", "done", "flip-back", "kill-saying":
 	default:
 		from = io.LimitReader(os.Stdin, at)
 	}
@@ -189,8 +197,6 @@ func wire(dir string) int {
 		said.flip(at)
 	case "kill-saying":
 		said.after(at, kill)
-	case "kill-at-file":
-		go killAtFile(os.Getenv(depositVariable), int(at), kill)
 	}
 	io.Copy(to, from)
 	switch fault {
